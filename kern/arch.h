@@ -1,0 +1,160 @@
+/*
+ * arch.h: the whole contract between the portable kernel and the machine.
+ *
+ * arch/riscv/ implements this and nothing else.  Physical addresses are paddr_t, times are
+ * nanoseconds.  Interrupts are off whenever kernel code runs, except inside arch_idle_wait and
+ * arch_interrupt_window.
+ */
+#pragma once
+
+#include "lib/types.h"
+#include "sync/spinlock.h"
+
+struct thread;
+struct trap_frame;
+
+/* --- The direct map: every byte of RAM and of device registers has one kernel address. --- */
+
+#define DIRECT_MAP 0xffffffc000000000ul
+
+static inline void *phys_to_virt(paddr_t address)        { return (void *)(address + DIRECT_MAP); }
+static inline paddr_t virt_to_phys(const void *address)  { return (paddr_t)address - DIRECT_MAP; }
+
+/* --- What the firmware told us.  Filled in by arch before kernel_main. --- */
+
+#define MAX_MEMORY_RANGES 8
+
+struct machine {
+    struct { paddr_t base; uint64_t size; } memory[MAX_MEMORY_RANGES];      /* RAM */
+    uint32_t memory_ranges;
+    struct { paddr_t base; uint64_t size; } reserved[MAX_MEMORY_RANGES + 8]; /* not ours: firmware, kernel, tree, initrd */
+    uint32_t reserved_ranges;
+    paddr_t  initrd_base;
+    uint64_t initrd_size;
+    char     command_line[512];
+    uint8_t  seed[64];                      /* entropy from the firmware */
+    uint32_t seed_size;
+    struct { paddr_t base; uint64_t size; uint32_t irq; } virtio[32];
+    uint32_t virtio_count;
+    paddr_t  rtc_base;                      /* 0: none */
+};
+
+extern struct machine machine;
+
+/* --- Address translation of user space. --- */
+
+enum mmu_flags { MMU_READ = 1, MMU_WRITE = 2, MMU_EXECUTE = 4 };
+
+struct arch_mmu {
+    struct spinlock lock;                   /* RANK_PAGE_TABLE */
+    paddr_t  root;
+    uint16_t asid;
+    _Atomic uint32_t harts;                 /* harts whose TLB may hold entries; bit = index */
+    _Atomic uint32_t stale_code;            /* harts that must fence.i before running this space */
+    uint64_t tables;                        /* page-table frames, the root included */
+    uint64_t resident;                      /* user pages mapped */
+};
+
+status_t arch_mmu_init(struct arch_mmu *mmu);
+/* Frees the tables.  No hart may be in the space any more; mapped frames are not touched. */
+void arch_mmu_destroy(struct arch_mmu *mmu);
+
+/*
+ * Enter one page, replacing what was there.  Takes mmu->lock.  Adding rights or filling an empty
+ * entry needs no shootdown: other harts take a spurious fault and return.  When a *different frame*
+ * or fewer rights replace a valid entry, the other harts' TLBs are flushed before it returns.
+ * ERR_NO_MEMORY when a table is needed and there is no frame.
+ */
+status_t arch_mmu_map(struct arch_mmu *mmu, vaddr_t address, paddr_t frame, uint32_t flags);
+
+/* What is mapped: false if nothing.  flags gets MMU_ bits.  Takes mmu->lock. */
+bool arch_mmu_query(struct arch_mmu *mmu, vaddr_t address, paddr_t *frame, uint32_t *flags);
+
+/*
+ * Remove [address, address + length) / reduce its rights to flags; returns after every hart has
+ * forgotten the old entries (one shootdown for the range).  unmap frees tables that became empty
+ * only in destroy.  Cost grows with the tables present, not with length.  Take mmu->lock.
+ * The number of pages that were present is returned.
+ */
+uint64_t arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
+uint64_t arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags);
+
+/* Count resident pages of a range (for listings).  Takes mmu->lock. */
+uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
+
+/* The code of this space changed: every hart fetches instructions anew before it next runs it. */
+void arch_mmu_sync_code(struct arch_mmu *mmu);
+
+/* Forget this address on this hart (a fault that the entry permits: the TLB was stale). */
+void arch_mmu_flush_local(struct arch_mmu *mmu, vaddr_t address);
+
+/* --- Copies that never fault: the number of bytes NOT copied is returned (0 = all). ---
+ * Addresses outside user space copy nothing.  No lock rules: usable under spinlocks. */
+size_t arch_copy_from_user(void *to, uaddr_t from, size_t length);
+size_t arch_copy_to_user(uaddr_t to, const void *from, size_t length);
+
+/* Zero / copy one whole frame through the direct map. */
+void arch_zero_page(void *page);
+void arch_copy_page(void *to, const void *from);
+
+/* --- Kernel stacks: KERNEL_STACK_SIZE bytes with an unmapped guard below. --- */
+#define KERNEL_STACK_SIZE 16384ul
+void *arch_stack_create(void);              /* lowest address of the stack, or NULL */
+void arch_stack_destroy(void *stack);
+
+/* --- Threads. --- */
+struct arch_thread {
+    uint64_t sp;                            /* saved kernel stack pointer while not running */
+    bool     fp_live;                       /* the thread has floating-point state */
+    uint64_t fp[33];                        /* f0..f31, fcsr: valid when not running */
+};
+
+/* Prepare a thread that has never run: its first switch calls entry(argument) on its kernel stack. */
+void arch_thread_init(struct thread *thread, void (*entry)(void *), void *argument);
+
+/*
+ * Save the running thread in `from`, run `to`; returns when something switches back, with the thread
+ * that ran before on this hart.  Sets hart->current and kernel_sp, address space and floating point.
+ */
+struct thread *arch_switch(struct thread *from, struct thread *to);
+
+/* Drop to user mode for the first time, on the current thread's (empty) kernel stack. */
+_Noreturn void arch_enter_user(uaddr_t entry, uaddr_t stack, uint64_t a0, uint64_t a1);
+
+/* --- Time. --- */
+uint64_t arch_time(void);                   /* nanoseconds since boot */
+void arch_timer_set(uint64_t deadline);     /* interrupt on this hart at this time; UINT64_MAX: never */
+uint64_t arch_wall_time(void);              /* nanoseconds since 1970 from the clock chip, 0 without one */
+
+/* --- Interrupts. --- */
+void arch_idle_wait(void);                  /* sleep until an interrupt, take it, return */
+void arch_interrupt_window(void);           /* take pending interrupts now; no locks may be held */
+void arch_send_reschedule(uint32_t hart_mask); /* IPI: sets hart->reschedule there, wakes it from idle; bits are indices */
+void arch_irq_enable(uint32_t irq);         /* route a device interrupt to the online harts */
+
+/* --- Console bytes.  put waits for room (panic and early boot); the rest never waits. --- */
+void arch_console_put(char c);
+bool arch_console_try_put(char c);          /* false: no room, a transmit interrupt will come */
+int  arch_console_get(void);                /* -1: none */
+void arch_console_transmit_interrupt(bool on);
+extern uint32_t arch_console_irq;           /* 0: none */
+
+/* --- The end. --- */
+_Noreturn void arch_power_off(uint32_t code);
+_Noreturn void arch_reboot(void);
+_Noreturn void arch_halt(void);             /* this hart, for ever */
+void arch_backtrace(void (*line)(uint64_t return_address));
+
+/* --- Supplied by higher layers. --- */
+void kernel_main(void);                     /* the boot hart, on its idle thread's stack, direct map on; never returns */
+void kernel_secondary_main(void);           /* every other hart */
+int64_t syscall_dispatch(const uint64_t words[8], uint64_t number);
+void interrupt_timer(void);                 /* the time set has come */
+void interrupt_device(uint32_t irq);
+void return_to_user(void);                  /* reschedule, die, stop: before every return to user mode that has reason */
+/* A user access faulted and cannot be served, or an illegal instruction and the like: ends the thread's process
+ * (later: tells its exception port).  Returns if the thread should go on. */
+enum user_exception { EXC_PAGE_FAULT, EXC_ILLEGAL_INSTRUCTION, EXC_BREAKPOINT, EXC_MISALIGNED, EXC_ACCESS_FAULT };
+void user_exception(enum user_exception kind, uint64_t address, uint64_t pc, status_t reason);
+/* vm/fault.h: resolve a page fault of the current process. */
+status_t vm_fault_current(vaddr_t address, uint32_t access);

@@ -1,0 +1,60 @@
+/*
+ * port.h: a queue of packets, and the one way for a program to wait for many things.
+ *
+ * Kernel packets are embedded in the objects they speak for, so queuing one never allocates and never fails;
+ * only USER packets count against the limit.
+ */
+#pragma once
+
+#include "object/handle.h"
+#include "task/wait_queue.h"
+
+#define PORT_MAX_USER_PACKETS 2048u
+
+struct port {
+    struct object object;
+
+    struct spinlock lock;               /* RANK_PORT: all below */
+    struct list packets;                /* struct packet, oldest first */
+    struct wait_queue readers;
+    uint32_t user_packets;
+    bool closed;                        /* no handles left: nothing is queued any more */
+};
+
+/*
+ * A packet that can be queued.  `content` is written by the owner before queuing and belongs to the port while queued.
+ * dequeued is called after a reader took it (or the port was closed with it queued), with no locks held; from then on the
+ * owner may queue it again.  A NULL dequeued means nothing to do.
+ */
+struct packet {
+    struct list_node link;              /* port.lock; linked = queued */
+    port_packet_t content;
+    void (*dequeued)(struct packet *);
+    void *source;                       /* who it speaks for: what port_cancel compares; may be NULL */
+};
+
+extern const struct object_ops port_ops;
+
+status_t port_create(struct port **out_port);
+struct port *port_from_object(struct object *object);
+
+/*
+ * Queue an embedded packet; false if the port is closed.  The waiting reader is woken, by hand-over if hand_over.
+ * Takes port.lock; may be called under locks of lower rank.
+ */
+bool port_queue_packet(struct port *port, struct packet *packet, bool hand_over);
+/* Withdraw it if unread: true if it was queued (dequeued is then not called). */
+bool port_withdraw(struct port *port, struct packet *packet);
+
+/* Queue a copy of a USER packet.  SHOULD_WAIT when PORT_MAX_USER_PACKETS are queued. */
+status_t port_queue_user(struct port *port, const port_packet_t *content);
+/*
+ * Take up to `count` packets into user memory.  ERR_USER_FAULT: nothing was taken, make [out, count) writable and call
+ * again.  TIMED_OUT, CANCELED.  Sleeps only while there is none.
+ */
+status_t port_wait(struct port *port, int64_t deadline, uaddr_t out, size_t count, size_t *out_taken);
+
+/* Observe `object` and queue SIGNAL packets.  options: WAIT_ASYNC_. */
+status_t port_observe(struct port *port, struct object *object, uint64_t key, signals_t signals, uint32_t options);
+/* Drop observers and unread SIGNAL packets for this object and key: true if there were any. */
+bool port_cancel(struct port *port, struct object *object, uint64_t key);

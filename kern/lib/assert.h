@@ -1,0 +1,17 @@
+/*
+ * assert.h: checks of the kernel's own invariants; always compiled in.
+ *
+ * Never used on what a user or a device says: those get a status.
+ */
+#pragma once
+
+/* Print the message with hart, thread and backtrace, and stop every hart. */
+_Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#define assert(condition) \
+    do { \
+        if (__builtin_expect(!(condition), 0)) \
+            panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #condition); \
+    } while (0)
+
+#define static_assert _Static_assert

@@ -1,0 +1,38 @@
+/*
+ * types.h: addresses, page arithmetic, and the few macros that all of the kernel uses.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/types.h"
+
+typedef uint64_t paddr_t;   /* a physical address */
+typedef uint64_t uaddr_t;   /* an address that a user program gave: never dereferenced, only copied through */
+typedef uint64_t vaddr_t;   /* a virtual address of either side */
+
+#define PAGE_MASK (PAGE_SIZE - 1)
+#define MAX_HARTS 8
+
+#define container_of(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define array_size(a) (sizeof(a) / sizeof((a)[0]))
+
+static inline bool page_aligned(uint64_t x)   { return (x & PAGE_MASK) == 0; }
+static inline uint64_t page_floor(uint64_t x) { return x & ~PAGE_MASK; }
+static inline uint64_t page_ceil(uint64_t x)  { return (x + PAGE_MASK) & ~PAGE_MASK; }
+static inline uint64_t min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* Is [offset, offset + length) inside an object of this size?  Safe against overflow. */
+static inline bool range_inside(uint64_t offset, uint64_t length, uint64_t size)
+{
+    return offset <= size && length <= size - offset;
+}
+
+/* Do [a, a + a_length) and [b, b + b_length) share a byte?  Both inside 64 bits. */
+static inline bool ranges_overlap(uint64_t a, uint64_t a_length, uint64_t b, uint64_t b_length)
+{
+    return a < b + b_length && b < a + a_length;
+}

@@ -1,0 +1,16 @@
+/*
+ * heap.h: small kernel objects.
+ *
+ * Size classes up to HEAP_MAX bytes, each with its own lock and free list, carved from frames; a frame
+ * whose objects are all free goes back.  Never sleeps.
+ */
+#pragma once
+
+#include "lib/types.h"
+
+#define HEAP_MAX 2048ul
+
+void heap_init(void);
+void *heap_alloc(size_t size);          /* uninitialised, 16-byte aligned; NULL without memory */
+void *heap_alloc_zeroed(size_t size);
+void heap_free(void *object);           /* NULL is allowed */

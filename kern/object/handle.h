@@ -1,0 +1,49 @@
+/*
+ * handle.h: a process' names for objects, each with its rights.
+ *
+ * A handle value is an index and a generation, so a stale one is refused rather than meaning something
+ * else.  handle_lookup is the only door from a number to an object.
+ */
+#pragma once
+
+#include "object/object.h"
+
+#define HANDLE_TABLE_MAX 16384u         /* handles in one process */
+
+struct handle_table;                    /* layout in handle.c */
+
+/* A handle that is in no table: in a message, or on its way.  Holds a handle count and a reference. */
+struct handle_slot {
+    struct object *object;
+    rights_t rights;
+};
+
+struct handle_table *handle_table_create(void);
+/* Close everything, then free.  No other thread may use the table. */
+void handle_table_destroy(struct handle_table *table);
+uint32_t handle_table_count(struct handle_table *table);
+
+/* Close everything in the table, which stays usable but refuses new handles (process exit). */
+void handle_table_close_all(struct handle_table *table);
+
+/*
+ * The object behind a handle with a reference for the caller.  BAD_HANDLE; WRONG_TYPE unless type is
+ * OBJECT_ANY; ACCESS_DENIED unless all of `rights` are there: checked in this order.  out_rights may
+ * be NULL.  Takes the table's lock.
+ */
+status_t handle_lookup(struct handle_table *table, handle_t handle, uint32_t type, rights_t rights,
+                       struct object **out_object, rights_t *out_rights);
+
+/* Room for `count` handles, filled with values but invisible until installed.  NO_MEMORY, NO_RESOURCES. */
+status_t handle_reserve(struct handle_table *table, uint32_t count, handle_t *out_values);
+void handle_unreserve(struct handle_table *table, uint32_t count, const handle_t *values);
+/* Make a reserved value name the slot's object; the slot's counts move into the table.  Cannot fail. */
+void handle_install(struct handle_table *table, handle_t value, struct handle_slot slot);
+
+/* Take a handle out of the table; the caller owns the slot.  BAD_HANDLE. */
+status_t handle_remove(struct handle_table *table, handle_t handle, struct handle_slot *out_slot);
+
+/* A slot for an object: one more handle and reference. */
+struct handle_slot handle_slot_make(struct object *object, rights_t rights);
+/* Drop it: may run unreachable and destroy, so no locks may be held. */
+void handle_slot_close(struct handle_slot slot);

@@ -1,0 +1,47 @@
+/*
+ * hart.h: what the kernel keeps for each hart (hardware thread).
+ *
+ * In the kernel the tp register points at this hart's struct; user code has tp for itself, and sscratch
+ * holds the pointer meanwhile.  The kernel is never preempted and interrupts are off inside it (they
+ * are taken from user mode, in the idle loop and at interrupt windows), so a value read from
+ * this_hart() is good until the thread blocks.
+ */
+#pragma once
+
+#include "lib/types.h"
+
+struct thread;
+
+struct hart {
+    uint64_t kernel_sp;             /* top of the current thread's kernel stack; offset 0, known to trap.S */
+    uint64_t scratch[2];            /* trap.S */
+    uint64_t emergency_sp;          /* stack for reporting a kernel stack overflow; offset 24, trap.S */
+    struct thread *current;         /* who runs here now */
+    struct thread *next;            /* who runs here when current blocks: direct hand-over */
+    struct thread *idle;
+    struct thread *finished;        /* died here; freed by who runs next */
+    uint32_t held;                  /* ranks of the spinlocks held, one bit each */
+    uint32_t index;                 /* 0 .. hart_count - 1 */
+    uint64_t id;                    /* the hardware's number for it: data, not an index */
+    bool     online;
+    volatile bool reschedule;       /* look at the run queue before returning to user mode */
+
+    /* Counters, written by this hart alone. */
+    uint64_t context_switches, hand_overs, page_faults, syscalls, interrupts, tlb_shootdowns;
+};
+
+extern struct hart harts[MAX_HARTS];
+extern uint32_t hart_count;
+
+static inline struct hart *this_hart(void)
+{
+    struct hart *hart;
+
+    __asm__ volatile("mv %0, tp" : "=r"(hart));
+    return hart;
+}
+
+static inline struct thread *current_thread(void)
+{
+    return this_hart()->current;
+}

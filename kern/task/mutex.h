@@ -1,0 +1,23 @@
+/*
+ * mutex.h: a lock that is slept for.
+ *
+ * Held across frame allocation and short copies, never across a wait for a page or a device.  Taken
+ * with no spinlock held; the order is lock_order.def's, checked at every take.  A killed thread still
+ * gets the mutex it waits for.
+ */
+#pragma once
+
+#include "lib/list.h"
+#include "sync/spinlock.h"
+
+struct mutex {
+    struct spinlock lock;           /* RANK_MUTEX */
+    uint32_t rank;                  /* of the mutex itself */
+    struct thread *owner;           /* NULL: free */
+    struct list sleepers;           /* struct mutex_sleeper, oldest first */
+};
+
+void mutex_init(struct mutex *mutex, enum lock_rank rank);
+void mutex_lock(struct mutex *mutex);
+void mutex_unlock(struct mutex *mutex);
+bool mutex_held(const struct mutex *mutex);     /* by the calling thread */

@@ -1,0 +1,28 @@
+/*
+ * sched.h: which thread runs where.
+ *
+ * Each hart has a queue of runnable threads (round robin, SLICE nanoseconds), an idle thread, and at most
+ * one `next` thread that was handed the processor.  A woken thread goes to an idle hart if there is one,
+ * else to its home; a hart with nothing to do steals.  No hart runs a thread before its registers are saved.
+ */
+#pragma once
+
+#include "task/thread.h"
+
+#define TIME_SLICE 10000000ull          /* nanoseconds */
+
+/* Make the caller (the boot or a secondary start-up path) this hart's idle thread, and go on as it. */
+void sched_init_hart(struct hart *hart);
+/* The idle loop.  Interrupts are taken here. */
+_Noreturn void sched_idle(void);
+
+/* Give up the processor to other runnable threads, if any. */
+void sched_yield(void);
+/* The handed-over thread, if any, becomes an ordinary runnable one: the caller goes on instead of blocking. */
+void sched_release_next(void);
+/* In long kernel loops, holding nothing: take interrupts, let others run if the slice is over. */
+void sched_preempt_point(void);
+/* Time-slice end; called by the timer interrupt. */
+void sched_tick(void);
+/* Switch away for ever (thread_exit). */
+_Noreturn void sched_finish(void);

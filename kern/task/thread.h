@@ -1,0 +1,72 @@
+/*
+ * thread.h: threads, and how they sleep and are woken.
+ *
+ * park / unpark is the one way to sleep: thread_unpark leaves a permit, thread_park consumes it or
+ * sleeps until there is one.  So a wake-up between "check the condition" and "sleep" is never lost, and
+ * spurious wake-ups happen: every sleeper checks its condition again under the condition's lock.
+ * Nothing is held while parked but mutexes.
+ */
+#pragma once
+
+#include "arch.h"
+#include "object/object.h"
+
+struct process;
+
+enum thread_life { LIFE_NEW, LIFE_STARTED, LIFE_DEAD };
+
+struct thread {
+    struct object object;                   /* first: a thread is an object */
+
+    /* Immutable after create. */
+    struct process *process;                /* a reference; NULL for kernel threads */
+    void *stack;                            /* lowest address */
+    char name[32];                          /* object.lock */
+
+    /* Guarded by process.lock. */
+    struct list_node process_link;
+    enum thread_life life;
+    uint64_t start[4];                      /* entry, stack, a0, a1 of the first entry to user mode */
+
+    /* Any hart, atomically. */
+    atomic_uint park;                       /* PARK_ states in thread.c */
+    _Atomic(struct hart *) on_hart;         /* where its registers live; NULL when saved */
+    atomic_bool killed;                     /* dies before it next reaches user mode; waits end */
+    _Atomic uint32_t wait_state;            /* THREAD_BLOCKED or _BLOCKED_PAGER while parked, for listings */
+
+    /* Guarded by the run queue's lock of `home`. */
+    struct list_node run_link;
+    uint32_t home;                          /* index of the hart it last ran on, or is queued at */
+
+    /* The thread's own. */
+    uint32_t held_mutexes;                  /* ranks, one bit each */
+    struct trap_frame *user_frame;          /* its user registers, at the top of its stack */
+    uint64_t run_time, switched_in;         /* nanoseconds */
+    struct arch_thread arch;
+};
+
+/* A thread of a process (not started), or of the kernel (process NULL). NO_MEMORY. */
+status_t thread_create(struct process *process, const char *name, struct thread **out_thread);
+/* Start a user thread; caller holds process->lock. */
+void thread_start_locked(struct thread *thread, const uint64_t start[4]);
+/* Start a kernel thread; main must not return but may call thread_exit. */
+status_t thread_start_kernel(const char *name, void (*main)(void *), void *argument);
+_Noreturn void thread_exit(void);
+/* Flag and wake; the thread dies when it next would return to user mode.  Idempotent. */
+void thread_kill(struct thread *thread);
+static inline bool thread_killed(void) { return atomic_load(&current_thread()->killed); }
+struct thread *thread_from_object(struct object *object);
+/* THREAD_ state for listings. */
+uint32_t thread_state(struct thread *thread);
+
+/* Sleep until unparked (or spuriously).  No spinlock held. */
+void thread_park(void);
+/* Likewise, at most until `deadline` (absolute): false if it has passed. */
+bool thread_park_until(int64_t deadline);
+/* Give the permit: the thread runs soon, here or on an idle hart.  The caller knows it stays alive. */
+void thread_unpark(struct thread *thread);
+/*
+ * Hand-over: the thread runs on this hart as soon as the caller blocks, without a run queue, within the same time
+ * slice.  If the caller turns out not to block (sched_release_next) it becomes an ordinary runnable thread.
+ */
+void thread_unpark_next(struct thread *thread);

@@ -1,0 +1,41 @@
+/*
+ * aspace.h: the regions of a user address space, each a window on a VMO.
+ */
+#pragma once
+
+#include "arch.h"
+#include "lib/tree.h"
+#include "task/mutex.h"
+#include "vm/vmo.h"
+
+struct region {
+    struct tree_node node;              /* aspace->regions, keyed by base; aspace->lock */
+    struct list_node vmo_link;          /* vmo->regions; family lock */
+
+    struct aspace *aspace;
+    struct vmo *vmo;                    /* a reference */
+    uint64_t base, length;              /* changed under aspace->lock and the family lock */
+    uint64_t vmo_offset;
+    uint32_t flags;                     /* VM_READ | _WRITE | _EXECUTE now */
+    uint32_t allowed;                   /* the most that vm_protect may give */
+};
+
+struct aspace {
+    struct mutex lock;                  /* RANK_ASPACE */
+    struct tree regions;
+    uint32_t region_count;
+    uint64_t mapped_bytes;
+    uint64_t hint;                      /* where the next search for room begins */
+    bool closed;
+    struct arch_mmu mmu;
+};
+
+/* Options and statuses as sys_vm_map, rights already checked: `allowed` is what the handle permits. */
+status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, uint64_t address, struct vmo *vmo,
+                    uint64_t vmo_offset, uint64_t length, uint64_t *out_address);
+status_t aspace_unmap(struct aspace *aspace, uint64_t address, uint64_t length);
+status_t aspace_protect(struct aspace *aspace, uint32_t flags, uint64_t address, uint64_t length);
+/* The region that holds address, or NULL.  aspace->lock held; valid while it is. */
+struct region *aspace_find_region(struct aspace *aspace, uint64_t address);
+/* INFO_PROCESS_MAPS: the first region at or above `address`; false at the end. */
+bool aspace_info_next(struct aspace *aspace, uint64_t address, info_map_t *info);

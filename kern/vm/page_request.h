@@ -1,0 +1,52 @@
+/*
+ * page_request.h: a thread that waits for pages of a VMO.
+ *
+ * The request lives on the waiting thread's kernel stack.  Whoever makes pages present (or fails them) reports the *range*
+ * with vmo_complete_range; that counts each overlapping request down and wakes those that reach zero.  A wake-up hands
+ * over nothing: the thread looks everything up again.
+ *
+ * A request that begins inside another of the same kind is chained to it as an overlap and completes with it.
+ */
+#pragma once
+
+#include "task/thread.h"
+#include "vm/vmo.h"
+
+enum request_kind { REQUEST_READ, REQUEST_DIRTY };
+
+struct page_request {
+    /* Guarded by the family lock. */
+    struct list_node link;              /* vmo->requests, or head->overlaps */
+    struct vmo *vmo;                    /* armed for this VMO (a reference); NULL: idle */
+    struct page_request *head;          /* the request this one overlaps; NULL: it is its own */
+    struct list overlaps;
+    uint64_t first, count;              /* pages */
+    uint64_t remaining;                 /* pages not yet reported */
+    enum request_kind kind;
+    status_t status;
+    bool done;
+    struct thread *thread;
+
+    /* Guarded by the source's lock (user sources). */
+    struct list_node pending_link;      /* waiting for the packet */
+    bool delivered;                     /* its packet was taken by the pager */
+};
+
+static inline void page_request_init(struct page_request *request) { request->vmo = NULL; }
+
+/*
+ * Arm for [first, first + count): clipped against outstanding requests of the kind, chained if it starts inside one.
+ * True if the source has to be asked (a new head), false if it was chained.  Family lock held.
+ */
+bool page_request_arm(struct page_request *request, struct vmo *vmo, enum request_kind kind, uint64_t first, uint64_t count);
+
+/*
+ * Sleep until the request completes: its status.  CANCELED when the thread is killed, TIMED_OUT after the limit for
+ * user pagers.  No locks held; the request is idle afterwards.  waits_for_user marks the thread BLOCKED_PAGER.
+ */
+status_t page_request_wait(struct page_request *request);
+
+/* Report pages as present (OK) or failed.  Wakes by hand-over if it wakes exactly one thread.  Family lock held. */
+void vmo_complete_range(struct vmo *vmo, enum request_kind kind, uint64_t first, uint64_t count, status_t status);
+/* Complete everything outstanding (detach, close). */
+void vmo_complete_all(struct vmo *vmo, status_t status);
