@@ -27,7 +27,7 @@ static inline paddr_t virt_to_phys(const void *address)  { return (paddr_t)addre
 struct machine {
     struct { paddr_t base; uint64_t size; } memory[MAX_MEMORY_RANGES];      /* RAM */
     uint32_t memory_ranges;
-    struct { paddr_t base; uint64_t size; } reserved[MAX_MEMORY_RANGES + 8]; /* not ours: firmware, kernel, tree, initrd */
+    struct { paddr_t base; uint64_t size; } reserved[MAX_MEMORY_RANGES + 8]; /* not ours: firmware, kernel, initrd */
     uint32_t reserved_ranges;
     paddr_t  initrd_base;
     uint64_t initrd_size;
@@ -131,6 +131,8 @@ void arch_idle_wait(void);                  /* sleep until an interrupt, take it
 void arch_interrupt_window(void);           /* take pending interrupts now; no locks may be held */
 void arch_send_reschedule(uint32_t hart_mask); /* IPI: sets hart->reschedule there, wakes it from idle; bits are indices */
 void arch_irq_enable(uint32_t irq);         /* route a device interrupt to the online harts */
+/* All accesses to memory and devices before it come before all after it, for harts and devices alike. */
+static inline void arch_device_fence(void)  { __asm__ volatile("fence iorw, iorw" ::: "memory"); }
 
 /* --- Console bytes.  put waits for room (panic and early boot); the rest never waits. --- */
 void arch_console_put(char c);
@@ -138,6 +140,10 @@ bool arch_console_try_put(char c);          /* false: no room, a transmit interr
 int  arch_console_get(void);                /* -1: none */
 void arch_console_transmit_interrupt(bool on);
 extern uint32_t arch_console_irq;           /* 0: none */
+
+/* --- Other harts.  Start them, so that at most `limit` run in all; says how many do.  Boot hart, once, when
+ * frames can be allocated; each calls kernel_secondary_main. --- */
+uint32_t arch_start_harts(uint32_t limit);
 
 /* --- The end. --- */
 _Noreturn void arch_power_off(uint32_t code);
@@ -151,6 +157,8 @@ void kernel_secondary_main(void);           /* every other hart */
 int64_t syscall_dispatch(const uint64_t words[8], uint64_t number);
 void interrupt_timer(void);                 /* the time set has come */
 void interrupt_device(uint32_t irq);
+/* First thing on a new thread's stack, before its entry; `previous` ran here until now (arch_switch's result). */
+void sched_switched(struct thread *previous);
 void return_to_user(void);                  /* reschedule, die, stop: before every return to user mode that has reason */
 /* A user access faulted and cannot be served, or an illegal instruction and the like: ends the thread's process
  * (later: tells its exception port).  Returns if the thread should go on. */

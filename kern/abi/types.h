@@ -148,7 +148,7 @@ enum { EXCEPTION_RETRY = 1, EXCEPTION_KILL_THREAD = 2 };
 /* sys_object_get_info. */
 enum { INFO_HANDLE_BASIC = 1, INFO_PROCESS = 2, INFO_THREAD = 3, INFO_VMO = 4, INFO_SYSTEM = 5,
        INFO_PROCESS_MAPS = 6, INFO_PROCESS_LIST = 7, INFO_PROCESS_THREADS = 8,
-       INFO_PAGER_LIST = 9, INFO_FRAME_MAP = 10, INFO_COUNTERS = 11 };
+       INFO_PAGER_LIST = 9, INFO_FRAME_MAP = 10 };
 enum { INFO_VMO_PAGED = 1 << 0, INFO_VMO_RESIZABLE = 1 << 1, INFO_VMO_IS_COW_CLONE = 1 << 2,
        INFO_VMO_PAGER_BACKED = 1 << 5 };
 
@@ -171,7 +171,7 @@ typedef struct {
 } info_vmo_t;
 typedef struct { uint64_t base, length, vmo_offset, vmo_koid, resident_bytes; uint32_t flags, reserved; } info_map_t;
 
-/* What a frame is used for; INFO_FRAME_MAP returns one byte a frame: the kind, and for pager pages the kind plus owner. */
+/* What a frame is used for. */
 enum { FRAME_FREE = 0, FRAME_KERNEL, FRAME_TABLE, FRAME_ANON, FRAME_PAGER, FRAME_DEVICE, FRAME_BUSY, FRAME_KINDS };
 
 typedef struct {

@@ -6,17 +6,32 @@
 #include "dev/disk.h"
 #include "ipc/port.h"
 
-struct block;
+struct block {
+    struct object object;
+
+    /* Immutable. */
+    struct disk *disk;
+    uint64_t offset;                    /* where the range begins on the disk, */
+    uint64_t length;                    /* and how long it is, in bytes */
+};
 
 extern const struct object_ops block_ops;
 
+/* A range of a disk, not checked.  Handles to one of a read-only disk must not have RIGHT_WRITE. */
 status_t block_create(struct disk *disk, uint64_t offset, uint64_t length, struct block **out_block);
 struct block *block_from_object(struct object *object);
 /* A range of a range.  INVALID_ARGS if misaligned or empty, OUT_OF_RANGE. */
 status_t block_create_partition(struct block *block, uint64_t offset, uint64_t length, struct block **out_block);
 void block_get_info(struct block *block, block_info_t *info);
-/* A VMO whose pages are the device's (dev/device_vmo.c). */
-status_t block_create_vmo(struct block *block, bool writable, struct vmo **out_vmo);
-/* sys_block_submit after the handles are looked up.  The packet goes to `port` under `key`. */
+/*
+ * A VMO whose pages are the device's (dev/device_vmo.c).  Bytes beyond the end of the device in the last page are zero and
+ * never written to it.  Two VMOs of one range do not see each other's pages before a sync.
+ */
+status_t block_create_vmo(struct block *block, struct vmo **out_vmo);
+/*
+ * sys_block_submit after the handles are looked up.  The packet goes to `port` under `key`, also when the transfer fails.
+ * INVALID_ARGS (op, alignment, no length), OUT_OF_RANGE (device, or more than max_transfer), or what vmo_transfer_begin
+ * says: then nothing is started and no packet comes.  A flush has no VMO (NULL), no offsets and no length (0).
+ */
 status_t block_submit(struct block *block, struct port *port, uint64_t key, uint32_t op, struct vmo *vmo, uint64_t vmo_offset,
                       uint64_t offset, uint64_t length);

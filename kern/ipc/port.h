@@ -17,6 +17,7 @@ struct port {
     struct spinlock lock;               /* RANK_PORT: all below */
     struct list packets;                /* struct packet, oldest first */
     struct wait_queue readers;
+    struct list waits;                  /* struct wait_record of port.c: what port_observe attached */
     uint32_t user_packets;
     bool closed;                        /* no handles left: nothing is queued any more */
 };
@@ -49,12 +50,16 @@ bool port_withdraw(struct port *port, struct packet *packet);
 /* Queue a copy of a USER packet.  SHOULD_WAIT when PORT_MAX_USER_PACKETS are queued. */
 status_t port_queue_user(struct port *port, const port_packet_t *content);
 /*
- * Take up to `count` packets into user memory.  ERR_USER_FAULT: nothing was taken, make [out, count) writable and call
- * again.  TIMED_OUT, CANCELED.  Sleeps only while there is none.
+ * Take up to `count` packets into user memory.  ERR_USER_FAULT: nothing was taken, make the first packet of `out` writable
+ * and call again.  TIMED_OUT, CANCELED.  Sleeps only while there is none.
  */
 status_t port_wait(struct port *port, int64_t deadline, uaddr_t out, size_t count, size_t *out_taken);
 
-/* Observe `object` and queue SIGNAL packets.  options: WAIT_ASYNC_. */
+/*
+ * Observe `object` and queue SIGNAL packets.  ONCE: one packet.  PERSISTENT: one each time a signal of `signals` becomes
+ * set; those while one is unread merge into it and are counted.  Ends with the last handle of the object or of the port;
+ * a packet already queued stays when the object's handle closes.  NO_MEMORY; BAD_HANDLE if either has just lost its last handle.
+ */
 status_t port_observe(struct port *port, struct object *object, uint64_t key, signals_t signals, uint32_t options);
 /* Drop observers and unread SIGNAL packets for this object and key: true if there were any. */
 bool port_cancel(struct port *port, struct object *object, uint64_t key);

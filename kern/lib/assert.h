@@ -5,8 +5,13 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 /* Print the message with hart, thread and backtrace, and stop every hart. */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Some hart is in panic: the others stop where they would wait. */
+extern volatile bool panicking;
 
 #define assert(condition) \
     do { \

@@ -11,3 +11,6 @@ void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Like snprintf: writes at most size - 1 characters and a zero; the full length is returned. */
 size_t format_string(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 size_t format_string_v(char *buffer, size_t size, const char *format, va_list arguments);
+
+/* Supplied by higher layers (dev): goes out at once, waiting for room. */
+void console_write_kernel(const char *text, size_t length);

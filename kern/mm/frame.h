@@ -11,8 +11,13 @@
 
 struct vmo;
 
-/* The states of a page of a pager-backed or device VMO (the table is in vm/page.c). */
-enum page_state { PAGE_CLEAN, PAGE_DIRTY, PAGE_AWAITING_CLEAN };
+/* The states of a page of a pager-backed or device VMO (changed in vm/vmo.c only). */
+enum page_state {
+    PAGE_CLEAN,
+    PAGE_DIRTY,
+    PAGE_AWAITING_CLEAN,        /* being written back */
+    PAGE_FILLING,               /* busy, and its content is not there yet */
+};
 
 struct page {
     struct list_node link;          /* free list (frame_lock), later a page queue */
@@ -20,6 +25,7 @@ struct page {
     /* Guarded by the family lock of the owner; stable while the frame is allocated to the kernel. */
     void *owner;                    /* FRAME_PAGER, FRAME_DEVICE: the VMO; FRAME_ANON: the struct anon */
     uint64_t index;                 /* page number in the owner (FRAME_PAGER, FRAME_DEVICE) */
+    uint64_t owner_koid;            /* of the VMO, for the memory map; read without a lock */
     uint16_t busy;                  /* transfers that hold the frame: never freed, moved or written back while > 0 */
     uint8_t  state;                 /* enum page_state */
     uint8_t  referenced;            /* read or written through the kernel since the clock last looked */

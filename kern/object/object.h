@@ -31,6 +31,8 @@ struct object {
 
     atomic_uint references;
     atomic_uint handles;                        /* each holds a reference too */
+    atomic_uint unreachable;                    /* ops->unreachable has been run, or is about to be */
+    struct object *next_ending;                 /* in the object_reaper of the thread that ends it */
 
     /* Guarded by lock (RANK_OBJECT). */
     struct spinlock lock;
@@ -40,9 +42,28 @@ struct object {
 
 struct observer {
     struct list_node link;                      /* object.lock */
+    const struct observer_ops *ops;
     signals_t trigger;
-    /* Called with object.lock held when (observed & trigger) != 0.  May list_remove(&link). */
-    void (*notify)(struct observer *, struct object *, signals_t observed);
+};
+
+struct observer_ops {
+    /*
+     * Called with object.lock held when a signal of the trigger became set.  May list_remove(&link).  hand_over: the thread
+     * that this wakes should run as soon as the caller blocks (thread_unpark_next).
+     */
+    void (*notify)(struct observer *, struct object *, signals_t observed, bool hand_over);
+    /*
+     * The object's last handle is closed.  claim, called with object.lock held, says true if nobody else is detaching the
+     * observer; then it is detached, and release is called with no locks held.  Both NULL: it stays attached.
+     */
+    bool (*claim)(struct observer *);
+    void (*release)(struct observer *);
+};
+
+/* What a thread has still to end: objects that died while it was ending another one.  In struct thread, zero at first. */
+struct object_reaper {
+    struct object *first;
+    bool running;
 };
 
 /* One reference, no handle.  ops->name etc. live for ever. */
@@ -51,15 +72,41 @@ static inline void object_ref(struct object *object)
 {
     atomic_fetch_add_explicit(&object->references, 1, memory_order_relaxed);
 }
-/* May destroy: no spinlock may be held. */
+/* For lists that hold no reference: true if the object still had one, and now has one more. */
+static inline bool object_ref_unless_dead(struct object *object)
+{
+    unsigned count = atomic_load_explicit(&object->references, memory_order_relaxed);
+
+    while (count != 0) {
+        if (atomic_compare_exchange_weak(&object->references, &count, count + 1))
+            return true;
+    }
+    return false;
+}
+
+/* May destroy: then no spinlock may be held.  Inside another object's end it is put off until that has returned. */
 void object_unref(struct object *object);
 
+/* One handle more, with its reference / one fewer: handle_slot_make and handle_slot_close are for everybody else. */
+void object_add_handle(struct object *object);
+void object_drop_handle(struct object *object);
+
 /* Clear, then set signals, and tell observers whose trigger became set.  Takes object.lock. */
-void object_signal(struct object *object, signals_t clear, signals_t set);
-/* Attach an observer; if its trigger is set already, notify is called at once.  Takes object.lock. */
-void object_observe(struct object *object, struct observer *observer);
+void object_signal_hint(struct object *object, signals_t clear, signals_t set, bool hand_over);
+static inline void object_signal(struct object *object, signals_t clear, signals_t set)
+{
+    object_signal_hint(object, clear, set, false);
+}
+/*
+ * Attach an observer; if its trigger is set already, notify is called at once.  False, and not attached, if the object has
+ * no handles any more.  Takes object.lock.
+ */
+bool object_observe(struct object *object, struct observer *observer);
 /* Detach if still attached: afterwards notify is not running and will not run. */
 void object_unobserve(struct object *object, struct observer *observer);
 
 /* Live objects of a type. */
 uint64_t object_count(uint32_t type);
+
+/* Supplied by higher layers (task/thread.c): the calling thread's. */
+struct object_reaper *current_reaper(void);

@@ -35,6 +35,7 @@ static inline void spin_init(struct spinlock *lock, enum lock_rank rank)
 
 void spin_contended(struct spinlock *lock, struct hart *hart);
 _Noreturn void spin_order_violation(struct spinlock *lock);
+const char *lock_rank_name(uint32_t rank);      /* where a lock of this rank lives, for messages */
 
 static inline bool spin_held(const struct spinlock *lock)
 {

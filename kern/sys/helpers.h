@@ -17,6 +17,8 @@ status_t sys_lookup(handle_t handle, uint32_t type, rights_t rights, struct obje
  */
 status_t sys_new_handle(struct object *object, rights_t rights, uaddr_t out);
 status_t sys_new_handles(struct object *a, rights_t a_rights, uaddr_t a_out, struct object *b, rights_t b_rights, uaddr_t b_out);
+/* Likewise for a slot, which is used up in every case. */
+status_t sys_publish_slot(struct handle_slot slot, uaddr_t out);
 /* A name of up to NAME_MAX_LENGTH bytes from user memory, zero terminated.  OUT_OF_RANGE if longer, INVALID_ARGS. */
 status_t sys_copy_name(char name[32], uaddr_t from, size_t length);
 /* For size_t / uint64_t results whose pointer may be null. */

@@ -24,8 +24,8 @@ struct process {
 
     /* Guarded by lock. */
     struct mutex lock;              /* RANK_PROCESS */
-    struct list threads;            /* struct thread, not dead */
-    uint32_t thread_count;
+    struct list threads;            /* struct thread, new or started; holds no references: a thread unlinks itself */
+    uint32_t thread_count;          /* started and not dead */
     bool started, exiting, exited;
     bool was_killed;
     int64_t exit_code;
@@ -44,6 +44,8 @@ status_t process_start_thread(struct thread *thread, const uint64_t start[4]);
 /* Kill all threads; the first caller decides the exit code.  Returns at once. */
 void process_kill(struct process *process, int64_t code, bool killed);
 _Noreturn void process_exit_current(int64_t code);
+/* The calling thread is dead from here on; the last one ends its process.  Part of thread_exit. */
+void process_thread_exited(void);
 /* The current thread's process. */
 static inline struct process *current_process(void) { return current_thread()->process; }
 struct process *process_from_object(struct object *object);

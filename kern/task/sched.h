@@ -24,5 +24,13 @@ void sched_release_next(void);
 void sched_preempt_point(void);
 /* Time-slice end; called by the timer interrupt. */
 void sched_tick(void);
+/* Put a thread that is not running on a run queue: an idle hart's if there is one, else its home's. */
+void sched_make_runnable(struct thread *thread);
+/* Make it the thread that runs here when the caller blocks; an older one becomes an ordinary runnable one. */
+void sched_set_next(struct thread *thread);
+/* Run something else; returns when the caller was made runnable and its turn has come. */
+void sched_block(void);
+/* Is some hart without work? */
+bool sched_any_idle(void);
 /* Switch away for ever (thread_exit). */
 _Noreturn void sched_finish(void);

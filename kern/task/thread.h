@@ -33,6 +33,7 @@ struct thread {
     _Atomic(struct hart *) on_hart;         /* where its registers live; NULL when saved */
     atomic_bool killed;                     /* dies before it next reaches user mode; waits end */
     _Atomic uint32_t wait_state;            /* THREAD_BLOCKED or _BLOCKED_PAGER while parked, for listings */
+    _Atomic uint64_t pager_wait_since;      /* when it began to wait for a user pager; 0: it does not (vm/pager_watch.c) */
 
     /* Guarded by the run queue's lock of `home`. */
     struct list_node run_link;
@@ -41,7 +42,8 @@ struct thread {
     /* The thread's own. */
     uint32_t held_mutexes;                  /* ranks, one bit each */
     struct trap_frame *user_frame;          /* its user registers, at the top of its stack */
-    uint64_t run_time, switched_in;         /* nanoseconds */
+    uint64_t run_time;                      /* nanoseconds, sampled at the clock's ticks: it costs a switch nothing */
+    struct object_reaper reaper;            /* objects it has still to end */
     struct arch_thread arch;
 };
 
@@ -52,9 +54,17 @@ void thread_start_locked(struct thread *thread, const uint64_t start[4]);
 /* Start a kernel thread; main must not return but may call thread_exit. */
 status_t thread_start_kernel(const char *name, void (*main)(void *), void *argument);
 _Noreturn void thread_exit(void);
-/* Flag and wake; the thread dies when it next would return to user mode.  Idempotent. */
+/*
+ * Flag and wake; the thread dies when it next would return to user mode.  One that was never started is dead at once.
+ * Takes process->lock; _locked is for who holds it.  Idempotent.
+ */
 void thread_kill(struct thread *thread);
+void thread_kill_locked(struct thread *thread);
 static inline bool thread_killed(void) { return atomic_load(&current_thread()->killed); }
+/* Free the stack of a thread that has run for the last time, and drop its own reference (sched.c). */
+void thread_free_finished(struct thread *thread);
+/* The running code becomes a hart's idle thread (sched_init_hart). */
+void thread_init_idle(struct thread *thread, struct hart *hart);
 struct thread *thread_from_object(struct object *object);
 /* THREAD_ state for listings. */
 uint32_t thread_state(struct thread *thread);

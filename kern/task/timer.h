@@ -11,14 +11,14 @@
 
 struct timer {
     struct tree_node node;          /* timer queue lock of `hart` */
-    struct hart *hart;              /* where it is queued; NULL: not */
+    struct hart *hart;              /* where it was last queued; NULL (at first): nowhere yet */
     uint64_t deadline;
     void (*expired)(struct timer *);    /* in the interrupt, no locks held except the timer queue's: may unpark */
 };
 
 /* Queue on this hart.  The storage stays valid until it has expired or timer_cancel has returned. */
 void timer_set(struct timer *timer, uint64_t deadline, void (*expired)(struct timer *));
-/* Afterwards `expired` is not running and will not run. */
+/* Afterwards `expired` is not running and will not run.  The timer may have expired, or never been set. */
 void timer_cancel(struct timer *timer);
 /* The earlier of this hart's first deadline and `other` is programmed. */
 void timer_program(uint64_t other);

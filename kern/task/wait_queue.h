@@ -24,6 +24,16 @@ static inline bool wait_queue_empty(const struct wait_queue *queue) { return lis
  */
 status_t wait_queue_sleep(struct wait_queue *queue, struct spinlock *lock, int64_t deadline, enum wait_mode mode);
 
+/* The record of one sleeper; users with several conditions in one queue (futexes) embed it in their own. */
+struct wait_sleeper {
+    struct list_node link;      /* the condition's lock */
+    struct thread *thread;
+};
+status_t wait_queue_sleep_as(struct wait_queue *queue, struct wait_sleeper *sleeper, struct spinlock *lock, int64_t deadline,
+                             enum wait_mode mode);
+/* Wake this sleeper of the queue. */
+void wait_queue_wake(struct wait_sleeper *sleeper, bool hand_over);
+
 /* Wake the oldest sleeper; false if there is none.  hand_over: it is this hart's next (thread_unpark_next). */
 bool wait_queue_wake_one(struct wait_queue *queue, bool hand_over);
 void wait_queue_wake_all(struct wait_queue *queue);

@@ -39,3 +39,6 @@ status_t aspace_protect(struct aspace *aspace, uint32_t flags, uint64_t address,
 struct region *aspace_find_region(struct aspace *aspace, uint64_t address);
 /* INFO_PROCESS_MAPS: the first region at or above `address`; false at the end. */
 bool aspace_info_next(struct aspace *aspace, uint64_t address, info_map_t *info);
+
+/* The page-table rights of a region's page (NULL: the zero frame): never writable unless the page may be.  Family lock held. */
+uint32_t region_mmu_flags(const struct region *region, struct page *page);

@@ -11,6 +11,10 @@
  */
 status_t vm_fault(struct aspace *aspace, vaddr_t address, uint32_t access);
 
+/* Boot: makes the frame of zeros that is mapped where memory was read and never written. */
+void vm_init(void);
+extern struct page *zero_frame;
+
 /* Copies to and from the current process' memory.  May sleep; no locks held.  INVALID_ARGS if it cannot be accessed. */
 status_t user_copy_in(void *to, uaddr_t from, size_t length);
 status_t user_copy_out(uaddr_t to, const void *from, size_t length);

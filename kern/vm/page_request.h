@@ -12,7 +12,11 @@
 #include "task/thread.h"
 #include "vm/vmo.h"
 
-enum request_kind { REQUEST_READ, REQUEST_DIRTY };
+enum request_kind {
+    REQUEST_READ,                       /* the page's content */
+    REQUEST_DIRTY,                      /* permission to write */
+    REQUEST_UNBUSY,                     /* the end of a transfer that holds the page */
+};
 
 struct page_request {
     /* Guarded by the family lock. */
@@ -25,14 +29,23 @@ struct page_request {
     enum request_kind kind;
     status_t status;
     bool done;
+    bool may_ask_user;                  /* set by the waiter: a user process may be asked */
     struct thread *thread;
+    uint64_t asked_at;                  /* nanoseconds since boot; for the report of slow pagers */
+    bool reported;
 
     /* Guarded by the source's lock (user sources). */
     struct list_node pending_link;      /* waiting for the packet */
     bool delivered;                     /* its packet was taken by the pager */
 };
 
-static inline void page_request_init(struct page_request *request) { request->vmo = NULL; }
+static inline void page_request_init(struct page_request *request, bool may_ask_user)
+{
+    request->vmo = NULL;
+    request->may_ask_user = may_ask_user;
+}
+
+static inline bool page_request_armed(const struct page_request *request) { return request->vmo != NULL; }
 
 /*
  * Arm for [first, first + count): clipped against outstanding requests of the kind, chained if it starts inside one.
@@ -42,11 +55,11 @@ bool page_request_arm(struct page_request *request, struct vmo *vmo, enum reques
 
 /*
  * Sleep until the request completes: its status.  CANCELED when the thread is killed, TIMED_OUT after the limit for
- * user pagers.  No locks held; the request is idle afterwards.  waits_for_user marks the thread BLOCKED_PAGER.
+ * user pagers.  No locks held, mutexes neither; the request is idle afterwards.
  */
 status_t page_request_wait(struct page_request *request);
 
 /* Report pages as present (OK) or failed.  Wakes by hand-over if it wakes exactly one thread.  Family lock held. */
 void vmo_complete_range(struct vmo *vmo, enum request_kind kind, uint64_t first, uint64_t count, status_t status);
-/* Complete everything outstanding (detach, close). */
-void vmo_complete_all(struct vmo *vmo, status_t status);
+/* Complete everything outstanding (detach, close): the waiters look again and meet the new state. */
+void vmo_complete_all(struct vmo *vmo);

@@ -10,17 +10,21 @@ struct pager;
 
 extern const struct object_ops pager_ops_object;
 
-status_t pager_create(uint32_t options, struct pager **out_pager);
+status_t pager_create(struct pager **out_pager);
 struct pager *pager_from_object(struct object *object);
-status_t pager_set_name(struct pager *pager, const char *name);
+struct object *pager_object(struct pager *pager);
 
 status_t pager_create_vmo(struct pager *pager, bool resizable, struct port *port, uint64_t key, uint64_t size,
                           struct vmo **out_vmo);
-/* INVALID_ARGS (all three) unless the VMO was made by this pager. */
+/* INVALID_ARGS unless the VMO was made by this pager: asked before each of the following. */
 status_t pager_check_vmo(struct pager *pager, struct vmo *vmo);
-status_t pager_detach_vmo(struct pager *pager, struct vmo *vmo);
+status_t pager_detach_vmo(struct vmo *vmo);
+/* Offsets and length are whole pages.  After an error in the second half aux has lost its pages all the same. */
 status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, struct vmo *aux, uint64_t aux_offset);
-status_t pager_fail_pages(struct vmo *vmo, uint64_t offset, uint64_t length, status_t status);
+status_t pager_fail_pages(struct vmo *vmo, uint64_t offset, uint64_t length, uint64_t data);
+
+/* The key of a pager-backed VMO. */
+uint64_t pager_key(struct vmo *vmo);
 
 /* INFO_PAGER_LIST: up to `room` records from number `skip` on; the number of all is returned. */
 uint64_t pager_list(uint64_t skip, info_pager_vmo_t *records, uint64_t room);

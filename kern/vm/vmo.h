@@ -41,10 +41,12 @@ struct vmo {
     /* Guarded by family->lock. */
     uint64_t size;                      /* bytes, whole pages */
     uint64_t content_size;              /* bytes */
+    uint64_t source_pages;              /* from this page on the source owes nothing: absent means zero (the VMO grew) */
     struct page_list pages;
     struct list regions;                /* struct region that map it */
     uint32_t mappings;
     struct list requests;               /* struct page_request: threads waiting for pages of this VMO */
+    uint32_t waiting;                   /* how many, the chained ones included */
     uint64_t resident;                  /* frames held */
     uint64_t dirty;                     /* pages not clean (pager, device) */
     uint64_t change_events;
@@ -66,8 +68,8 @@ struct pager_ops {
     status_t (*getpages)(struct vmo *vmo, uint64_t first, uint64_t count, uint64_t required, struct page_request *request);
     /* Write dirty pages [first, first + count) back; results one VM_PAGER_ each (PEND completes later). NULL: not possible. */
     void (*putpages)(struct vmo *vmo, uint64_t first, uint64_t count, uint8_t *results);
-    void (*cancel)(struct vmo *vmo, struct page_request *request);      /* the waiter gives up; NULL: nothing to do */
-    void (*resized)(struct vmo *vmo, uint64_t old_size);
+    /* A request is over, or given up; `successor` (or NULL) waits for the same range and takes its place.  NULL: nothing to do. */
+    void (*forget)(struct vmo *vmo, struct page_request *request, struct page_request *successor);
     void (*detach)(struct vmo *vmo);    /* the VMO is being destroyed; no lock held; frees vmo->source */
 };
 
@@ -78,6 +80,12 @@ status_t vmo_create_with_source(enum vmo_kind kind, uint64_t size, bool resizabl
 /* An anonymous VMO of frames that the caller gives away (the boot image): physically contiguous, kind FRAME_KERNEL. */
 status_t vmo_create_adopting(paddr_t base, uint64_t size, struct vmo **out_vmo);
 struct vmo *vmo_from_object(struct object *object);
+
+/* What the first handle to a VMO may do: RESIZE only if it can be resized. */
+static inline rights_t vmo_rights(const struct vmo *vmo)
+{
+    return vmo_ops.default_rights | (vmo->resizable ? RIGHT_RESIZE : 0);
+}
 
 static inline void vmo_lock(struct vmo *vmo)   { spin_lock(&vmo->family->lock); }
 static inline void vmo_unlock(struct vmo *vmo) { spin_unlock(&vmo->family->lock); }
@@ -141,6 +149,6 @@ status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length);
 void vmo_info(struct vmo *vmo, info_vmo_t *info);
 
 /* Remove the PTEs of pages [first, first + count) from every mapping / take write permission away.  Family lock held.
- * Defined in vm/region.c. */
+ * Defined in vm/aspace.c. */
 void vmo_unmap_pages(struct vmo *vmo, uint64_t first, uint64_t count);
 void vmo_protect_pages(struct vmo *vmo, uint64_t first, uint64_t count);

@@ -1,0 +1,236 @@
+# Quire.  `make help` lists the targets; docs/building.md explains them.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+# Every build is parallel unless -j says otherwise.
+ifeq ($(MAKELEVEL),0)
+ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+endif
+endif
+
+# `make setup qemu` on a bare machine: nothing else may look for a tool before setup has run, so the
+# other goals are left to a second make.
+ifneq ($(filter setup,$(MAKECMDGOALS)),)
+
+OTHER_GOALS := $(filter-out setup,$(MAKECMDGOALS))
+.PHONY: setup $(OTHER_GOALS)
+setup:
+	@CROSS=$(CROSS) sh mkfs/tools.sh install
+	@$(if $(OTHER_GOALS),$(MAKE) --no-print-directory $(OTHER_GOALS))
+$(OTHER_GOALS): setup
+	@:
+
+else
+
+# --- Parameters -----------------------------------------------------------------------------------
+
+CPUS   ?= 2
+MEM    ?= 128M
+APPEND ?=
+FILES  ?=
+CROSS  ?= riscv64-unknown-elf-
+V      ?=
+export CROSS
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' "$(1)" "$(2)")
+
+# --- Compilers ------------------------------------------------------------------------------------
+
+WARNINGS     := -Wall -Wextra -Werror
+KERNEL_FLAGS := -std=gnu11 -O2 -g $(WARNINGS) -ffreestanding -fno-common \
+                -fno-delete-null-pointer-checks -fno-omit-frame-pointer \
+                -mabi=lp64 -mcmodel=medany -msmall-data-limit=0 -Ikern -MMD -MP
+
+# gcc is the reference; `make CC=clang kernel` uses clang and objects of its own.
+ifneq ($(findstring clang,$(CC)),)
+COMPILER    := clang
+KERNEL_CC   := $(CC) --target=riscv64-unknown-elf -mno-relax
+KERNEL_ARCH := -march=rv64imac
+KERNEL      := build/quire-clang.elf
+else
+COMPILER    := gcc
+KERNEL_CC   := $(CROSS)gcc
+KERNEL_ARCH := -march=rv64imac_zicsr_zifencei
+KERNEL      := build/quire.elf
+endif
+
+USER_CC    := $(CROSS)gcc
+USER_ARCH  := -specs=picolibc.specs -march=rv64gc -mabi=lp64d -mcmodel=medany
+USER_FLAGS := $(USER_ARCH) -std=gnu11 -O2 -g $(WARNINGS) -ffunction-sections -fdata-sections \
+              -Ikern -Iuser/include -MMD -MP
+USER_LINK  := $(USER_ARCH) -nostartfiles -static -T user/user.ld -Wl,--gc-sections \
+              -Wl,--build-id=none -Wl,-z,max-page-size=4096
+
+# Tools are checked once, and again when the check itself changes.
+TOOLS := build/.tools-checked
+
+all: kernel user image
+
+$(TOOLS): mkfs/tools.sh
+	$(Q)sh mkfs/tools.sh check
+	$(Q)mkdir -p $(@D) && touch $@
+
+# --- Kernel ---------------------------------------------------------------------------------------
+
+KERNEL_SOURCES := $(sort $(wildcard kern/*.c kern/*/*.c arch/riscv/*.c arch/riscv/*.S))
+KERNEL_OBJECTS := $(KERNEL_SOURCES:%=build/$(COMPILER)/%.o)
+
+# fp.S alone may touch the floating-point registers.
+build/$(COMPILER)/arch/riscv/fp.S.o: KERNEL_ARCH := -march=rv64gc
+build/$(COMPILER)/arch/riscv/%.o: KERNEL_FLAGS += -Iarch/riscv
+
+build/$(COMPILER)/%.o: % Makefile | $(TOOLS)
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(KERNEL_CC) $(KERNEL_ARCH) $(KERNEL_FLAGS) -c -o $@ $<
+
+$(KERNEL): $(KERNEL_OBJECTS) linker.ld
+	$(call say,LD,$@)
+	$(Q)$(CROSS)gcc -march=rv64imac -mabi=lp64 -nostdlib -static -T linker.ld -Wl,--build-id=none \
+	    -Wl,-z,max-page-size=4096 -Wl,-Map=$(@:.elf=.map) -o $@ $(KERNEL_OBJECTS) -lgcc
+
+kernel: $(KERNEL)
+
+# --- User programs --------------------------------------------------------------------------------
+# Every .c file in bin, tests, bench and demo is a program, and so is every folder of demo and fs.
+# A program's path in the boot archive is sbin/init, tests/NAME, bench/NAME, or bin/NAME.
+
+user_objects = $(patsubst %,build/%.o,$(sort $(wildcard $(1))))
+names        = $(patsubst $(1)/%.c,%,$(sort $(wildcard $(1)/*.c)))
+folders      = $(sort $(foreach source,$(wildcard $(1)/*/*.c),$(notdir $(patsubst %/,%,$(dir $(source))))))
+
+LIBRARY := build/user/libquire.a
+LIBRARY_OBJECTS := $(call user_objects,$(foreach folder,lib libports libpager,\
+                       user/$(folder)/*.c user/$(folder)/*.S))
+PROGRAMS :=
+
+build/user/%.o: user/% Makefile | $(TOOLS)
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(USER_CC) $(USER_FLAGS) -c -o $@ $<
+
+$(LIBRARY): $(LIBRARY_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(CROSS)ar rcs $@ $(LIBRARY_OBJECTS)
+
+# $(call program,PATH,OBJECTS): build/symbols/PATH has debug information, build/stage/PATH is stripped.
+define program
+PROGRAMS += $(1)
+USER_DEPENDENCIES += $(2:.o=.d)
+build/symbols/$(1): $(2) $(LIBRARY) user/user.ld
+	$$(call say,LD,$$@)
+	$(Q)mkdir -p $$(@D) && $(USER_CC) $(USER_LINK) -o $$@ $(2) \
+	    -Wl,--start-group $(LIBRARY) -lm -lc -lgcc -Wl,--end-group
+build/stage/$(1): build/symbols/$(1)
+	$(Q)mkdir -p $$(@D) && $(CROSS)strip -o $$@ $$<
+endef
+
+program_path = $(if $(filter init,$(1)),sbin/init,bin/$(1))
+$(foreach name,$(call names,user/bin),$(eval $(call program,$(call program_path,$(name)),build/user/bin/$(name).c.o)))
+$(foreach name,$(call names,user/demo),$(eval $(call program,bin/$(name),build/user/demo/$(name).c.o)))
+$(foreach name,$(call names,user/tests),$(eval $(call program,tests/$(name),build/user/tests/$(name).c.o)))
+$(foreach name,$(call names,user/bench),$(eval $(call program,bench/$(name),build/user/bench/$(name).c.o)))
+$(foreach kind,demo fs,$(foreach name,$(call folders,user/$(kind)),$(eval \
+    $(call program,bin/$(name),$(call user_objects,user/$(kind)/$(name)/*.c)))))
+
+STAGED := $(PROGRAMS:%=build/stage/%)
+
+user: $(STAGED)
+
+# --- Images ---------------------------------------------------------------------------------------
+
+INITRD := build/initrd.cpio
+DISK   := build/disk.img
+
+# A changed list of programs, or of files for the disk, makes new images.
+build/.programs: FORCE
+	$(Q)mkdir -p $(@D); echo '$(PROGRAMS)' | cmp -s - $@ || echo '$(PROGRAMS)' > $@
+build/.files: FORCE
+	$(Q)mkdir -p $(@D); { echo '$(FILES)'; $(if $(FILES),find '$(FILES)' -printf '%p %s %T@\n' | sort;) } > $@.new; \
+	    if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(INITRD): mkfs/mkinitrd.py build/.programs $(STAGED) | $(TOOLS)
+	$(call say,CPIO,$@)
+	$(Q)python3 mkfs/mkinitrd.py $@ build/stage $(PROGRAMS)
+
+$(DISK): mkfs/mkdisk.py build/.programs build/.files $(filter build/stage/bin/%,$(STAGED)) | $(TOOLS)
+	$(call say,DISK,$@)
+	$(Q)python3 mkfs/mkdisk.py --programs build/stage $(if $(FILES),--files '$(FILES)') $@ $(filter bin/%,$(PROGRAMS))
+
+image: $(INITRD) $(DISK)
+
+# --- Running --------------------------------------------------------------------------------------
+
+QEMU := qemu-system-riscv64 -machine virt -smp $(CPUS) -m $(MEM) -no-reboot \
+        -global virtio-mmio.force-legacy=false -kernel $(KERNEL) -initrd $(INITRD) \
+        -append '$(APPEND)' -drive file=$(DISK),if=none,format=raw,id=d0 \
+        -device virtio-blk-device,drive=d0,bus=virtio-mmio-bus.0
+GDB_SOCKET := build/gdb.sock
+
+# A terminal gets QEMU's own keys (^A x quits); a script gets its bytes through untouched.
+qemu: all
+	@if [ -t 0 ]; then $(QEMU) -nographic; else python3 mkfs/console.py $(QEMU); fi
+
+qemu-gdb: all
+	@echo "waiting for \`make gdb\` in another terminal"
+	@$(QEMU) -nographic -S -chardev socket,path=$(GDB_SOCKET),server=on,wait=off,id=g -gdb chardev:g
+
+gdb:
+	@gdb-multiarch -q -ex 'target remote $(GDB_SOCKET)' -x arch/riscv/gdb.py $(KERNEL)
+
+# --- Tests and reports ----------------------------------------------------------------------------
+
+PYTHON = $(shell sh mkfs/tools.sh python)
+JOBS  ?= 2
+TESTS ?= test
+
+test: all
+	@python="$(PYTHON)"; [ -n "$$python" ] || { echo "no Python has pytest and pexpect: run \`make setup\`"; exit 1; }; \
+	$$python -m pytest -c test/pytest.ini -n $(JOBS) --dist loadgroup $(TESTS)
+
+bench: all
+	@python3 test/bench.py --kernel $(KERNEL) --initrd $(INITRD)
+
+LINE_LIMIT := 12000
+lines:
+	@for folder in kern kern/* arch/*; do \
+	    [ -d "$$folder" ] || continue; \
+	    find "$$folder" -maxdepth 1 -type f -name '*.[chS]' -o -maxdepth 1 -type f -name '*.def' | \
+	    xargs -r cat | wc -l | xargs printf '%-14s %6d\n' "$$folder"; \
+	done | awk '{ print; total += $$2 } \
+	    END { printf "%-14s %6d of %d\n", "all", total, $(LINE_LIMIT); exit total > $(LINE_LIMIT) }'
+
+docs: docs/syscalls.md
+docs/syscalls.md: kern/abi/syscalls.def kern/abi/errors.def kern/abi/rights.def mkfs/manual.py mkfs/abi.py
+	$(call say,DOC,$@)
+	$(Q)python3 mkfs/manual.py $@
+
+compile_commands.json: FORCE
+	$(call say,JSON,$@)
+	$(Q)$(MAKE) --no-print-directory -nB V=1 kernel user | python3 mkfs/compile_commands.py $@
+
+clean:
+	rm -rf build compile_commands.json
+
+help:
+	@echo 'make setup          install the tools (Debian, Ubuntu); may be followed by other targets'
+	@echo 'make                build kernel, programs, boot archive and disk image'
+	@echo 'make kernel         the kernel alone; CC=clang builds it with clang'
+	@echo 'make qemu           boot: CPUS=2 MEM=128M APPEND="..." FILES=folder; ^A x quits'
+	@echo 'make qemu-gdb, gdb  boot and wait for a debugger; attach one (in another terminal)'
+	@echo 'make test           all tests; TESTS=test/test_boot.py, JOBS=2'
+	@echo 'make bench          instruction counts of the basic operations'
+	@echo 'make lines          size of the kernel per folder'
+	@echo 'make docs           docs/syscalls.md from the list of system calls'
+	@echo 'make clean, compile_commands.json, help'
+
+FORCE:
+.PHONY: all kernel user image qemu qemu-gdb gdb test bench lines docs clean help FORCE
+
+-include $(KERNEL_OBJECTS:.o=.d) $(LIBRARY_OBJECTS:.o=.d) $(USER_DEPENDENCIES)
+
+endif

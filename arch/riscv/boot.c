@@ -1,0 +1,118 @@
+/*
+ * boot.c: from the first C function to kernel_main, on every hart.
+ *
+ * The hart that the firmware chose to boot becomes index 0, whatever its hardware id.  The others are started by
+ * arch_start_harts, one after the other, each on a stack of its own that becomes its idle thread's.
+ *
+ * Locks: none; until the scheduler runs only one hart is in here at a time.
+ */
+#include "platform.h"
+#include "sbi.h"
+
+#include "lib/kprintf.h"
+
+#define START_PATIENCE 1000000000ull        /* nanoseconds until a hart that was started must be there */
+
+/* Called by boot.S. */
+_Noreturn void boot_start(uint64_t hart_id, paddr_t tree);
+_Noreturn void secondary_start(uint64_t hart_id);
+
+struct hart harts[MAX_HARTS];
+uint32_t hart_count = 1;
+
+/* boot.S maps the first 3 GiB; the tree may lie above. */
+static const void *map_tree(paddr_t tree)
+{
+    if (tree >> 30 > 2 && tree >> 30 < 254) {
+        kernel_root[256 + (tree >> 30)] = pte_make(tree >> 30 << 30, PTE_KERNEL_DATA);
+        __asm__ volatile("sfence.vma" ::: "memory");
+    }
+    return phys_to_virt(tree);
+}
+
+void boot_start(uint64_t hart_id, paddr_t tree)
+{
+    struct hart *hart = &harts[0];
+
+    hart->id = hart_id;
+    timer_init();
+    trap_init_hart();
+
+    bool parsed = devices_parse(map_tree(tree));
+
+    uart_init();
+    if (!parsed)
+        panic("the device tree at 0x%lx names no memory or no clock", tree);
+    mmu_boot();
+    mmu_probe_asids();
+    plic_init();
+    plic_init_hart(hart);
+    hart->online = true;
+    kernel_main();
+    panic("kernel_main returned");
+}
+
+void secondary_start(uint64_t hart_id)
+{
+    struct hart *hart = this_hart();
+
+    assert(hart->id == hart_id);
+    trap_init_hart();
+    arch_timer_set(UINT64_MAX);
+    plic_init_hart(hart);
+    atomic_thread_fence(memory_order_release);
+    *(volatile bool *)&hart->online = true;
+    kernel_secondary_main();
+    panic("kernel_secondary_main returned");
+}
+
+/* Start one more hart and wait until it is there.  A hart that comes too late keeps its index, unused. */
+static void start_hart(uint64_t id)
+{
+    struct hart *hart = &harts[hart_count];
+    char *stack = arch_stack_create();
+
+    if (!stack) {
+        kprintf("quire: no memory for the stack of hart %lu\n", id);
+        return;
+    }
+    hart->id = id;
+    hart->index = hart_count;
+    hart->kernel_sp = (uint64_t)stack + KERNEL_STACK_SIZE;
+    atomic_thread_fence(memory_order_seq_cst);
+
+    struct sbi_result result = sbi_call(SBI_HSM, 0, id, virt_to_phys(secondary_entry), (uint64_t)hart, 0, 0);
+
+    if (result.error) {
+        kprintf("quire: hart %lu does not start (SBI error %ld)\n", id, result.error);
+        arch_stack_destroy(stack);
+        return;
+    }
+    hart_count++;
+
+    uint64_t deadline = arch_time() + START_PATIENCE;
+
+    while (!*(volatile bool *)&hart->online && arch_time() < deadline)
+        ;
+    if (!*(volatile bool *)&hart->online)
+        kprintf("quire: hart %lu was started but does not answer\n", id);
+}
+
+uint32_t arch_start_harts(uint32_t limit)
+{
+    uint32_t stopped = platform.harts_ignored, online = 0;
+
+    for (uint32_t i = 0; i < platform.hart_ids_count; i++) {
+        if (platform.hart_ids[i] == harts[0].id)
+            continue;
+        if (hart_count < limit && hart_count < MAX_HARTS)
+            start_hart(platform.hart_ids[i]);
+        else
+            stopped++;
+    }
+    if (stopped)
+        kprintf("quire: %u harts stay stopped\n", stopped);
+    for (uint32_t i = 0; i < hart_count; i++)
+        online += harts[i].online;
+    return online;
+}

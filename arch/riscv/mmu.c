@@ -1,0 +1,365 @@
+/*
+ * mmu.c: user address spaces (Sv39) and what other harts remember of them.
+ *
+ * A virtual address is three indices of nine bits and an offset of twelve; each index picks one of
+ * 512 eight-byte entries:
+ *
+ *      38    30 29    21 20    12 11        0
+ *     | root   | middle | leaf   | offset    |
+ *
+ * TLB entries carry the address space's ASID, so they outlive a switch.  `active` says which space each hart
+ * runs now.  A shootdown interrupts the harts that run the space; of every other hart it only clears the bit in
+ * mmu->harts, and a hart whose bit is clear flushes the ASID when it next enters the space.
+ *
+ * Invariant: a hart with its bit in mmu->harts has no stale entry of the space, or is interrupted before the
+ * shootdown returns.  The two sides cannot miss each other: a hart sets `active`, then looks at its bit; a
+ * shootdown clears the bit, then looks at `active`.
+ * Locks: mmu->lock guards tables and counts.  ASIDs are taken and returned atomically.
+ */
+#include "csr.h"
+#include "platform.h"
+#include "sbi.h"
+
+#include "lib/string.h"
+#include "mm/frame.h"
+
+#define MAX_ASIDS 4096u
+#define LEAF_RIGHTS (PTE_READ | PTE_WRITE | PTE_EXECUTE)
+
+static _Atomic(struct arch_mmu *) active[MAX_HARTS];    /* NULL: only the kernel's half */
+static uint32_t asid_limit;                             /* ASIDs 1 .. asid_limit - 1 can be given out */
+static _Atomic uint64_t asids_used[MAX_ASIDS / 64];
+
+static uint64_t satp_value(paddr_t root, uint64_t asid)
+{
+    return SATP_SV39 | asid << SATP_ASID_SHIFT | root >> PAGE_SHIFT;
+}
+
+/* Boot: how many ASID bits does satp keep? */
+void mmu_probe_asids(void)
+{
+    csr_write("satp", satp_value(virt_to_phys(kernel_root), SATP_ASID_MASK));
+    asid_limit = (uint32_t)min_u64((csr_read("satp") >> SATP_ASID_SHIFT & SATP_ASID_MASK) + 1, MAX_ASIDS);
+    csr_write("satp", satp_value(virt_to_phys(kernel_root), 0));
+    flush_tlb_all();
+}
+
+/* ASID 0, the kernel's, when there is none: such spaces share it and flush at every entry. */
+static uint16_t asid_alloc(void)
+{
+    for (uint32_t asid = 1; asid < asid_limit; asid++) {
+        _Atomic uint64_t *word = &asids_used[asid / 64];
+        uint64_t used = atomic_load(word), bit = 1ul << (asid % 64);
+
+        if (used == UINT64_MAX) {
+            asid |= 63;
+            continue;
+        }
+        if (!(used & bit) && !(atomic_fetch_or(word, bit) & bit))
+            return (uint16_t)asid;
+    }
+    return 0;
+}
+
+static void asid_free(uint16_t asid)
+{
+    if (asid)
+        atomic_fetch_and(&asids_used[asid / 64], ~(1ul << (asid % 64)));
+}
+
+status_t arch_mmu_init(struct arch_mmu *mmu)
+{
+    uint64_t *root = frame_alloc_virt(FRAME_TABLE);
+
+    if (!root)
+        return ERR_NO_MEMORY;
+    memcpy(root + 256, kernel_root + 256, 256 * sizeof(root[0]));
+    spin_init(&mmu->lock, RANK_PAGE_TABLE);
+    mmu->root = virt_to_phys(root);
+    mmu->asid = asid_alloc();
+    atomic_init(&mmu->harts, 0);            /* every hart flushes what the ASID's last owner left */
+    atomic_init(&mmu->stale_code, UINT32_MAX);
+    mmu->tables = 1;
+    mmu->resident = 0;
+    return OK;
+}
+
+static uint64_t *entry_table(uint64_t entry)
+{
+    return phys_to_virt(pte_address(entry));
+}
+
+void arch_mmu_destroy(struct arch_mmu *mmu)
+{
+    uint64_t *root = phys_to_virt(mmu->root);
+
+    for (uint32_t i = 0; i < MAX_HARTS; i++)
+        assert(atomic_load(&active[i]) != mmu);
+    for (uint32_t i = 0; i < 256; i++) {
+        if (!(root[i] & PTE_VALID))
+            continue;
+        uint64_t *middle = entry_table(root[i]);
+
+        for (uint32_t k = 0; k < 512; k++)
+            if (middle[k] & PTE_VALID)
+                frame_free_virt(entry_table(middle[k]));
+        frame_free_virt(middle);
+    }
+    frame_free_virt(root);
+    asid_free(mmu->asid);
+}
+
+void mmu_switch(struct arch_mmu *mmu)
+{
+    uint32_t index = this_hart()->index;
+    uint32_t me = 1u << index;
+
+    if (atomic_load_explicit(&active[index], memory_order_relaxed) == mmu)
+        return;
+    atomic_store(&active[index], mmu);
+    if (!mmu) {
+        csr_write("satp", satp_value(virt_to_phys(kernel_root), 0));
+        return;
+    }
+    csr_write("satp", satp_value(mmu->root, mmu->asid));
+    if (!(atomic_load(&mmu->harts) & me) || mmu->asid == 0) {
+        atomic_fetch_or(&mmu->harts, me);
+        flush_tlb_asid(mmu->asid);
+    }
+    if (atomic_load(&mmu->stale_code) & me) {
+        atomic_fetch_and(&mmu->stale_code, ~me);
+        flush_code();
+    }
+}
+
+/* The other harts that run this space now. */
+static uint32_t active_elsewhere(const struct arch_mmu *mmu, uint32_t me)
+{
+    uint32_t mask = 0;
+
+    for (uint32_t i = 0; i < hart_count; i++)
+        if (i != me && atomic_load(&active[i]) == mmu)
+            mask |= 1u << i;
+    return mask;
+}
+
+/*
+ * Make every hart forget the page at `address` (length PAGE_SIZE) or the whole space (UINT64_MAX).
+ * mmu->lock is held and the tables are changed.
+ */
+static void shootdown(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
+{
+    struct hart *hart = this_hart();
+    bool here = atomic_load(&active[hart->index]) == mmu;
+
+    /* Who seems to run it is interrupted and keeps its bit; the rest loses it, then is looked at again. */
+    uint32_t keep = active_elsewhere(mmu, hart->index) | (here ? 1u << hart->index : 0);
+
+    atomic_fetch_and(&mmu->harts, keep);
+
+    uint32_t targets = (keep & ~(1u << hart->index)) | active_elsewhere(mmu, hart->index);
+
+    if (here && length == PAGE_SIZE)
+        flush_tlb_page(address, mmu->asid);
+    else if (here)
+        flush_tlb_asid(mmu->asid);
+    if (targets) {
+        hart->tlb_shootdowns++;
+        sbi_remote_tlb_flush_asid(targets, address, length, mmu->asid);
+    }
+}
+
+/* The leaf table that covers address, or NULL with the size of the hole in *out_span. */
+static uint64_t *leaf_table(const struct arch_mmu *mmu, vaddr_t address, uint64_t *out_span)
+{
+    uint64_t entry = ((uint64_t *)phys_to_virt(mmu->root))[address >> 30];
+
+    *out_span = 1ul << 30;
+    if (!(entry & PTE_VALID))
+        return NULL;
+    entry = entry_table(entry)[address >> 21 & 511];
+    *out_span = 1ul << 21;
+    return entry & PTE_VALID ? entry_table(entry) : NULL;
+}
+
+/* The table behind *entry, made if there is none; NULL without memory. */
+static uint64_t *next_table(struct arch_mmu *mmu, uint64_t *entry)
+{
+    if (*entry & PTE_VALID)
+        return entry_table(*entry);
+
+    uint64_t *table = frame_alloc_virt(FRAME_TABLE);
+
+    if (!table)
+        return NULL;
+    mmu->tables++;
+    /* Other harts' walkers see the zeros before they see the table. */
+    atomic_thread_fence(memory_order_release);
+    *(volatile uint64_t *)entry = pte_make(virt_to_phys(table), PTE_VALID);
+    return table;
+}
+
+static uint64_t *make_leaf_table(struct arch_mmu *mmu, vaddr_t address)
+{
+    uint64_t *root = phys_to_virt(mmu->root);
+    uint64_t *middle = next_table(mmu, &root[address >> 30]);
+
+    return middle ? next_table(mmu, &middle[address >> 21 & 511]) : NULL;
+}
+
+static uint64_t leaf_entry(paddr_t frame, uint32_t flags)
+{
+    uint64_t entry = pte_make(frame, flags << 1 | PTE_VALID | PTE_USER | PTE_ACCESSED);
+
+    return flags & MMU_WRITE ? entry | PTE_READ | PTE_DIRTY : entry;
+}
+
+static_assert(MMU_READ << 1 == PTE_READ && MMU_WRITE << 1 == PTE_WRITE && MMU_EXECUTE << 1 == PTE_EXECUTE,
+              "rights are the same bits, one place on");
+
+status_t arch_mmu_map(struct arch_mmu *mmu, vaddr_t address, paddr_t frame, uint32_t flags)
+{
+    uint64_t span;
+
+    assert(address < USER_TOP && flags != 0);
+    spin_lock(&mmu->lock);
+
+    uint64_t *table = leaf_table(mmu, address, &span);
+
+    if (!table && !(table = make_leaf_table(mmu, address))) {
+        spin_unlock(&mmu->lock);
+        return ERR_NO_MEMORY;
+    }
+
+    volatile uint64_t *slot = &table[address >> PAGE_SHIFT & 511];
+    uint64_t old = *slot, new = leaf_entry(frame, flags);
+
+    *slot = new;
+    if (!(old & PTE_VALID))
+        mmu->resident++;
+    else if (pte_address(old) != pte_address(new) || (old & ~new & LEAF_RIGHTS))
+        shootdown(mmu, page_floor(address), PAGE_SIZE);
+    spin_unlock(&mmu->lock);
+    return OK;
+}
+
+bool arch_mmu_query(struct arch_mmu *mmu, vaddr_t address, paddr_t *frame, uint32_t *flags)
+{
+    uint64_t span, entry = 0;
+
+    if (address >= USER_TOP)
+        return false;
+    spin_lock(&mmu->lock);
+
+    uint64_t *table = leaf_table(mmu, address, &span);
+
+    if (table)
+        entry = table[address >> PAGE_SHIFT & 511];
+    spin_unlock(&mmu->lock);
+    if (!(entry & PTE_VALID))
+        return false;
+    *frame = pte_address(entry);
+    *flags = entry >> 1 & (MMU_READ | MMU_WRITE | MMU_EXECUTE);
+    return true;
+}
+
+/* Taking rights from a range: what may stay, and what was found. */
+struct narrowing {
+    uint64_t keep;                  /* rights that may stay; 0 removes the page */
+    uint64_t present, changed, removed;
+    vaddr_t  changed_page;          /* the last one */
+};
+
+static void narrow_entry(struct narrowing *work, volatile uint64_t *slot, vaddr_t page)
+{
+    uint64_t old = *slot;
+
+    if (!(old & PTE_VALID))
+        return;
+    work->present++;
+    if (!(old & LEAF_RIGHTS & ~work->keep))
+        return;
+    work->changed++;
+    work->changed_page = page;
+    if (old & LEAF_RIGHTS & work->keep) {
+        *slot = old & ~(LEAF_RIGHTS & ~work->keep);
+    } else {
+        *slot = 0;
+        work->removed++;
+    }
+}
+
+/* One leaf table at a time; a hole of the upper levels is one step. */
+static uint64_t narrow_range(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags)
+{
+    vaddr_t end = address + length;
+    struct narrowing work = { .keep = flags ? leaf_entry(0, flags) & LEAF_RIGHTS : 0 };
+
+    assert(range_inside(address, length, USER_TOP));
+    spin_lock(&mmu->lock);
+    while (address < end) {
+        uint64_t span;
+        uint64_t *table = leaf_table(mmu, address, &span);
+        vaddr_t next = min_u64((address & ~(span - 1)) + span, end);
+
+        for (vaddr_t page = address; table && page < next; page += PAGE_SIZE)
+            narrow_entry(&work, &table[page >> PAGE_SHIFT & 511], page);
+        address = next;
+    }
+    mmu->resident -= work.removed;
+    if (work.changed == 1)
+        shootdown(mmu, work.changed_page, PAGE_SIZE);
+    else if (work.changed > 1)
+        shootdown(mmu, 0, UINT64_MAX);
+    spin_unlock(&mmu->lock);
+    return work.present;
+}
+
+uint64_t arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
+{
+    return narrow_range(mmu, address, length, 0);
+}
+
+uint64_t arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags)
+{
+    return narrow_range(mmu, address, length, flags);
+}
+
+uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
+{
+    vaddr_t end = address + length;
+    uint64_t count = 0;
+
+    assert(range_inside(address, length, USER_TOP));
+    spin_lock(&mmu->lock);
+    while (address < end) {
+        uint64_t span;
+        const uint64_t *table = leaf_table(mmu, address, &span);
+        vaddr_t next = min_u64((address & ~(span - 1)) + span, end);
+
+        for (vaddr_t page = address; table && page < next; page += PAGE_SIZE)
+            count += table[page >> PAGE_SHIFT & 511] & PTE_VALID;
+        address = next;
+    }
+    spin_unlock(&mmu->lock);
+    return count;
+}
+
+void arch_mmu_sync_code(struct arch_mmu *mmu)
+{
+    uint32_t me = this_hart()->index;
+
+    atomic_store(&mmu->stale_code, UINT32_MAX);
+
+    uint32_t others = active_elsewhere(mmu, me);
+
+    if (others)
+        sbi_remote_code_fence(others);
+    if (atomic_load(&active[me]) == mmu)
+        flush_code();
+}
+
+void arch_mmu_flush_local(struct arch_mmu *mmu, vaddr_t address)
+{
+    flush_tlb_page(address, mmu->asid);
+}

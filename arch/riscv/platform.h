@@ -1,0 +1,70 @@
+/*
+ * platform.h: what the device tree said that only arch/riscv needs, and the calls between its files.
+ */
+#pragma once
+
+#include "arch.h"
+#include "sync/hart.h"
+
+#define MAX_PLIC_CONTEXTS 64
+
+struct platform {
+    uint64_t timebase;                      /* ticks of the time register a second */
+    uint64_t hart_ids[MAX_HARTS];           /* usable harts, in the order of the tree */
+    uint32_t hart_ids_count;
+    uint32_t harts_ignored;                 /* more than MAX_HARTS */
+    paddr_t  uart_base;                     /* 0: none */
+    uint32_t uart_irq, uart_shift;          /* shift: registers are 1 << shift bytes apart */
+    paddr_t  plic_base;
+    uint32_t plic_irqs;                     /* highest interrupt number */
+    uint32_t plic_context_count;
+    struct { uint64_t hart_id; uint32_t context; } plic_contexts[MAX_PLIC_CONTEXTS]; /* supervisor ones */
+    paddr_t  finisher_base;                 /* the "test" device that ends QEMU with a status */
+};
+
+extern struct platform platform;
+
+/* fdt.c, devices.c: fill `machine` and `platform`; false if this is no device tree. */
+bool devices_parse(const void *tree);
+
+/* mmu_boot.c */
+extern uint64_t kernel_root[512];
+void mmu_boot(void);                        /* the final kernel half, with W^X */
+void mmu_boot_hart(void);                   /* this hart starts to use it */
+
+/* mmu.c: run the address space of a thread; NULL: the kernel's own. */
+void mmu_switch(struct arch_mmu *mmu);
+void mmu_probe_asids(void);
+/* Page-table entries. */
+enum {
+    PTE_VALID = 1, PTE_READ = 2, PTE_WRITE = 4, PTE_EXECUTE = 8, PTE_USER = 16, PTE_GLOBAL = 32,
+    PTE_ACCESSED = 64, PTE_DIRTY = 128,
+};
+#define PTE_KERNEL_DATA (PTE_VALID | PTE_READ | PTE_WRITE | PTE_GLOBAL | PTE_ACCESSED | PTE_DIRTY)
+static inline uint64_t pte_make(paddr_t address, uint64_t flags) { return address >> 12 << 10 | flags; }
+static inline paddr_t pte_address(uint64_t entry)                { return entry << 10 >> 20 << 12; }
+
+/* stack.c */
+#define STACK_SLOT (2 * KERNEL_STACK_SIZE)
+#define STACK_AREA 0xffffffff80000000ul     /* one gigabyte: its root entry is fixed at boot */
+extern uint64_t stack_area_table[512];
+bool stack_contains(uint64_t address);      /* on some kernel stack */
+#define EMERGENCY_STACK_SIZE 4096
+extern uint8_t emergency_stacks[MAX_HARTS][EMERGENCY_STACK_SIZE];
+
+/* Per device, per hart. */
+void trap_init_hart(void);
+void timer_init(void);
+void uart_init(void);
+void plic_init(void);
+void plic_init_hart(struct hart *hart);
+void plic_dispatch(void);
+
+/* fp.S, switch.S, boot.S, user_copy.S */
+void fp_save(uint64_t registers[33]);
+void fp_restore(const uint64_t registers[33]);
+void fp_clear(void);
+struct thread *stack_switch(uint64_t *save_sp, uint64_t load_sp, struct thread *previous);
+void thread_first_run(void);
+bool timer_compare_present(void);
+extern const char secondary_entry[], boot_stack[];

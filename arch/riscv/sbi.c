@@ -1,0 +1,63 @@
+/*
+ * sbi.c: calls to the machine-mode firmware.
+ *
+ * The firmware names sets of harts by hardware id, 64 at a time from a base; the kernel names them by index.
+ * hart_call translates, in one call when all ids are below 64.
+ *
+ * Locks: none; the firmware serialises, and serves fences even on harts whose interrupts are off.
+ */
+#include "sbi.h"
+
+#include "sync/hart.h"
+
+struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t argument0, uint64_t argument1,
+                           uint64_t argument2, uint64_t argument3, uint64_t argument4)
+{
+    register uint64_t a0 __asm__("a0") = argument0;
+    register uint64_t a1 __asm__("a1") = argument1;
+    register uint64_t a2 __asm__("a2") = argument2;
+    register uint64_t a3 __asm__("a3") = argument3;
+    register uint64_t a4 __asm__("a4") = argument4;
+    register uint64_t a6 __asm__("a6") = function;
+    register uint64_t a7 __asm__("a7") = extension;
+
+    __asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a2), "r"(a3), "r"(a4), "r"(a6), "r"(a7) : "memory");
+    return (struct sbi_result){ (int64_t)a0, (int64_t)a1 };
+}
+
+static void hart_call(uint64_t extension, uint64_t function, uint32_t mask,
+                      uint64_t address, uint64_t length, uint64_t asid)
+{
+    uint64_t low_ids = 0;
+
+    for (uint32_t i = 0; mask; i++, mask >>= 1) {
+        if (!(mask & 1))
+            continue;
+        if (harts[i].id < 64)
+            low_ids |= 1ul << harts[i].id;
+        else
+            sbi_call(extension, function, 1, harts[i].id, address, length, asid);
+    }
+    if (low_ids)
+        sbi_call(extension, function, low_ids, 0, address, length, asid);
+}
+
+void sbi_send_ipi(uint32_t mask)
+{
+    hart_call(SBI_IPI, 0, mask, 0, 0, 0);
+}
+
+void sbi_remote_code_fence(uint32_t mask)
+{
+    hart_call(SBI_RFENCE, RFENCE_CODE, mask, 0, 0, 0);
+}
+
+void sbi_remote_tlb_flush(uint32_t mask, vaddr_t address, uint64_t length)
+{
+    hart_call(SBI_RFENCE, RFENCE_TLB, mask, address, length, 0);
+}
+
+void sbi_remote_tlb_flush_asid(uint32_t mask, vaddr_t address, uint64_t length, uint16_t asid)
+{
+    hart_call(SBI_RFENCE, RFENCE_TLB_ASID, mask, address, length, asid);
+}

@@ -1,0 +1,182 @@
+/*
+ * trap.c: what to do about a trap, once trap.S has saved the registers.
+ *
+ * System calls do not come here.  Interrupts arrive only where no lock is held: in user mode, in
+ * arch_idle_wait and in arch_interrupt_window.
+ */
+#include "asm_offsets.h"
+#include "csr.h"
+#include "platform.h"
+#include "trap_frame.h"
+
+#include "lib/kprintf.h"
+#include "task/thread.h"
+
+static_assert(sizeof(struct trap_frame) == FRAME_SIZE && offsetof(struct trap_frame, status) == FRAME_STATUS,
+              "asm_offsets.h names struct trap_frame");
+static_assert(KERNEL_STACK_SIZE == 1ul << STACK_BIT, "one bit tells a stack from its guard");
+
+extern const char trap_entry[];
+extern const char user_copy_words[], user_copy_bytes[], user_copy_end[];
+size_t user_copy(void *to, const void *from, size_t length);
+
+/* Called by trap.S. */
+void trap_from_user(struct trap_frame *frame, uint64_t cause, uint64_t value);
+void trap_from_kernel(struct trap_frame *frame, uint64_t cause, uint64_t value);
+_Noreturn void trap_stack_overflow(uint64_t sp, uint64_t pc);
+void trap_leave(void);
+
+/* This hart takes traps, and user code may read the clock and the counters. */
+void trap_init_hart(void)
+{
+    csr_write("stvec", trap_entry);
+    csr_write("sscratch", 0);
+    csr_write("scounteren", 7);
+    csr_clear("sstatus", SSTATUS_SIE | SSTATUS_SPP | SSTATUS_SUM | SSTATUS_FS);
+    csr_set("sstatus", SSTATUS_FS_INITIAL);
+    fp_clear();
+    csr_clear("sstatus", SSTATUS_FS);
+    csr_set("sstatus", SSTATUS_FS_INITIAL);
+    csr_write("sie", 1ul << IRQ_SOFTWARE | 1ul << IRQ_TIMER | 1ul << IRQ_EXTERNAL);
+    this_hart()->emergency_sp = (uint64_t)emergency_stacks[this_hart()->index] + EMERGENCY_STACK_SIZE;
+}
+
+static void dispatch_interrupt(uint64_t number)
+{
+    if (panicking)
+        arch_halt();
+    this_hart()->interrupts++;
+    switch (number) {
+    case IRQ_SOFTWARE:
+        csr_clear("sip", 1ul << IRQ_SOFTWARE);  /* hart->reschedule is set; it is looked at on the way out */
+        break;
+    case IRQ_TIMER:
+        arch_timer_set(UINT64_MAX);
+        interrupt_timer();
+        break;
+    case IRQ_EXTERNAL:
+        plic_dispatch();
+        break;
+    }
+}
+
+static void page_fault(struct trap_frame *frame, uint64_t address, uint32_t access)
+{
+    this_hart()->page_faults++;
+
+    status_t status = vm_fault_current(address, access);
+
+    if (status != OK)
+        user_exception(EXC_PAGE_FAULT, address, frame->x[0], status);
+}
+
+void trap_from_user(struct trap_frame *frame, uint64_t cause, uint64_t value)
+{
+    uint64_t pc = frame->x[0];
+
+    if (cause & CAUSE_INTERRUPT) {
+        dispatch_interrupt(cause & ~CAUSE_INTERRUPT);
+        return;
+    }
+    switch (cause) {
+    case CAUSE_FETCH_PAGE:
+        page_fault(frame, value, MMU_EXECUTE);
+        break;
+    case CAUSE_LOAD_PAGE:
+        page_fault(frame, value, MMU_READ);
+        break;
+    case CAUSE_STORE_PAGE:
+        page_fault(frame, value, MMU_WRITE);
+        break;
+    case CAUSE_ILLEGAL:
+        user_exception(EXC_ILLEGAL_INSTRUCTION, pc, pc, OK);
+        break;
+    case CAUSE_BREAKPOINT:
+        user_exception(EXC_BREAKPOINT, pc, pc, OK);
+        break;
+    case CAUSE_FETCH_MISALIGNED:
+    case CAUSE_LOAD_MISALIGNED:
+    case CAUSE_STORE_MISALIGNED:
+        user_exception(EXC_MISALIGNED, value, pc, OK);
+        break;
+    default:
+        user_exception(EXC_ACCESS_FAULT, value, pc, OK);
+        break;
+    }
+}
+
+/* Before every return to user mode but the fast one of system calls.  A kill sets `reschedule` as well. */
+void trap_leave(void)
+{
+    assert_no_spinlocks();
+    if (this_hart()->reschedule)
+        return_to_user();
+}
+
+/* A fault of user_copy on its user side: go on where it can end.  False: it was something else. */
+static bool user_copy_fixup(struct trap_frame *frame, uint64_t cause, uint64_t address)
+{
+    uint64_t pc = frame->x[0];
+
+    if (cause < CAUSE_LOAD_MISALIGNED || cause == CAUSE_USER_ECALL || cause == CAUSE_FETCH_PAGE ||
+        cause > CAUSE_STORE_PAGE || address >= USER_TOP)
+        return false;
+    if (pc >= (uint64_t)user_copy_words && pc < (uint64_t)user_copy_bytes)
+        frame->x[0] = (uint64_t)user_copy_bytes;
+    else if (pc >= (uint64_t)user_copy_bytes && pc < (uint64_t)user_copy_end)
+        frame->x[0] = (uint64_t)user_copy_end;
+    else
+        return false;
+    return true;
+}
+
+static _Noreturn void report_kernel_fault(const struct trap_frame *frame, uint64_t cause, uint64_t value)
+{
+    static const char names[32][4] = {
+        "pc", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5",
+        "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
+    };
+
+    for (uint32_t i = 0; i < 32; i += 4)
+        kprintf("%3s %016lx  %3s %016lx  %3s %016lx  %3s %016lx\n",
+                names[i], frame->x[i], names[i + 1], frame->x[i + 1],
+                names[i + 2], frame->x[i + 2], names[i + 3], frame->x[i + 3]);
+    panic("trap in the kernel: cause %lu, address 0x%lx, pc 0x%lx", cause, value, frame->x[0]);
+}
+
+void trap_from_kernel(struct trap_frame *frame, uint64_t cause, uint64_t value)
+{
+    if (cause & CAUSE_INTERRUPT)
+        dispatch_interrupt(cause & ~CAUSE_INTERRUPT);
+    else if (!user_copy_fixup(frame, cause, value))
+        report_kernel_fault(frame, cause, value);
+}
+
+void trap_stack_overflow(uint64_t sp, uint64_t pc)
+{
+    panic("kernel stack overflow: sp 0x%lx, pc 0x%lx", sp, pc);
+}
+
+size_t arch_copy_from_user(void *to, uaddr_t from, size_t length)
+{
+    return range_inside(from, length, USER_TOP) ? user_copy(to, (const void *)from, length) : length;
+}
+
+size_t arch_copy_to_user(uaddr_t to, const void *from, size_t length)
+{
+    return range_inside(to, length, USER_TOP) ? user_copy((void *)to, from, length) : length;
+}
+
+void arch_interrupt_window(void)
+{
+    assert_no_spinlocks();
+    csr_set("sstatus", SSTATUS_SIE);
+    csr_clear("sstatus", SSTATUS_SIE);
+}
+
+/* wfi ends for a pending interrupt even while they are off, so none can slip in between check and sleep. */
+void arch_idle_wait(void)
+{
+    __asm__ volatile("wfi" ::: "memory");
+    arch_interrupt_window();
+}

@@ -1,0 +1,88 @@
+/*
+ * uart.c: the console's bytes, through a 16550 with its 16-byte queues.
+ *
+ * The chip says only when its output queue is empty, so `room` counts what still fits since then.
+ *
+ * Locks: uart_lock guards the registers and `room`; a panicking kernel does without.
+ */
+#include "platform.h"
+
+enum { DATA = 0, INTERRUPT_ENABLE = 1, FIFO_CONTROL = 2, LINE_CONTROL = 3, MODEM_CONTROL = 4, LINE_STATUS = 5 };
+enum { INTERRUPT_RECEIVE = 1, INTERRUPT_TRANSMIT = 2 };
+enum { STATUS_RECEIVED = 1, STATUS_EMPTY = 0x20 };
+#define QUEUE_SIZE 16
+
+uint32_t arch_console_irq;
+
+static struct spinlock uart_lock = SPINLOCK_INITIALIZER(RANK_UART);
+static uint32_t room;
+
+static volatile uint8_t *uart_register(uint32_t number)
+{
+    return (volatile uint8_t *)phys_to_virt(platform.uart_base) + (number << platform.uart_shift);
+}
+
+static void lock(void)
+{
+    if (!panicking)
+        spin_lock(&uart_lock);
+}
+
+static void unlock(void)
+{
+    if (spin_held(&uart_lock))
+        spin_unlock(&uart_lock);
+}
+
+void uart_init(void)
+{
+    if (!platform.uart_base)
+        return;
+    *uart_register(INTERRUPT_ENABLE) = 0;
+    *uart_register(LINE_CONTROL) = 3;           /* 8 bits; the firmware has set the speed */
+    *uart_register(FIFO_CONTROL) = 1;
+    *uart_register(MODEM_CONTROL) = 0xb;        /* ready; interrupts reach the controller */
+    *uart_register(INTERRUPT_ENABLE) = INTERRUPT_RECEIVE;
+    arch_console_irq = platform.uart_irq;
+}
+
+bool arch_console_try_put(char c)
+{
+    lock();
+    if (platform.uart_base && (*uart_register(LINE_STATUS) & STATUS_EMPTY))
+        room = QUEUE_SIZE;
+
+    bool fits = room > 0;
+
+    if (fits) {
+        room--;
+        *uart_register(DATA) = (uint8_t)c;
+    }
+    unlock();
+    return fits;
+}
+
+void arch_console_put(char c)
+{
+    while (platform.uart_base && !arch_console_try_put(c))
+        ;
+}
+
+int arch_console_get(void)
+{
+    int c = -1;
+
+    lock();
+    if (platform.uart_base && (*uart_register(LINE_STATUS) & STATUS_RECEIVED))
+        c = *uart_register(DATA);
+    unlock();
+    return c;
+}
+
+void arch_console_transmit_interrupt(bool on)
+{
+    lock();
+    if (platform.uart_base)
+        *uart_register(INTERRUPT_ENABLE) = INTERRUPT_RECEIVE | (on ? INTERRUPT_TRANSMIT : 0);
+    unlock();
+}

@@ -1,0 +1,109 @@
+/*
+ * user_copy.S: copying where either side may be missing, and whole pages.
+ *
+ * user_copy is the one place where the kernel touches user memory: sstatus.SUM is set only inside.  A fault between
+ * user_copy_words and user_copy_bytes goes on at user_copy_bytes, which finds the exact byte; a fault
+ * in there ends at user_copy_end (user_copy_fixup in trap.c).
+ */
+#include "asm_offsets.h"
+
+    .text
+/* size_t user_copy(void *to, const void *from, size_t length): bytes not copied. */
+    .globl  user_copy, user_copy_words, user_copy_bytes, user_copy_end
+user_copy:
+    li      t0, 1 << 18             /* SUM */
+    csrs    sstatus, t0
+    li      t1, 64
+user_copy_words:
+    /* Align the destination; a misaligned source only costs time. */
+    bltu    a2, t1, 4f
+1:  andi    t2, a0, 7
+    beqz    t2, 2f
+    lb      t3, 0(a1)
+    sb      t3, 0(a0)
+    addi    a0, a0, 1
+    addi    a1, a1, 1
+    addi    a2, a2, -1
+    j       1b
+2:  bltu    a2, t1, 4f
+3:  ld      t2, 0(a1)
+    ld      t3, 8(a1)
+    ld      t4, 16(a1)
+    ld      t5, 24(a1)
+    ld      a3, 32(a1)
+    ld      a4, 40(a1)
+    ld      a5, 48(a1)
+    ld      a6, 56(a1)
+    sd      t2, 0(a0)
+    sd      t3, 8(a0)
+    sd      t4, 16(a0)
+    sd      t5, 24(a0)
+    sd      a3, 32(a0)
+    sd      a4, 40(a0)
+    sd      a5, 48(a0)
+    sd      a6, 56(a0)
+    addi    a0, a0, 64
+    addi    a1, a1, 64
+    addi    a2, a2, -64
+    bgeu    a2, t1, 3b
+4:  or      t2, a0, a1
+    andi    t2, t2, 7
+    bnez    t2, user_copy_bytes
+    li      t1, 8
+    bltu    a2, t1, user_copy_bytes
+5:  ld      t2, 0(a1)
+    sd      t2, 0(a0)
+    addi    a0, a0, 8
+    addi    a1, a1, 8
+    addi    a2, a2, -8
+    bgeu    a2, t1, 5b
+user_copy_bytes:
+    beqz    a2, user_copy_end
+6:  lb      t2, 0(a1)
+    sb      t2, 0(a0)
+    addi    a0, a0, 1
+    addi    a1, a1, 1
+    addi    a2, a2, -1
+    bnez    a2, 6b
+user_copy_end:
+    csrc    sstatus, t0
+    mv      a0, a2
+    ret
+
+/* void arch_zero_page(void *page) */
+    .globl  arch_zero_page
+arch_zero_page:
+    li      t0, 4096
+    add     t0, a0, t0
+1:  .irp    offset, 0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120
+    sd      zero, \offset(a0)
+    .endr
+    addi    a0, a0, 128
+    bltu    a0, t0, 1b
+    ret
+
+/* void arch_copy_page(void *to, const void *from) */
+    .globl  arch_copy_page
+arch_copy_page:
+    li      t0, 4096
+    add     t0, a0, t0
+1:  ld      t1, 0(a1)
+    ld      t2, 8(a1)
+    ld      t3, 16(a1)
+    ld      t4, 24(a1)
+    ld      t5, 32(a1)
+    ld      t6, 40(a1)
+    ld      a2, 48(a1)
+    ld      a3, 56(a1)
+    sd      t1, 0(a0)
+    sd      t2, 8(a0)
+    sd      t3, 16(a0)
+    sd      t4, 24(a0)
+    sd      t5, 32(a0)
+    sd      t6, 40(a0)
+    sd      a2, 48(a0)
+    sd      a3, 56(a0)
+    addi    a0, a0, 64
+    addi    a1, a1, 64
+    bltu    a0, t0, 1b
+    ret

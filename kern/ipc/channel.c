@@ -1,0 +1,283 @@
+/*
+ * channel.c: two connected ends and the messages between them.
+ *
+ * Each end has a queue of messages to be read there and a list of threads that wait in channel_call for an
+ * answer there.  A message whose first word is the transaction id of such a thread goes to it and past the queue.
+ *
+ * Invariant: at an open end, READABLE is set exactly while its queue is not empty, and WRITABLE while the peer is open and
+ * the peer's queue has room.
+ * Locks: pair.lock guards both ends and is held while their signals change.  Messages are destroyed with it released,
+ * because that closes handles.
+ */
+#include "ipc/message.h"
+
+#include "mm/heap.h"
+#include "task/process.h"
+
+#define TRANSACTION_KERNEL 0x80000000u      /* ids that the kernel chose; the others are the users' */
+
+struct channel {
+    struct object object;
+    struct channel_pair *pair;
+
+    /* Guarded by pair->lock. */
+    struct list messages;                   /* to be read here, oldest first */
+    uint32_t message_count, message_bytes;
+    struct list calls;                      /* struct channel_call: threads waiting here */
+    bool closed;
+};
+
+struct channel_pair {
+    struct spinlock lock;                   /* RANK_CHANNEL */
+    atomic_uint ends;                       /* not destroyed yet */
+    uint32_t last_transaction;              /* lock */
+    struct channel end[2];
+};
+
+struct channel *channel_from_object(struct object *object)
+{
+    assert(object->ops == &channel_ops);
+    return (struct channel *)object;
+}
+
+static struct channel *peer_of(const struct channel *channel)
+{
+    struct channel *ends = channel->pair->end;
+
+    return channel == &ends[0] ? &ends[1] : &ends[0];
+}
+
+bool channel_is_end(const struct channel *channel, const struct object *object)
+{
+    return object == &channel->object || object == &peer_of(channel)->object;
+}
+
+uint64_t channel_peer_koid(const struct channel *channel)
+{
+    return peer_of(channel)->object.koid;
+}
+
+status_t channel_create(struct channel **out_a, struct channel **out_b)
+{
+    struct channel_pair *pair = heap_alloc(sizeof(*pair));
+
+    if (!pair)
+        return ERR_NO_MEMORY;
+    spin_init(&pair->lock, RANK_CHANNEL);
+    atomic_init(&pair->ends, 2);
+    pair->last_transaction = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        struct channel *end = &pair->end[i];
+
+        object_init(&end->object, &channel_ops, SIGNAL_WRITABLE);
+        end->pair = pair;
+        list_init(&end->messages);
+        list_init(&end->calls);
+        end->message_count = end->message_bytes = 0;
+        end->closed = false;
+    }
+    *out_a = &pair->end[0];
+    *out_b = &pair->end[1];
+    return OK;
+}
+
+static bool is_full(const struct channel *channel)
+{
+    return channel->message_count >= CHANNEL_MAX_QUEUED ||
+           channel->message_bytes >= CHANNEL_MAX_QUEUED_BYTES;
+}
+
+/* Give the message to the thread that waits for it at this end, if there is one. */
+static bool answer_call(struct channel *channel, struct message *message)
+{
+    if (list_empty(&channel->calls))
+        return false;
+    uint32_t transaction = message_transaction(message);
+
+    list_for_each(&channel->calls, node) {
+        struct channel_call *call = list_entry(node, struct channel_call, link);
+
+        if (call->transaction == transaction) {
+            list_remove(node);
+            call->reply = message;
+            thread_unpark_next(call->thread);
+            return true;
+        }
+    }
+    return false;
+}
+
+static status_t write_locked(struct channel *channel, struct message *message, bool hand_over)
+{
+    struct channel *peer = peer_of(channel);
+
+    if (peer->closed)
+        return ERR_PEER_CLOSED;
+    if (answer_call(peer, message))
+        return OK;
+    if (is_full(peer))
+        return ERR_SHOULD_WAIT;
+
+    list_push_back(&peer->messages, &message->link);
+    peer->message_count++;
+    peer->message_bytes += message->num_bytes;
+    if (is_full(peer))
+        object_signal(&channel->object, SIGNAL_WRITABLE, 0);
+    object_signal_hint(&peer->object, 0, SIGNAL_READABLE, hand_over);
+    return OK;
+}
+
+status_t channel_write(struct channel *channel, struct message *message)
+{
+    spin_lock(&channel->pair->lock);
+    status_t status = write_locked(channel, message, false);
+
+    spin_unlock(&channel->pair->lock);
+    return status;
+}
+
+status_t channel_read(struct channel *channel, struct channel_read *read)
+{
+    struct channel *peer = peer_of(channel);
+
+    spin_lock(&channel->pair->lock);
+    struct list_node *node = list_first(&channel->messages);
+
+    if (!node) {
+        status_t status = peer->closed ? ERR_PEER_CLOSED : ERR_SHOULD_WAIT;
+
+        spin_unlock(&channel->pair->lock);
+        return status;
+    }
+
+    struct message *message = list_entry(node, struct message, link);
+    status_t status = message_take(message, read);
+
+    if (status == OK) {
+        list_remove(node);
+        channel->message_count--;
+        channel->message_bytes -= message->num_bytes;
+        if (channel->message_count == 0)
+            object_signal(&channel->object, SIGNAL_READABLE, 0);
+        if (!peer->closed && !is_full(channel))
+            object_signal(&peer->object, 0, SIGNAL_WRITABLE);
+    }
+    spin_unlock(&channel->pair->lock);
+    if (status == OK)
+        message_destroy(message);
+    return status;
+}
+
+/* --- Calls. --- */
+
+/* Sleep until the call has its reply or its failure.  Called and returns with the lock held, the call unlinked. */
+static status_t wait_for_reply(struct channel *channel, struct channel_call *call, int64_t deadline)
+{
+    struct spinlock *lock = &channel->pair->lock;
+    bool in_time = true;
+
+    while (list_linked(&call->link)) {
+        if (thread_killed() || !in_time) {
+            list_remove(&call->link);
+            return thread_killed() ? ERR_CANCELED : ERR_TIMED_OUT;
+        }
+        spin_unlock(lock);
+        in_time = thread_park_until(deadline);
+        spin_lock(lock);
+    }
+    return call->failure;
+}
+
+status_t channel_call(struct channel *channel, struct channel_call *call, struct message *message,
+                      int64_t deadline, struct channel_read *read)
+{
+    struct channel_pair *pair = channel->pair;
+
+    spin_lock(&pair->lock);
+    call->transaction = TRANSACTION_KERNEL | pair->last_transaction++;
+    call->thread = current_thread();
+    call->failure = OK;
+    call->reply = NULL;
+    message_fill(message, 0, &call->transaction, sizeof(call->transaction));
+
+    status_t status = channel->closed ? ERR_CANCELED : write_locked(channel, message, true);
+    bool sent = status == OK;
+
+    if (sent) {
+        list_push_back(&channel->calls, &call->link);
+        status = wait_for_reply(channel, call, deadline);
+    }
+    spin_unlock(&pair->lock);
+    if (!sent)
+        message_destroy(message);
+    return status == OK ? channel_call_finish(call, read) : status;
+}
+
+status_t channel_call_finish(struct channel_call *call, struct channel_read *read)
+{
+    status_t status = message_take(call->reply, read);
+
+    if (status != ERR_USER_FAULT)
+        message_destroy(call->reply);
+    return status;
+}
+
+void channel_call_abandon(struct channel_call *call)
+{
+    message_destroy(call->reply);
+}
+
+/* --- The end. --- */
+
+/* Wake every thread that waits at this end: no reply will come.  Lock held. */
+static void fail_calls(struct channel *channel, status_t status)
+{
+    struct list_node *node;
+
+    while ((node = list_pop_front(&channel->calls))) {
+        struct channel_call *call = list_entry(node, struct channel_call, link);
+
+        call->failure = status;
+        thread_unpark(call->thread);
+    }
+}
+
+static void channel_unreachable(struct object *object)
+{
+    struct channel *channel = channel_from_object(object);
+    struct channel *peer = peer_of(channel);
+    struct list_node *node;
+    struct list unread;
+
+    list_init(&unread);
+    spin_lock(&channel->pair->lock);
+    channel->closed = true;
+    list_splice_back(&unread, &channel->messages);
+    fail_calls(channel, ERR_CANCELED);
+    if (!peer->closed) {
+        fail_calls(peer, ERR_PEER_CLOSED);
+        object_signal(&peer->object, SIGNAL_WRITABLE, SIGNAL_PEER_CLOSED);
+    }
+    spin_unlock(&channel->pair->lock);
+
+    while ((node = list_pop_front(&unread)))
+        message_destroy(list_entry(node, struct message, link));
+}
+
+static void channel_destroy(struct object *object)
+{
+    struct channel *channel = channel_from_object(object);
+
+    if (!channel->closed)
+        channel_unreachable(object);
+    if (atomic_fetch_sub_explicit(&channel->pair->ends, 1, memory_order_acq_rel) == 1)
+        heap_free(channel->pair);
+}
+
+const struct object_ops channel_ops = {
+    .type = OBJECT_CHANNEL,
+    .name = "channel",
+    .default_rights = RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_INSPECT,
+    .unreachable = channel_unreachable,
+    .destroy = channel_destroy,
+};

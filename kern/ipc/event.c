@@ -1,0 +1,29 @@
+/*
+ * event.c: an object with nothing but signals, for programs that tell each other something happened.
+ */
+#include "ipc/event.h"
+
+#include "mm/heap.h"
+
+static void event_destroy(struct object *object)
+{
+    heap_free(object);
+}
+
+status_t event_create(struct object **out_event)
+{
+    struct object *event = heap_alloc(sizeof(*event));
+
+    if (!event)
+        return ERR_NO_MEMORY;
+    object_init(event, &event_ops, 0);
+    *out_event = event;
+    return OK;
+}
+
+const struct object_ops event_ops = {
+    .type = OBJECT_EVENT,
+    .name = "event",
+    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_WRITE | RIGHT_WAIT | RIGHT_INSPECT,
+    .destroy = event_destroy,
+};

@@ -1,0 +1,254 @@
+/*
+ * pipe.c: a byte queue between a reading and a writing end.
+ *
+ * The bytes lie in a ring of frames that are allocated when first reached.  `written` and `taken` count bytes for
+ * ever (and start again at 0 when the ring is empty, so that a pipe with little traffic uses one frame); their
+ * difference is what can be read.
+ *
+ * Invariant: an end is closed from its last handle on.  READABLE is set while there are bytes or no writer, WRITABLE while
+ * an atomic write would not wait, and at either end PEER_CLOSED from the close of the other on.
+ * Locks: ring.lock guards everything.  A sleeper woken looks at everything again, so each change wakes all.
+ */
+#include "ipc/pipe.h"
+
+#include "mm/frame.h"
+#include "mm/heap.h"
+
+#define RING_FRAMES (PIPE_CAPACITY / PAGE_SIZE)
+
+struct pipe {
+    struct object object;
+    struct pipe_ring *ring;
+    bool closed;                        /* ring->lock */
+};
+
+struct pipe_ring {
+    struct spinlock lock;               /* RANK_PIPE: all below, and the ends' flags */
+    atomic_uint ends;                   /* not destroyed yet */
+    uint64_t written, taken;
+    struct wait_queue readers, writers;
+    char *frames[RING_FRAMES];
+    struct pipe reader, writer;
+};
+
+struct pipe *pipe_from_object(struct object *object)
+{
+    assert(object->ops == &pipe_ops);
+    return (struct pipe *)object;
+}
+
+bool pipe_is_writer(const struct pipe *pipe)
+{
+    return pipe == &pipe->ring->writer;
+}
+
+uint64_t pipe_peer_koid(const struct pipe *pipe)
+{
+    const struct pipe_ring *ring = pipe->ring;
+
+    return pipe_is_writer(pipe) ? ring->reader.object.koid : ring->writer.object.koid;
+}
+
+status_t pipe_create(struct pipe **out_reader, struct pipe **out_writer)
+{
+    struct pipe_ring *ring = heap_alloc_zeroed(sizeof(*ring));
+
+    if (!ring)
+        return ERR_NO_MEMORY;
+    spin_init(&ring->lock, RANK_PIPE);
+    atomic_init(&ring->ends, 2);
+    wait_queue_init(&ring->readers);
+    wait_queue_init(&ring->writers);
+    object_init(&ring->reader.object, &pipe_ops, 0);
+    object_init(&ring->writer.object, &pipe_ops, SIGNAL_WRITABLE);
+    ring->reader.ring = ring->writer.ring = ring;
+    *out_reader = &ring->reader;
+    *out_writer = &ring->writer;
+    return OK;
+}
+
+static uint64_t bytes_inside(const struct pipe_ring *ring) { return ring->written - ring->taken; }
+static uint64_t bytes_free(const struct pipe_ring *ring)   { return PIPE_CAPACITY - bytes_inside(ring); }
+
+/* The signals of both ends as the ring is now, and a wake-up for whoever waits for such a state. */
+static void ring_changed(struct pipe_ring *ring)
+{
+    bool readable = bytes_inside(ring) > 0 || ring->writer.closed;
+    bool writable = bytes_free(ring) >= PIPE_ATOMIC && !ring->reader.closed;
+
+    if (!ring->reader.closed)
+        object_signal(&ring->reader.object, readable ? 0 : SIGNAL_READABLE,
+                      readable ? SIGNAL_READABLE : 0);
+    if (!ring->writer.closed)
+        object_signal(&ring->writer.object, writable ? 0 : SIGNAL_WRITABLE,
+                      writable ? SIGNAL_WRITABLE : 0);
+    if (readable)
+        wait_queue_wake_all(&ring->readers);
+    if (bytes_free(ring) > 0 || ring->reader.closed)
+        wait_queue_wake_all(&ring->writers);
+}
+
+/* The ring's memory for position `at`; *out_length is cut to what lies there in one piece. */
+static char *ring_piece(struct pipe_ring *ring, uint64_t at, size_t *out_length)
+{
+    uint64_t offset = at & PAGE_MASK;
+    char **frame = &ring->frames[at / PAGE_SIZE % RING_FRAMES];
+
+    if (!*frame) {
+        struct page *page = frame_alloc(FRAME_KERNEL);
+
+        if (!page)
+            return NULL;
+        *frame = page_to_virt(page);
+    }
+    *out_length = min_u64(*out_length, PAGE_SIZE - offset);
+    return *frame + offset;
+}
+
+/* Copy out up to `length` bytes that are there; the bytes that were copied are taken. */
+static size_t take_bytes(struct pipe_ring *ring, uaddr_t to, size_t length)
+{
+    size_t done = 0;
+
+    length = min_u64(length, bytes_inside(ring));
+    while (done < length) {
+        size_t part = length - done;
+        const char *from = ring_piece(ring, ring->taken + done, &part);
+        size_t missing = arch_copy_to_user(to + done, from, part);
+
+        done += part - missing;
+        if (missing > 0)
+            break;
+    }
+    ring->taken += done;
+    if (bytes_inside(ring) == 0)
+        ring->written = ring->taken = 0;
+    return done;
+}
+
+status_t pipe_read(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *out_actual)
+{
+    struct pipe_ring *ring = pipe->ring;
+    status_t status = OK;
+
+    *out_actual = 0;
+    if (pipe_is_writer(pipe))
+        return ERR_ACCESS_DENIED;
+    if (length == 0)
+        return OK;
+
+    spin_lock(&ring->lock);
+    while (status == OK && bytes_inside(ring) == 0 && !ring->writer.closed)
+        status = wait_queue_sleep(&ring->readers, &ring->lock, DEADLINE_INFINITE, WAIT_KILLABLE);
+    if (status == OK && bytes_inside(ring) > 0) {
+        *out_actual = take_bytes(ring, buffer, length);
+        if (*out_actual > 0)
+            ring_changed(ring);
+        else
+            status = ERR_USER_FAULT;
+    }
+    spin_unlock(&ring->lock);
+    return status;
+}
+
+/*
+ * Copy in `length` bytes, for which there is room.  With `whole` they count only if all of them came, else as many as
+ * came count.
+ */
+static status_t put_bytes(struct pipe_ring *ring, uaddr_t from, size_t length, bool whole, size_t *out_done)
+{
+    status_t status = OK;
+    size_t done = 0;
+
+    while (status == OK && done < length) {
+        size_t part = length - done;
+        char *to = ring_piece(ring, ring->written + done, &part);
+
+        if (!to) {
+            status = ERR_NO_MEMORY;
+        } else {
+            size_t missing = arch_copy_from_user(to, from + done, part);
+
+            done += part - missing;
+            if (missing > 0)
+                status = ERR_USER_FAULT;
+        }
+    }
+    if (whole && status != OK)
+        done = 0;
+    ring->written += done;
+    *out_done = done;
+    return status;
+}
+
+status_t pipe_write(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *out_actual)
+{
+    struct pipe_ring *ring = pipe->ring;
+    bool whole = length <= PIPE_ATOMIC;
+    uint64_t wanted = whole ? length : 1;
+    status_t status = OK;
+
+    *out_actual = 0;
+    if (!pipe_is_writer(pipe))
+        return ERR_ACCESS_DENIED;
+
+    spin_lock(&ring->lock);
+    while (status == OK && *out_actual < length) {
+        if (ring->reader.closed) {
+            status = ERR_PEER_CLOSED;
+        } else if (bytes_free(ring) < wanted) {
+            status = wait_queue_sleep(&ring->writers, &ring->lock, DEADLINE_INFINITE, WAIT_KILLABLE);
+        } else {
+            size_t done;
+
+            status = put_bytes(ring, buffer + *out_actual,
+                               min_u64(length - *out_actual, bytes_free(ring)), whole, &done);
+            *out_actual += done;
+            if (done > 0)
+                ring_changed(ring);
+        }
+    }
+    spin_unlock(&ring->lock);
+    return status;
+}
+
+static void pipe_unreachable(struct object *object)
+{
+    struct pipe *pipe = pipe_from_object(object);
+    struct pipe_ring *ring = pipe->ring;
+    struct pipe *peer = pipe_is_writer(pipe) ? &ring->reader : &ring->writer;
+
+    spin_lock(&ring->lock);
+    pipe->closed = true;
+    if (!peer->closed)
+        object_signal(&peer->object, 0, SIGNAL_PEER_CLOSED);
+    ring_changed(ring);
+    wait_queue_wake_all(&ring->readers);
+    wait_queue_wake_all(&ring->writers);
+    spin_unlock(&ring->lock);
+}
+
+static void pipe_destroy(struct object *object)
+{
+    struct pipe *pipe = pipe_from_object(object);
+    struct pipe_ring *ring = pipe->ring;
+
+    if (!pipe->closed)
+        pipe_unreachable(object);
+    if (atomic_fetch_sub_explicit(&ring->ends, 1, memory_order_acq_rel) > 1)
+        return;
+    for (uint32_t i = 0; i < RING_FRAMES; i++) {
+        if (ring->frames[i])
+            frame_free_virt(ring->frames[i]);
+    }
+    heap_free(ring);
+}
+
+const struct object_ops pipe_ops = {
+    .type = OBJECT_PIPE,
+    .name = "pipe",
+    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
+                      RIGHT_INSPECT,
+    .unreachable = pipe_unreachable,
+    .destroy = pipe_destroy,
+};

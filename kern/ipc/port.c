@@ -1,0 +1,405 @@
+/*
+ * port.c: packets, the threads that wait for them, and observers that turn signals into packets.
+ *
+ * A packet belongs to whoever embeds it; queuing links it and wakes one reader, so it cannot fail for want of
+ * memory.  A reader copies a packet to user memory with faults disabled, under the lock, and only then unlinks it:
+ * a packet is taken or not, never lost.  Its owner hears of it (dequeued) when no lock is held.
+ *
+ * port_observe makes a record that is an observer and a packet in one.  Whoever unlinks the record from port->waits (its
+ * last packet was read, port_cancel, the port or the object closed) has claimed it and alone detaches it; the memory goes
+ * with its last count, since a reader may be between taking the packet and `dequeued`.
+ *
+ * Invariant: while packets are queued, every sleeping reader that a packet woke, or another in its place, will look at the
+ * queue again: a reader that leaves without taking what it was woken for wakes the next one.
+ * Locks: object.lock (held when signals change), then port.lock.
+ */
+#include "ipc/port.h"
+
+#include "mm/heap.h"
+
+/* A packet that sys_port_queue made. */
+struct user_packet { struct packet packet; };
+
+struct wait_record {
+    struct observer observer;
+    struct packet packet;
+    struct list_node link;              /* port->waits, port.lock; linked = not claimed */
+    atomic_uint count;                  /* one until detached, one for each packet queued or being dequeued */
+    /* Immutable. */
+    struct port *port;                  /* a reference */
+    struct object *object;              /* a reference */
+    bool persistent;
+};
+
+struct port *port_from_object(struct object *object)
+{
+    assert(object->ops == &port_ops);
+    return (struct port *)object;
+}
+
+static void port_destroy(struct object *object)
+{
+    struct port *port = port_from_object(object);
+
+    assert(list_empty(&port->packets) && list_empty(&port->waits));
+    heap_free(port);
+}
+
+status_t port_create(struct port **out_port)
+{
+    struct port *port = heap_alloc(sizeof(*port));
+
+    if (!port)
+        return ERR_NO_MEMORY;
+    object_init(&port->object, &port_ops, 0);
+    spin_init(&port->lock, RANK_PORT);
+    list_init(&port->packets);
+    list_init(&port->waits);
+    wait_queue_init(&port->readers);
+    port->user_packets = 0;
+    port->closed = false;
+    *out_port = port;
+    return OK;
+}
+
+/* --- Queuing. --- */
+
+static void queue_locked(struct port *port, struct packet *packet, bool hand_over)
+{
+    list_push_back(&port->packets, &packet->link);
+    wait_queue_wake_one(&port->readers, hand_over);
+}
+
+bool port_queue_packet(struct port *port, struct packet *packet, bool hand_over)
+{
+    spin_lock(&port->lock);
+    bool open = !port->closed;
+
+    assert(!list_linked(&packet->link));
+    if (open)
+        queue_locked(port, packet, hand_over);
+    spin_unlock(&port->lock);
+    return open;
+}
+
+bool port_withdraw(struct port *port, struct packet *packet)
+{
+    spin_lock(&port->lock);
+    bool queued = list_linked(&packet->link);
+
+    if (queued)
+        list_remove(&packet->link);
+    spin_unlock(&port->lock);
+    return queued;
+}
+
+static void user_packet_dequeued(struct packet *packet)
+{
+    heap_free(container_of(packet, struct user_packet, packet));
+}
+
+status_t port_queue_user(struct port *port, const port_packet_t *content)
+{
+    struct user_packet *user = heap_alloc(sizeof(*user));
+
+    if (!user)
+        return ERR_NO_MEMORY;
+    user->packet = (struct packet){ .content = *content, .dequeued = user_packet_dequeued };
+    user->packet.content.type = PKT_USER;
+
+    spin_lock(&port->lock);
+    bool room = !port->closed && port->user_packets < PORT_MAX_USER_PACKETS;
+
+    if (room) {
+        port->user_packets++;
+        queue_locked(port, &user->packet, false);
+    }
+    spin_unlock(&port->lock);
+    if (!room)
+        heap_free(user);
+    return room ? OK : ERR_SHOULD_WAIT;
+}
+
+/* --- Reading. --- */
+
+/* Unlink the first packet and release the lock, then tell its owner. */
+static void dequeue_and_unlock(struct port *port, struct packet *packet)
+{
+    void (*dequeued)(struct packet *) = packet->dequeued;
+
+    list_remove(&packet->link);
+    if (dequeued == user_packet_dequeued)
+        port->user_packets--;
+    spin_unlock(&port->lock);
+    if (dequeued)
+        dequeued(packet);
+}
+
+static inline struct packet *first_packet(struct port *port)
+{
+    struct list_node *node = list_first(&port->packets);
+
+    return node ? list_entry(node, struct packet, link) : NULL;
+}
+
+/* Sleep until there is a packet, with port->lock held. */
+static status_t wait_for_packet(struct port *port, int64_t deadline)
+{
+    while (list_empty(&port->packets)) {
+        if (port->closed)
+            return ERR_CANCELED;
+        if (deadline <= 0)
+            return ERR_TIMED_OUT;
+        status_t status = wait_queue_sleep(&port->readers, &port->lock, deadline, WAIT_KILLABLE);
+
+        if (status != OK && list_empty(&port->packets))
+            return status;
+        if (thread_killed())
+            return ERR_CANCELED;
+    }
+    return OK;
+}
+
+status_t port_wait(struct port *port, int64_t deadline, uaddr_t out, size_t count, size_t *out_taken)
+{
+    size_t taken = 0;
+
+    spin_lock(&port->lock);
+    status_t status = wait_for_packet(port, deadline);
+
+    while (status == OK) {
+        struct packet *packet = first_packet(port);
+
+        if (!packet || taken == count)
+            break;
+        if (arch_copy_to_user(out + taken * sizeof(port_packet_t), &packet->content,
+                              sizeof(port_packet_t)) != 0) {
+            status = ERR_USER_FAULT;
+            break;
+        }
+        taken++;
+        dequeue_and_unlock(port, packet);
+        if (taken == count)
+            goto out_unlocked;
+        spin_lock(&port->lock);
+    }
+    if (!list_empty(&port->packets))
+        wait_queue_wake_one(&port->readers, false);
+    spin_unlock(&port->lock);
+
+out_unlocked:
+    *out_taken = taken;
+    if (this_hart()->next)
+        sched_release_next();
+    return taken > 0 ? OK : status;
+}
+
+/* --- Signals as packets. --- */
+
+static struct wait_record *record_of_packet(struct packet *packet)
+{
+    return container_of(packet, struct wait_record, packet);
+}
+
+/* Give up `count` counts of the record; with the last one it is freed.  No locks held. */
+static void record_release(struct wait_record *record, uint32_t count)
+{
+    if (atomic_fetch_sub_explicit(&record->count, count, memory_order_acq_rel) != count)
+        return;
+    struct port *port = record->port;
+    struct object *object = record->object;
+
+    heap_free(record);
+    object_unref(object);
+    object_unref(&port->object);
+}
+
+/* The record observes no more, and a packet of it goes unread. */
+static void record_detach(struct wait_record *record)
+{
+    object_unobserve(record->object, &record->observer);
+    if (port_withdraw(record->port, &record->packet))
+        record_release(record, 1);
+}
+
+/* Become the one who detaches the record: false if somebody else is. */
+static bool record_claim(struct wait_record *record)
+{
+    spin_lock(&record->port->lock);
+    bool claimed = list_linked(&record->link);
+
+    if (claimed)
+        list_remove(&record->link);
+    spin_unlock(&record->port->lock);
+    return claimed;
+}
+
+static bool observer_claim(struct observer *observer)
+{
+    return record_claim(container_of(observer, struct wait_record, observer));
+}
+
+static void observer_release(struct observer *observer)
+{
+    record_release(container_of(observer, struct wait_record, observer), 1);
+}
+
+static void record_dequeued(struct packet *packet)
+{
+    struct wait_record *record = record_of_packet(packet);
+    uint32_t counts = 1;
+
+    if (!record->persistent && record_claim(record))
+        counts = 2;
+    record_release(record, counts);
+}
+
+static void observer_notify(struct observer *observer, struct object *object, signals_t observed,
+                            bool hand_over)
+{
+    struct wait_record *record = container_of(observer, struct wait_record, observer);
+    port_packet_t *content = &record->packet.content;
+    struct port *port = record->port;
+
+    assert(spin_held(&object->lock));
+    if (!record->persistent)
+        list_remove(&observer->link);
+
+    spin_lock(&port->lock);
+    if (list_linked(&record->packet.link)) {
+        content->signal.observed |= observed;
+        content->signal.count++;
+    } else if (!port->closed) {
+        content->signal.observed = observed;
+        content->signal.count = 1;
+        atomic_fetch_add_explicit(&record->count, 1, memory_order_relaxed);
+        queue_locked(port, &record->packet, hand_over);
+    }
+    spin_unlock(&port->lock);
+}
+
+static const struct observer_ops record_ops = {
+    .notify = observer_notify,
+    .claim = observer_claim,
+    .release = observer_release,
+};
+
+static struct wait_record *record_create(struct port *port, struct object *object, uint64_t key,
+                                         signals_t signals, bool persistent)
+{
+    struct wait_record *record = heap_alloc_zeroed(sizeof(*record));
+
+    if (!record)
+        return NULL;
+    record->observer.ops = &record_ops;
+    record->observer.trigger = signals;
+    record->packet.content.key = key;
+    record->packet.content.type = PKT_SIGNAL;
+    record->packet.content.signal.trigger = signals;
+    record->packet.dequeued = record_dequeued;
+    record->port = port;
+    record->object = object;
+    record->persistent = persistent;
+    atomic_init(&record->count, 2);     /* until detached, and until port_observe returns */
+    object_ref(&port->object);
+    object_ref(object);
+    return record;
+}
+
+status_t port_observe(struct port *port, struct object *object, uint64_t key, signals_t signals,
+                      uint32_t options)
+{
+    struct wait_record *record = record_create(port, object, key, signals,
+                                               options == WAIT_ASYNC_PERSISTENT);
+    if (!record)
+        return ERR_NO_MEMORY;
+
+    spin_lock(&port->lock);
+    bool open = !port->closed;
+
+    if (open)
+        list_push_back(&port->waits, &record->link);
+    spin_unlock(&port->lock);
+    if (!open) {
+        record_release(record, 2);
+        return ERR_BAD_HANDLE;
+    }
+
+    bool attached = object_observe(object, &record->observer);
+
+    if (!attached && record_claim(record)) {
+        record_release(record, 2);
+        return ERR_BAD_HANDLE;
+    }
+    /* Whoever claimed it before it was attached could not detach it: then that is left to us. */
+    spin_lock(&port->lock);
+    bool claimed = !list_linked(&record->link);
+
+    spin_unlock(&port->lock);
+    if (claimed)
+        record_detach(record);
+    record_release(record, 1);
+    return OK;
+}
+
+/* Claim one record of the port, for this object and key unless object is NULL. */
+static struct wait_record *claim_any(struct port *port, struct object *object, uint64_t key)
+{
+    struct wait_record *found = NULL;
+
+    spin_lock(&port->lock);
+    list_for_each(&port->waits, node) {
+        struct wait_record *record = list_entry(node, struct wait_record, link);
+
+        if (!object || (record->object == object && record->packet.content.key == key)) {
+            list_remove(node);
+            found = record;
+            break;
+        }
+    }
+    spin_unlock(&port->lock);
+    return found;
+}
+
+bool port_cancel(struct port *port, struct object *object, uint64_t key)
+{
+    struct wait_record *record;
+    bool found = false;
+
+    while ((record = claim_any(port, object, key))) {
+        record_detach(record);
+        record_release(record, 1);
+        found = true;
+    }
+    return found;
+}
+
+/* The last handle is closed: packets are dropped, observers are detached, waiting ends. */
+static void port_unreachable(struct object *object)
+{
+    struct port *port = port_from_object(object);
+    struct wait_record *record;
+    struct packet *packet;
+
+    spin_lock(&port->lock);
+    port->closed = true;
+    wait_queue_wake_all(&port->readers);
+    while ((packet = first_packet(port))) {
+        dequeue_and_unlock(port, packet);
+        spin_lock(&port->lock);
+    }
+    spin_unlock(&port->lock);
+    while ((record = claim_any(port, NULL, 0))) {
+        record_detach(record);
+        record_release(record, 1);
+    }
+}
+
+const struct object_ops port_ops = {
+    .type = OBJECT_PORT,
+    .name = "port",
+    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
+                      RIGHT_INSPECT,
+    .unreachable = port_unreachable,
+    .destroy = port_destroy,
+};

@@ -1,0 +1,132 @@
+/*
+ * string.c: the memory and string functions that the compiler and the kernel use.
+ *
+ * Copies and fills go by words where both sides allow it; strings go byte by byte, they are short.
+ * The empty assembly in the inner loops keeps the compiler from recognising a loop as the very
+ * function it implements.
+ */
+#include "lib/string.h"
+
+#include <stdint.h>
+
+typedef uint64_t __attribute__((may_alias)) word;
+
+#define WORD sizeof(word)
+#define OPAQUE(pointer) __asm__("" : "+r"(pointer))
+
+void *memcpy(void *to, const void *from, size_t length)
+{
+    unsigned char *out = to;
+    const unsigned char *in = from;
+
+    if ((((uintptr_t)out ^ (uintptr_t)in) & (WORD - 1)) == 0) {
+        for (; length && ((uintptr_t)out & (WORD - 1)); length--)
+            *out++ = *in++;
+        for (; length >= 4 * WORD; length -= 4 * WORD) {
+            const word *source = (const word *)in;
+            word *target = (word *)out;
+            word a = source[0], b = source[1], c = source[2], d = source[3];
+
+            target[0] = a;
+            target[1] = b;
+            target[2] = c;
+            target[3] = d;
+            in += 4 * WORD;
+            out += 4 * WORD;
+            OPAQUE(out);
+        }
+        for (; length >= WORD; length -= WORD, in += WORD, out += WORD) {
+            *(word *)out = *(const word *)in;
+            OPAQUE(out);
+        }
+    }
+    for (; length; length--) {
+        *out++ = *in++;
+        OPAQUE(out);
+    }
+    return to;
+}
+
+void *memmove(void *to, const void *from, size_t length)
+{
+    unsigned char *out = to;
+    const unsigned char *in = from;
+
+    if ((uintptr_t)out - (uintptr_t)in >= length)
+        /* `to` does not begin inside `from`: forwards is safe */
+        return memcpy(to, from, length);
+    while (length--) {
+        out[length] = in[length];
+        OPAQUE(out);
+    }
+    return to;
+}
+
+void *memset(void *to, int byte, size_t length)
+{
+    unsigned char *out = to;
+    word pattern = (unsigned char)byte * 0x0101010101010101ull;
+
+    for (; length && ((uintptr_t)out & (WORD - 1)); length--) {
+        *out++ = (unsigned char)byte;
+        OPAQUE(out);
+    }
+    for (; length >= WORD; length -= WORD, out += WORD) {
+        *(word *)out = pattern;
+        OPAQUE(out);
+    }
+    for (; length; length--) {
+        *out++ = (unsigned char)byte;
+        OPAQUE(out);
+    }
+    return to;
+}
+
+int memcmp(const void *a, const void *b, size_t length)
+{
+    const unsigned char *left = a, *right = b;
+
+    for (; length; length--, left++, right++)
+        if (*left != *right)
+            return *left - *right;
+    return 0;
+}
+
+size_t strlen(const char *text)
+{
+    return strnlen(text, SIZE_MAX);
+}
+
+size_t strnlen(const char *text, size_t limit)
+{
+    size_t length = 0;
+
+    while (length < limit && text[length]) {
+        length++;
+        OPAQUE(text);
+    }
+    return length;
+}
+
+int strcmp(const char *a, const char *b)
+{
+    return strncmp(a, b, SIZE_MAX);
+}
+
+int strncmp(const char *a, const char *b, size_t length)
+{
+    for (; length; length--, a++, b++)
+        if (*a != *b || !*a)
+            return (unsigned char)*a - (unsigned char)*b;
+    return 0;
+}
+
+char *strstr(const char *text, const char *word_sought)
+{
+    size_t length = strlen(word_sought);
+
+    for (; strncmp(text, word_sought, length) != 0; text++)
+        if (!*text)
+            return NULL;
+    return (char *)text;
+}

@@ -1,0 +1,210 @@
+/*
+ * frame.c: physical memory.
+ *
+ * One struct page for every frame of RAM, in one array carved out of RAM at boot; memory that is
+ * not ours (firmware, kernel, device tree, boot archive) has descriptors too, counted as
+ * FRAME_KERNEL, so the kinds always add up to all of memory.  Free frames are a stack: the frame
+ * freed last is the one most likely still in a cache.
+ *
+ * Invariant: a frame is on the free stack exactly while its kind is FRAME_FREE; counts[kind] frames
+ * have each kind.
+ * Locks: frame_lock guards the stack, the kinds and the counts.  The ranges never change after
+ * boot.
+ */
+#include "mm/frame.h"
+
+#include "lib/string.h"
+
+struct frame_range {
+    paddr_t base;
+    uint64_t frames;
+    uint64_t first;             /* number of its first frame */
+};
+
+static struct frame_range ranges[MAX_MEMORY_RANGES];
+static uint32_t range_count;
+static uint64_t total_frames;
+static struct page *pages;
+
+static struct spinlock frame_lock = SPINLOCK_INITIALIZER(RANK_FRAME);
+static struct list_node *free_frames;       /* singly linked through page->link.next */
+static uint64_t frames_of_kind[FRAME_KINDS];
+
+paddr_t page_to_phys(const struct page *page)
+{
+    uint64_t number = (uint64_t)(page - pages);
+    const struct frame_range *range = ranges;
+
+    while (number - range->first >= range->frames)
+        range++;
+    return range->base + ((number - range->first) << PAGE_SHIFT);
+}
+
+struct page *phys_to_page(paddr_t address)
+{
+    for (uint32_t i = 0; i < range_count; i++) {
+        uint64_t index = (address - ranges[i].base) >> PAGE_SHIFT;
+
+        if (index < ranges[i].frames)
+            return &pages[ranges[i].first + index];
+    }
+    return NULL;
+}
+
+uint64_t frame_total(void)
+{
+    return total_frames;
+}
+
+struct page *frame_by_number(uint64_t number)
+{
+    assert(number < total_frames);
+    return &pages[number];
+}
+
+static uint8_t kind_of(const struct page *page)
+{
+    return atomic_load_explicit(&page->kind, memory_order_relaxed);
+}
+
+static void count_change(struct page *page, uint8_t kind)
+{
+    frames_of_kind[kind_of(page)]--;
+    frames_of_kind[kind]++;
+    atomic_store_explicit(&page->kind, kind, memory_order_relaxed);
+}
+
+struct page *frame_alloc(uint8_t kind)
+{
+    struct page *page = NULL;
+
+    spin_lock(&frame_lock);
+    if (free_frames) {
+        page = list_entry(free_frames, struct page, link);
+        free_frames = page->link.next;
+        count_change(page, kind);
+    }
+    spin_unlock(&frame_lock);
+    if (page) {
+        page->link.next = NULL;
+        page->owner = NULL;
+        page->index = page->owner_koid = 0;
+        page->busy = 0;
+        page->state = page->referenced = 0;
+    }
+    return page;
+}
+
+struct page *frame_alloc_zeroed(uint8_t kind)
+{
+    struct page *page = frame_alloc(kind);
+
+    if (page)
+        arch_zero_page(page_to_virt(page));
+    return page;
+}
+
+void frame_free(struct page *page)
+{
+    assert(kind_of(page) != FRAME_FREE);
+    assert(page->busy == 0);
+    assert(!list_linked(&page->link));
+    spin_lock(&frame_lock);
+    count_change(page, FRAME_FREE);
+    page->link.next = free_frames;
+    free_frames = &page->link;
+    spin_unlock(&frame_lock);
+}
+
+void frame_set_kind(struct page *page, uint8_t kind)
+{
+    assert(kind_of(page) != FRAME_FREE && kind != FRAME_FREE);
+    spin_lock(&frame_lock);
+    count_change(page, kind);
+    spin_unlock(&frame_lock);
+}
+
+void *frame_alloc_virt(uint8_t kind)
+{
+    struct page *page = frame_alloc_zeroed(kind);
+
+    return page ? page_to_virt(page) : NULL;
+}
+
+void frame_free_virt(void *address)
+{
+    frame_free(phys_to_page(virt_to_phys(address)));
+}
+
+void frame_counts(uint64_t counts[FRAME_KINDS])
+{
+    memcpy(counts, frames_of_kind, sizeof(frames_of_kind));
+}
+
+/* The end of a reserved area that shares a byte with [base, base + size), or 0. */
+static paddr_t reserved_end(paddr_t base, uint64_t size)
+{
+    for (uint32_t i = 0; i < machine.reserved_ranges; i++)
+        if (ranges_overlap(machine.reserved[i].base, machine.reserved[i].size, base, size))
+            return machine.reserved[i].base + machine.reserved[i].size;
+    return 0;
+}
+
+/* Whole frames of RAM that nothing has reserved, for the descriptors. */
+static paddr_t find_room(uint64_t size)
+{
+    for (uint32_t i = 0; i < range_count; i++) {
+        paddr_t candidate = ranges[i].base, end;
+
+        while ((end = reserved_end(candidate, size)))
+            candidate = page_ceil(end);
+        if (candidate + size <= ranges[i].base + (ranges[i].frames << PAGE_SHIFT))
+            return candidate;
+    }
+    panic("no room for %lu page descriptors", total_frames);
+}
+
+/* Mark the frames that [base, base + size) touches as the kernel's. */
+static void reserve(paddr_t base, uint64_t size)
+{
+    for (paddr_t address = page_floor(base); address < base + size; address += PAGE_SIZE) {
+        struct page *page = phys_to_page(address);
+
+        if (page && kind_of(page) == FRAME_FREE)
+            count_change(page, FRAME_KERNEL);
+    }
+}
+
+void frame_init(void)
+{
+    /* 1. The ranges, in whole frames. */
+    for (uint32_t i = 0; i < machine.memory_ranges; i++) {
+        paddr_t base = page_ceil(machine.memory[i].base);
+        paddr_t end = page_floor(machine.memory[i].base + machine.memory[i].size);
+
+        if (base >= end)
+            continue;
+        ranges[range_count++] = (struct frame_range){ base, (end - base) >> PAGE_SHIFT,
+                                                      total_frames };
+        total_frames += (end - base) >> PAGE_SHIFT;
+    }
+
+    /* 2. The descriptors. */
+    uint64_t size = page_ceil(total_frames * sizeof(struct page));
+    paddr_t room = find_room(size);
+
+    pages = phys_to_virt(room);
+    memset(pages, 0, size);
+    frames_of_kind[FRAME_FREE] = total_frames;
+
+    /* 3. What is not free, and the stack of the rest, lowest address on top. */
+    for (uint32_t i = 0; i < machine.reserved_ranges; i++)
+        reserve(machine.reserved[i].base, machine.reserved[i].size);
+    reserve(room, size);
+    for (uint64_t number = total_frames; number-- > 0; ) {
+        if (kind_of(&pages[number]) == FRAME_FREE) {
+            pages[number].link.next = free_frames;
+            free_frames = &pages[number].link;
+        }
+    }
+}

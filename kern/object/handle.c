@@ -1,0 +1,238 @@
+/*
+ * handle.c: a process' handle table.
+ *
+ * A handle value is an index (low bits) and the generation of its entry (high bits), which changes each
+ * time the entry is freed, so a value that was closed is refused until the generations of that entry have
+ * wrapped.  Entries live in chunks that are made when needed and stay until the table goes.
+ *
+ * Invariant: an entry is in use (object set), reserved (no object, in nobody's list) or free (no object, in the
+ * free list).  Generations are never 0, so no value is HANDLE_INVALID.
+ * Locks: table.lock guards everything; objects are closed with it released.
+ */
+#include "object/handle.h"
+
+#include "mm/heap.h"
+
+#define INDEX_BITS      14
+#define GENERATION_MAX  ((1u << (32 - INDEX_BITS)) - 1)
+#define CHUNK_ENTRIES   128u
+#define CHUNKS          (HANDLE_TABLE_MAX / CHUNK_ENTRIES)
+#define NO_ENTRY        UINT32_MAX
+
+static_assert(HANDLE_TABLE_MAX == 1u << INDEX_BITS, "every entry has an index");
+
+struct entry {
+    struct object *object;          /* NULL: free or reserved */
+    union {
+        rights_t rights;            /* in use */
+        uint32_t next_free;         /* free: an index, or NO_ENTRY */
+    };
+    uint32_t generation;
+};
+
+static_assert(CHUNK_ENTRIES * sizeof(struct entry) <= HEAP_MAX, "a chunk is one heap object");
+
+struct handle_table {
+    struct spinlock lock;           /* RANK_HANDLES: all below */
+    bool closed;
+    uint32_t used;                  /* entries with an object */
+    uint32_t capacity;              /* entries in the chunks made so far */
+    uint32_t first_free;
+    struct entry *chunks[CHUNKS];
+};
+
+struct handle_table *handle_table_create(void)
+{
+    struct handle_table *table = heap_alloc_zeroed(sizeof(*table));
+
+    if (table) {
+        spin_init(&table->lock, RANK_HANDLES);
+        table->first_free = NO_ENTRY;
+    }
+    return table;
+}
+
+static struct entry *entry_at(struct handle_table *table, uint32_t index)
+{
+    return &table->chunks[index / CHUNK_ENTRIES][index % CHUNK_ENTRIES];
+}
+
+/* The entry that a value names, in use or reserved; NULL if the value is stale or was never given out. */
+static inline struct entry *find_entry(struct handle_table *table, handle_t handle)
+{
+    uint32_t index = handle & (HANDLE_TABLE_MAX - 1);
+
+    if (index >= table->capacity)
+        return NULL;
+    struct entry *entry = entry_at(table, index);
+
+    return entry->generation == handle >> INDEX_BITS ? entry : NULL;
+}
+
+static void free_entry(struct handle_table *table, uint32_t index)
+{
+    struct entry *entry = entry_at(table, index);
+
+    entry->object = NULL;
+    entry->generation = entry->generation == GENERATION_MAX ? 1 : entry->generation + 1;
+    entry->next_free = table->first_free;
+    table->first_free = index;
+}
+
+static status_t grow(struct handle_table *table)
+{
+    if (table->capacity == HANDLE_TABLE_MAX)
+        return ERR_NO_RESOURCES;
+    struct entry *chunk = heap_alloc_zeroed(CHUNK_ENTRIES * sizeof(struct entry));
+
+    if (!chunk)
+        return ERR_NO_MEMORY;
+    table->chunks[table->capacity / CHUNK_ENTRIES] = chunk;
+    table->capacity += CHUNK_ENTRIES;
+    for (uint32_t index = table->capacity; index > table->capacity - CHUNK_ENTRIES; index--)
+        free_entry(table, index - 1);
+    return OK;
+}
+
+static void unreserve_locked(struct handle_table *table, uint32_t count, const handle_t *values)
+{
+    for (uint32_t i = 0; i < count; i++)
+        free_entry(table, values[i] & (HANDLE_TABLE_MAX - 1));
+}
+
+status_t handle_reserve(struct handle_table *table, uint32_t count, handle_t *out_values)
+{
+    spin_lock(&table->lock);
+    status_t status = table->closed ? ERR_NO_RESOURCES : OK;
+    uint32_t done = 0;
+
+    while (status == OK && done < count) {
+        uint32_t index = table->first_free;
+
+        if (index == NO_ENTRY) {
+            status = grow(table);
+        } else {
+            struct entry *entry = entry_at(table, index);
+
+            table->first_free = entry->next_free;
+            out_values[done++] = entry->generation << INDEX_BITS | index;
+        }
+    }
+    if (status != OK)
+        unreserve_locked(table, done, out_values);
+    spin_unlock(&table->lock);
+    return status;
+}
+
+void handle_unreserve(struct handle_table *table, uint32_t count, const handle_t *values)
+{
+    spin_lock(&table->lock);
+    unreserve_locked(table, count, values);
+    spin_unlock(&table->lock);
+}
+
+void handle_install(struct handle_table *table, handle_t value, struct handle_slot slot)
+{
+    spin_lock(&table->lock);
+    struct entry *entry = find_entry(table, value);
+
+    assert(entry && !entry->object);
+    entry->object = slot.object;
+    entry->rights = slot.rights;
+    table->used++;
+    spin_unlock(&table->lock);
+}
+
+status_t handle_lookup(struct handle_table *table, handle_t handle, uint32_t type, rights_t rights,
+                       struct object **out_object, rights_t *out_rights)
+{
+    status_t status = ERR_BAD_HANDLE;
+
+    spin_lock(&table->lock);
+    struct entry *entry = find_entry(table, handle);
+
+    if (entry && entry->object) {
+        struct object *object = entry->object;
+
+        if (type != OBJECT_ANY && object->ops->type != type) {
+            status = ERR_WRONG_TYPE;
+        } else if (rights & ~entry->rights) {
+            status = ERR_ACCESS_DENIED;
+        } else {
+            object_ref(object);
+            *out_object = object;
+            if (out_rights)
+                *out_rights = entry->rights;
+            status = OK;
+        }
+    }
+    spin_unlock(&table->lock);
+    return status;
+}
+
+/* Empty entry `index` into *out_slot if it is in use. */
+static bool take_entry(struct handle_table *table, uint32_t index, struct handle_slot *out_slot)
+{
+    struct entry *entry = entry_at(table, index);
+
+    if (!entry->object)
+        return false;
+    *out_slot = (struct handle_slot){ entry->object, entry->rights };
+    free_entry(table, index);
+    table->used--;
+    return true;
+}
+
+status_t handle_remove(struct handle_table *table, handle_t handle, struct handle_slot *out_slot)
+{
+    spin_lock(&table->lock);
+    bool taken = find_entry(table, handle) &&
+                 take_entry(table, handle & (HANDLE_TABLE_MAX - 1), out_slot);
+
+    spin_unlock(&table->lock);
+    return taken ? OK : ERR_BAD_HANDLE;
+}
+
+uint32_t handle_table_count(struct handle_table *table)
+{
+    spin_lock(&table->lock);
+    uint32_t used = table->used;
+
+    spin_unlock(&table->lock);
+    return used;
+}
+
+void handle_table_close_all(struct handle_table *table)
+{
+    struct handle_slot slot;
+
+    spin_lock(&table->lock);
+    table->closed = true;
+    for (uint32_t index = 0; index < table->capacity; index++) {
+        if (take_entry(table, index, &slot)) {
+            spin_unlock(&table->lock);
+            handle_slot_close(slot);
+            spin_lock(&table->lock);
+        }
+    }
+    spin_unlock(&table->lock);
+}
+
+void handle_table_destroy(struct handle_table *table)
+{
+    handle_table_close_all(table);
+    for (uint32_t i = 0; i < CHUNKS; i++)
+        heap_free(table->chunks[i]);
+    heap_free(table);
+}
+
+struct handle_slot handle_slot_make(struct object *object, rights_t rights)
+{
+    object_add_handle(object);
+    return (struct handle_slot){ object, rights };
+}
+
+void handle_slot_close(struct handle_slot slot)
+{
+    object_drop_handle(slot.object);
+}

@@ -1,0 +1,184 @@
+/*
+ * object.c: references, handles, signals, and the end of objects.
+ *
+ * An object ends in two steps: its last handle closes (unreachable), its last reference goes (destroy).
+ * Ending one object may end others (a channel's messages hold handles of channels, whose messages ...), so
+ * ends do not nest: the first one on a thread runs a loop, and what dies meanwhile waits in the thread's
+ * reaper.  A chain of any length is taken apart on a stack of fixed depth, before object_unref returns.
+ *
+ * Invariant: an object in a reaper either holds the reference of its last handle (unreachable is due) or has
+ * no reference at all (destroy is due).
+ * Locks: object.lock guards signals and observers; observers are told with it held, so they see every change in order.
+ */
+#include "object/object.h"
+
+#define OBJECT_TYPES 16u
+
+static _Atomic uint64_t last_koid = 1023;       /* small numbers are left to people */
+static _Atomic uint64_t live_objects[OBJECT_TYPES];
+
+void object_init(struct object *object, const struct object_ops *ops, signals_t signals)
+{
+    assert(ops->type < OBJECT_TYPES);
+    object->ops = ops;
+    object->koid = atomic_fetch_add_explicit(&last_koid, 1, memory_order_relaxed) + 1;
+    atomic_init(&object->references, 1);
+    atomic_init(&object->handles, 0);
+    atomic_init(&object->unreachable, false);
+    object->next_ending = NULL;
+    spin_init(&object->lock, RANK_OBJECT);
+    atomic_init(&object->signals, signals);
+    list_init(&object->observers);
+    atomic_fetch_add_explicit(&live_objects[ops->type], 1, memory_order_relaxed);
+}
+
+uint64_t object_count(uint32_t type)
+{
+    assert(type < OBJECT_TYPES);
+    return atomic_load_explicit(&live_objects[type], memory_order_relaxed);
+}
+
+static bool drop_reference(struct object *object)
+{
+    uint32_t before = atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel);
+
+    assert(before > 0);
+    return before == 1;
+}
+
+static void end_one(struct object *object)
+{
+    const struct object_ops *ops = object->ops;
+
+    if (atomic_load_explicit(&object->references, memory_order_relaxed) > 0) {
+        ops->unreachable(object);
+        if (!drop_reference(object))
+            return;
+    }
+    assert(list_empty(&object->observers));
+    atomic_fetch_sub_explicit(&live_objects[ops->type], 1, memory_order_relaxed);
+    ops->destroy(object);
+}
+
+/* Run what is due for the object now, or after the end that this thread is in the middle of. */
+static void end(struct object *object)
+{
+    struct object_reaper *reaper = current_reaper();
+
+    assert_no_spinlocks();
+    object->next_ending = reaper->first;
+    reaper->first = object;
+    if (reaper->running)
+        return;
+
+    reaper->running = true;
+    while (reaper->first) {
+        struct object *next = reaper->first;
+
+        reaper->first = next->next_ending;
+        end_one(next);
+    }
+    reaper->running = false;
+}
+
+void object_unref(struct object *object)
+{
+    if (drop_reference(object))
+        end(object);
+}
+
+void object_add_handle(struct object *object)
+{
+    object_ref(object);
+    atomic_fetch_add_explicit(&object->handles, 1, memory_order_relaxed);
+}
+
+/* Detach whoever observes through a port: with no handle left nobody can ask for that to end. */
+static void drop_observers(struct object *object)
+{
+    struct list dropped;
+    struct list_node *next;
+
+    list_init(&dropped);
+    spin_lock(&object->lock);
+    list_for_each(&object->observers, node) {
+        struct observer *observer = list_entry(node, struct observer, link);
+
+        if (observer->ops->claim && observer->ops->claim(observer)) {
+            list_remove(node);
+            list_push_back(&dropped, node);
+        }
+    }
+    spin_unlock(&object->lock);
+
+    while ((next = list_pop_front(&dropped))) {
+        struct observer *observer = list_entry(next, struct observer, link);
+
+        observer->ops->release(observer);
+    }
+}
+
+void object_drop_handle(struct object *object)
+{
+    uint32_t before = atomic_fetch_sub_explicit(&object->handles, 1, memory_order_acq_rel);
+
+    assert(before > 0);
+    if (before > 1) {
+        object_unref(object);
+        return;
+    }
+    assert_no_spinlocks();
+    drop_observers(object);
+    if (object->ops->unreachable && !atomic_exchange(&object->unreachable, true))
+        end(object);
+    else
+        object_unref(object);
+}
+
+void object_signal_hint(struct object *object, signals_t clear, signals_t set, bool hand_over)
+{
+    signals_t before = atomic_load_explicit(&object->signals, memory_order_relaxed);
+
+    if (((before & ~clear) | set) == before)
+        return;
+
+    spin_lock(&object->lock);
+    before = atomic_load_explicit(&object->signals, memory_order_relaxed);
+    signals_t now = (before & ~clear) | set;
+    signals_t risen = now & ~before;
+
+    atomic_store_explicit(&object->signals, now, memory_order_relaxed);
+    if (risen) {
+        list_for_each(&object->observers, node) {
+            struct observer *observer = list_entry(node, struct observer, link);
+
+            if (observer->trigger & risen)
+                observer->ops->notify(observer, object, now, hand_over);
+        }
+    }
+    spin_unlock(&object->lock);
+}
+
+bool object_observe(struct object *object, struct observer *observer)
+{
+    spin_lock(&object->lock);
+    bool reachable = atomic_load(&object->handles) > 0;
+
+    if (reachable) {
+        signals_t now = atomic_load_explicit(&object->signals, memory_order_relaxed);
+
+        list_push_back(&object->observers, &observer->link);
+        if (now & observer->trigger)
+            observer->ops->notify(observer, object, now, false);
+    }
+    spin_unlock(&object->lock);
+    return reachable;
+}
+
+void object_unobserve(struct object *object, struct observer *observer)
+{
+    spin_lock(&object->lock);
+    if (list_linked(&observer->link))
+        list_remove(&observer->link);
+    spin_unlock(&object->lock);
+}

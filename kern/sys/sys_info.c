@@ -1,0 +1,313 @@
+/*
+ * sys_info.c: sys_object_get_info.
+ *
+ * A topic is one record or a list.  A list is walked with a cursor, one record at a time: it is gathered in kernel
+ * memory under the locks it needs and copied out with none held, so a listing of a system at work is a set of true
+ * records but not one moment's picture.
+ */
+#include "dev/block.h"
+#include "ipc/channel.h"
+#include "ipc/pipe.h"
+#include "lib/string.h"
+#include "sys/helpers.h"
+#include "sys/system.h"
+#include "vm/aspace.h"
+#include "vm/fault.h"
+#include "vm/pager.h"
+
+union info_record {
+    info_handle_basic_t basic;
+    info_process_t process;
+    info_thread_t thread;
+    info_vmo_t vmo;
+    info_system_t system;
+    info_map_t map;
+    info_pager_vmo_t pager;
+    info_frame_run_t run;
+};
+
+/* The object asked about, and how far the walk over a list has come (0 at first). */
+struct info_query {
+    struct object *object;
+    rights_t rights;
+    uint64_t cursor;
+};
+
+/* Fill in the record at the cursor, or the only one, and advance; false at the end. */
+typedef bool info_next(struct info_query *query, union info_record *record);
+
+static void copy_name(struct object *object, char to[32], const char *name)
+{
+    spin_lock(&object->lock);
+    memcpy(to, name, 32);
+    spin_unlock(&object->lock);
+}
+
+static bool next_basic(struct info_query *query, union info_record *record)
+{
+    struct object *object = query->object;
+    info_handle_basic_t *info = &record->basic;
+
+    info->koid = object->koid;
+    info->type = object->ops->type;
+    info->rights = query->rights;
+    if (info->type == OBJECT_CHANNEL)
+        info->related_koid = channel_peer_koid(channel_from_object(object));
+    else if (info->type == OBJECT_PIPE)
+        info->related_koid = pipe_peer_koid(pipe_from_object(object));
+    else if (info->type == OBJECT_THREAD)
+        info->related_koid = thread_from_object(object)->process->object.koid;
+    return true;
+}
+
+static void fill_process(struct process *process, info_process_t *info)
+{
+    struct aspace *aspace = process->aspace;
+
+    info->koid = process->object.koid;
+    mutex_lock(&process->lock);
+    info->exit_code = process->exit_code;
+    info->started = process->started;
+    info->exited = process->exited;
+    info->killed = process->was_killed;
+    info->num_threads = process->thread_count;
+    mutex_unlock(&process->lock);
+
+    info->num_handles = handle_table_count(process->handles);
+    mutex_lock(&aspace->lock);
+    info->num_regions = aspace->region_count;
+    info->mapped_bytes = aspace->mapped_bytes;
+    mutex_unlock(&aspace->lock);
+    spin_lock(&aspace->mmu.lock);
+    info->resident_bytes = aspace->mmu.resident * PAGE_SIZE;
+    spin_unlock(&aspace->mmu.lock);
+    copy_name(&process->object, info->name, process->name);
+}
+
+static bool next_process_only(struct info_query *query, union info_record *record)
+{
+    fill_process(process_from_object(query->object), &record->process);
+    return true;
+}
+
+static bool next_process(struct info_query *query, union info_record *record)
+{
+    while ((query->cursor = process_next_koid(query->cursor)) != 0) {
+        struct process *process = process_find(query->cursor);
+
+        if (process) {
+            fill_process(process, &record->process);
+            object_unref(&process->object);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void fill_thread(struct thread *thread, info_thread_t *info)
+{
+    info->koid = thread->object.koid;
+    info->state = thread_state(thread);
+    info->hart = thread->home;
+    info->run_time = thread->run_time;
+    copy_name(&thread->object, info->name, thread->name);
+}
+
+static bool next_thread_only(struct info_query *query, union info_record *record)
+{
+    fill_thread(thread_from_object(query->object), &record->thread);
+    return true;
+}
+
+/* The thread with the smallest koid above the cursor. */
+static bool next_thread(struct info_query *query, union info_record *record)
+{
+    struct process *process = process_from_object(query->object);
+    struct thread *next = NULL;
+
+    mutex_lock(&process->lock);
+    list_for_each(&process->threads, node) {
+        struct thread *thread = list_entry(node, struct thread, process_link);
+        uint64_t koid = thread->object.koid;
+
+        if (koid > query->cursor && (!next || koid < next->object.koid))
+            next = thread;
+    }
+    if (next) {
+        query->cursor = next->object.koid;
+        fill_thread(next, &record->thread);
+    }
+    mutex_unlock(&process->lock);
+    return next != NULL;
+}
+
+static bool next_vmo_only(struct info_query *query, union info_record *record)
+{
+    vmo_info(vmo_from_object(query->object), &record->vmo);
+    record->vmo.handle_rights = query->rights;
+    return true;
+}
+
+static bool next_map(struct info_query *query, union info_record *record)
+{
+    info_map_t *map = &record->map;
+
+    if (!aspace_info_next(process_from_object(query->object)->aspace, query->cursor, map))
+        return false;
+    query->cursor = map->base + map->length;
+    return true;
+}
+
+static bool next_system_only(struct info_query *query, union info_record *record)
+{
+    info_system_t *info = &record->system;
+
+    info->koid = query->object->koid;
+    info->uptime = arch_time();
+    info->memory_bytes = frame_total() * PAGE_SIZE;
+    frame_counts(info->frames);
+    for (uint32_t type = 0; type < array_size(info->objects); type++)
+        info->objects[type] = object_count(type);
+    info->harts = hart_count;
+    for (uint32_t i = 0; i < hart_count; i++) {
+        const struct hart *hart = &harts[i];
+
+        info->context_switches += hart->context_switches;
+        info->hand_overs += hart->hand_overs;
+        info->page_faults += hart->page_faults;
+        info->syscalls += hart->syscalls;
+        info->interrupts += hart->interrupts;
+        info->tlb_shootdowns += hart->tlb_shootdowns;
+    }
+    return true;
+}
+
+static bool next_pager_vmo(struct info_query *query, union info_record *record)
+{
+    if (query->cursor >= pager_list(query->cursor, &record->pager, 1))
+        return false;
+    query->cursor++;
+    return true;
+}
+
+/*
+ * What a frame is used for now.  Read without its owner's lock: each field is true by itself, and a frame that changes
+ * hands meanwhile may show the kind of one user and the koid of the other.
+ */
+static void describe_frame(const struct page *page, info_frame_run_t *run)
+{
+    const volatile uint16_t *busy = &page->busy;
+    const volatile uint64_t *owner_koid = &page->owner_koid;
+    uint32_t kind = atomic_load_explicit(&page->kind, memory_order_relaxed);
+    bool owned = kind == FRAME_ANON || kind == FRAME_PAGER || kind == FRAME_DEVICE;
+
+    run->base = page_to_phys(page);
+    run->frames = 1;
+    run->kind = owned && *busy > 0 ? FRAME_BUSY : kind;
+    run->owner_koid = owned ? *owner_koid : 0;
+}
+
+/* The longest run of equal frames from the cursor on. */
+static bool next_frame_run(struct info_query *query, union info_record *record)
+{
+    uint64_t total = frame_total();
+    info_frame_run_t *run = &record->run;
+
+    if (query->cursor >= total)
+        return false;
+    describe_frame(frame_by_number(query->cursor++), run);
+    for (; query->cursor < total; query->cursor++) {
+        info_frame_run_t next;
+
+        describe_frame(frame_by_number(query->cursor), &next);
+        if (next.kind != run->kind || next.owner_koid != run->owner_koid ||
+            next.base != run->base + run->frames * PAGE_SIZE)
+            break;
+        run->frames++;
+        if (query->cursor % 4096 == 0)
+            sched_preempt_point();
+    }
+    return true;
+}
+
+static const struct topic {
+    uint32_t type;                      /* of the object asked about */
+    rights_t rights;
+    bool is_list;
+    size_t size;                        /* of a record */
+    info_next *next;
+} topics[] = {
+    [INFO_HANDLE_BASIC]    = { OBJECT_ANY, 0, false, sizeof(info_handle_basic_t), next_basic },
+    [INFO_PROCESS]         = { OBJECT_PROCESS, RIGHT_INSPECT, false, sizeof(info_process_t),
+                               next_process_only },
+    [INFO_THREAD]          = { OBJECT_THREAD, RIGHT_INSPECT, false, sizeof(info_thread_t),
+                               next_thread_only },
+    [INFO_VMO]             = { OBJECT_VMO, RIGHT_INSPECT, false, sizeof(info_vmo_t), next_vmo_only },
+    [INFO_SYSTEM]          = { OBJECT_SYSTEM, RIGHT_INSPECT, false, sizeof(info_system_t),
+                               next_system_only },
+    [INFO_PROCESS_MAPS]    = { OBJECT_PROCESS, RIGHT_INSPECT, true, sizeof(info_map_t), next_map },
+    [INFO_PROCESS_LIST]    = { OBJECT_SYSTEM, RIGHT_INSPECT, true, sizeof(info_process_t), next_process },
+    [INFO_PROCESS_THREADS] = { OBJECT_PROCESS, RIGHT_INSPECT, true, sizeof(info_thread_t), next_thread },
+    [INFO_PAGER_LIST]      = { OBJECT_SYSTEM, RIGHT_INSPECT, true, sizeof(info_pager_vmo_t),
+                               next_pager_vmo },
+    [INFO_FRAME_MAP]       = { OBJECT_SYSTEM, RIGHT_INSPECT, true, sizeof(info_frame_run_t),
+                               next_frame_run },
+};
+
+/* Where the records go, and how many have gone and could have. */
+struct info_result {
+    uaddr_t to;
+    size_t room;                        /* records */
+    uint64_t actual, available;
+};
+
+static status_t write_records(const struct topic *topic, struct info_query *query,
+                              struct info_result *result)
+{
+    union info_record record;
+    bool more = true;
+
+    while (more) {
+        memset(&record, 0, sizeof(record));
+        if (!topic->next(query, &record))
+            break;
+        if (result->actual < result->room) {
+            status_t status = user_copy_out(result->to + result->actual * topic->size, &record,
+                                            topic->size);
+            if (status != OK)
+                return status;
+            result->actual++;
+        }
+        result->available++;
+        sched_preempt_point();
+        if (thread_killed())
+            return ERR_CANCELED;
+        more = topic->is_list;
+    }
+    return !topic->is_list && result->actual == 0 ? ERR_BUFFER_TOO_SMALL : OK;
+}
+
+status_t sys_object_get_info(handle_t handle, uint32_t topic_number, uaddr_t buffer, size_t size,
+                             uaddr_t actual, uaddr_t avail)
+{
+    bool known = topic_number < array_size(topics) && topics[topic_number].next;
+    const struct topic *topic = &topics[known ? topic_number : INFO_HANDLE_BASIC];
+    struct info_query query = { 0 };
+    status_t status = handle_lookup(current_process()->handles, handle, topic->type, topic->rights,
+                                    &query.object, &query.rights);
+    if (status != OK)
+        return status;
+
+    struct info_result result = { .to = buffer, .room = size / topic->size };
+
+    status = known ? write_records(topic, &query, &result) : ERR_NOT_SUPPORTED;
+    object_unref(query.object);
+    if (status != OK && status != ERR_BUFFER_TOO_SMALL)
+        return status;
+
+    status_t copied = sys_copy_out_u64(actual, result.actual);
+
+    if (copied == OK)
+        copied = sys_copy_out_u64(avail, result.available);
+    return copied == OK ? status : copied;
+}

@@ -1,0 +1,218 @@
+/*
+ * sys_process.c: system calls about processes, threads, futexes, time and random numbers.
+ */
+#include "lib/random.h"
+#include "lib/string.h"
+#include "sys/helpers.h"
+#include "task/futex.h"
+#include "vm/fault.h"
+
+/* May a thread start at this entry with this stack? */
+static bool is_user_start(uintptr_t entry, uintptr_t stack)
+{
+    return entry >= USER_BASE && entry < USER_TOP && stack >= USER_BASE && stack <= USER_TOP;
+}
+
+status_t sys_process_create(uaddr_t name_from, size_t name_length, uint32_t options, uaddr_t out)
+{
+    char name[32];
+    struct process *process;
+    status_t status;
+
+    if (options != 0)
+        return ERR_INVALID_ARGS;
+    status = sys_copy_name(name, name_from, name_length);
+    if (status != OK)
+        return status;
+    status = process_create(name, &process);
+    if (status != OK)
+        return status;
+    return sys_new_handle(&process->object, process_ops.default_rights, out);
+}
+
+/*
+ * arg1 moves only if the process starts, so the process is first given a second handle to the same
+ * object, and the caller's is closed after.
+ */
+static status_t start_with_handle(struct process *process, struct thread *thread, uintptr_t entry,
+                                  uintptr_t stack,
+                                  handle_t arg1, uintptr_t arg2)
+{
+    struct handle_table *own = current_process()->handles;
+    struct handle_slot slot = { NULL, 0 }, moved;
+    struct object *object = NULL;
+    status_t status = OK;
+
+    if (arg1 != HANDLE_INVALID) {
+        status = handle_lookup(own, arg1, OBJECT_ANY, RIGHT_TRANSFER, &object, &slot.rights);
+        if (status != OK)
+            return status;
+        slot = handle_slot_make(object, slot.rights);
+        object_unref(object);
+    }
+    if (is_user_start(entry, stack))
+        status = process_start(process, thread, entry, stack, slot, arg2);
+    else
+        status = ERR_INVALID_ARGS;
+    if (status != OK && slot.object)
+        handle_slot_close(slot);
+    else if (slot.object && handle_remove(own, arg1, &moved) == OK)
+        handle_slot_close(moved);
+    return status;
+}
+
+status_t sys_process_start(handle_t process_handle, handle_t thread_handle, uintptr_t entry,
+                           uintptr_t stack,
+                           handle_t arg1, uintptr_t arg2)
+{
+    struct object *process, *thread;
+    status_t status = sys_lookup(process_handle, OBJECT_PROCESS, RIGHT_WRITE, &process);
+
+    if (status != OK)
+        return status;
+    status = sys_lookup(thread_handle, OBJECT_THREAD, RIGHT_WRITE, &thread);
+    if (status == OK) {
+        status = start_with_handle(process_from_object(process), thread_from_object(thread), entry,
+                                   stack, arg1, arg2);
+        object_unref(thread);
+    }
+    object_unref(process);
+    return status;
+}
+
+void sys_process_exit(int64_t code)
+{
+    process_exit_current(code);
+}
+
+status_t sys_task_kill(handle_t task)
+{
+    struct object *object;
+    rights_t rights;
+    status_t status = handle_lookup(current_process()->handles, task, OBJECT_ANY, 0, &object,
+                                    &rights);
+
+    if (status != OK)
+        return status;
+    if (object->ops != &process_ops && object->ops != &thread_ops)
+        status = ERR_WRONG_TYPE;
+    else if (!(rights & RIGHT_DESTROY))
+        status = ERR_ACCESS_DENIED;
+    else if (object->ops == &process_ops)
+        process_kill(process_from_object(object), EXIT_CODE_KILLED, true);
+    else
+        thread_kill(thread_from_object(object));
+    object_unref(object);
+    return status;
+}
+
+status_t sys_thread_create(handle_t process, uaddr_t name_from, size_t name_length,
+                           uint32_t options, uaddr_t out)
+{
+    char name[32];
+    struct object *object;
+    struct thread *thread;
+    status_t status = sys_lookup(process, OBJECT_PROCESS, RIGHT_WRITE, &object);
+
+    if (status != OK)
+        return status;
+    status = options ? ERR_INVALID_ARGS : sys_copy_name(name, name_from, name_length);
+    if (status == OK)
+        status = process_add_thread(process_from_object(object), name, &thread);
+    object_unref(object);
+    return status == OK ? sys_new_handle(&thread->object, thread_ops.default_rights, out) : status;
+}
+
+status_t sys_thread_start(handle_t thread, uintptr_t entry, uintptr_t stack, uintptr_t arg1,
+                          uintptr_t arg2)
+{
+    struct object *object;
+    status_t status = sys_lookup(thread, OBJECT_THREAD, RIGHT_WRITE, &object);
+
+    if (status != OK)
+        return status;
+    if (is_user_start(entry, stack))
+        status = process_start_thread(thread_from_object(object),
+                                      (const uint64_t[4]){ entry, stack, arg1, arg2 });
+    else
+        status = ERR_INVALID_ARGS;
+    object_unref(object);
+    return status;
+}
+
+void sys_thread_exit(void)
+{
+    thread_exit();
+}
+
+static bool is_futex_address(uaddr_t address)
+{
+    return address % sizeof(uint32_t) == 0 && address >= USER_BASE && address < USER_TOP;
+}
+
+status_t sys_futex_wait(uaddr_t address, uint32_t expected, int64_t deadline)
+{
+    status_t status;
+
+    if (!is_futex_address(address))
+        return ERR_INVALID_ARGS;
+    while ((status = futex_wait(address, expected, deadline)) == ERR_USER_FAULT) {
+        status = user_touch(address, sizeof(uint32_t), false);
+        if (status != OK)
+            break;
+    }
+    return status;
+}
+
+status_t sys_futex_wake(uaddr_t address, uint32_t count)
+{
+    if (!is_futex_address(address))
+        return ERR_INVALID_ARGS;
+    futex_wake(address, count);
+    return OK;
+}
+
+int64_t sys_clock_get(void)
+{
+    return (int64_t)arch_time();
+}
+
+int64_t sys_clock_wall(void)
+{
+    return (int64_t)arch_wall_time();
+}
+
+status_t sys_nanosleep(int64_t deadline)
+{
+    bool in_time = true;
+
+    if (deadline <= 0 || arch_time() >= (uint64_t)deadline) {
+        sched_yield();
+        return OK;
+    }
+    while (in_time) {
+        if (thread_killed())
+            return ERR_CANCELED;
+        in_time = thread_park_until(deadline);
+    }
+    return OK;
+}
+
+status_t sys_random(uaddr_t buffer, size_t length)
+{
+    uint8_t bytes[256];
+
+    while (length) {
+        size_t part = min_u64(length, sizeof(bytes));
+        status_t status;
+
+        random_bytes(bytes, part);
+        status = user_copy_out(buffer, bytes, part);
+        if (status != OK || thread_killed())
+            return status;
+        buffer += part;
+        length -= part;
+        sched_preempt_point();
+    }
+    return OK;
+}

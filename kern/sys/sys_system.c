@@ -1,0 +1,70 @@
+/*
+ * sys_system.c: the system object and its calls.
+ */
+#include "sys/system.h"
+
+#include "dev/block.h"
+#include "sys/helpers.h"
+
+static struct object system;
+
+static void system_destroy(struct object *object)
+{
+    panic("the last reference to object %lu, the system, is gone", object->koid);
+}
+
+const struct object_ops system_ops = {
+    .type = OBJECT_SYSTEM,
+    .name = "system",
+    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
+                      RIGHT_INSPECT | RIGHT_DESTROY,
+    .destroy = system_destroy,
+};
+
+void system_init(void)
+{
+    object_init(&system, &system_ops, 0);
+}
+
+struct object *system_object(void)
+{
+    return &system;
+}
+
+status_t sys_system_power(handle_t handle, uint32_t action, uint32_t code)
+{
+    struct object *object;
+    status_t status = sys_lookup(handle, OBJECT_SYSTEM, RIGHT_DESTROY, &object);
+
+    if (status != OK)
+        return status;
+    object_unref(object);
+    if (action == POWER_OFF)
+        arch_power_off(code);
+    if (action == POWER_REBOOT)
+        arch_reboot();
+    return ERR_INVALID_ARGS;
+}
+
+status_t sys_system_get_block(handle_t handle, uint32_t index, uaddr_t out)
+{
+    struct object *object;
+    rights_t held;
+    status_t status = handle_lookup(current_process()->handles, handle, OBJECT_SYSTEM, RIGHT_READ,
+                                    &object, &held);
+    if (status != OK)
+        return status;
+    object_unref(object);
+
+    struct disk *disk = disk_by_index(index);
+
+    if (!disk)
+        return ERR_NOT_FOUND;
+    struct block *block;
+    rights_t rights = block_ops.default_rights;
+
+    if (!(held & RIGHT_WRITE) || disk_read_only(disk))
+        rights &= ~RIGHT_WRITE;
+    status = block_create(disk, 0, disk_size(disk), &block);
+    return status == OK ? sys_new_handle((struct object *)block, rights, out) : status;
+}

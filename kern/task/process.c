@@ -1,0 +1,247 @@
+/*
+ * process.c: processes from creation to the end of their last thread.
+ *
+ * References run one way: every thread object holds its process, the process holds no thread (a
+ * started thread holds itself until it has left its stack).  So a process object outlives its
+ * threads, and both lists, of all processes and of a process' threads, contain objects that may be
+ * dying: who finds one there takes a reference only if there still is one, and an object unlinks
+ * itself before it is freed.
+ *
+ * Invariant: `exiting` is set before the last started thread is gone or, for a process never
+ * started, by whoever kills it; who sets it without leaving a thread behind runs finish() exactly
+ * once.
+ * Locks: process->lock, a mutex, for threads and exit state; processes_lock for the list of all.
+ */
+#include "task/process.h"
+
+#include "lib/kprintf.h"
+#include "mm/heap.h"
+
+static struct spinlock processes_lock = SPINLOCK_INITIALIZER(RANK_TASKS);
+static struct list all_processes = LIST_INITIALIZER(all_processes);
+
+/* For objects found in a list that holds no references: false if it is being destroyed. */
+static bool ref_if_alive(struct object *object)
+{
+    unsigned references = atomic_load_explicit(&object->references, memory_order_relaxed);
+
+    while (references)
+        if (atomic_compare_exchange_weak(&object->references, &references, references + 1))
+            return true;
+    return false;
+}
+
+static void process_destroy(struct object *object)
+{
+    struct process *process = process_from_object(object);
+
+    assert(list_empty(&process->threads));
+    spin_lock(&processes_lock);
+    list_remove(&process->all_link);
+    spin_unlock(&processes_lock);
+    handle_table_destroy(process->handles);
+    if (!process->exited)
+        aspace_clear(process->aspace);
+    aspace_destroy(process->aspace);
+    heap_free(process);
+}
+
+const struct object_ops process_ops = {
+    .type = OBJECT_PROCESS,
+    .name = "process",
+    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY |
+        RIGHT_WAIT | RIGHT_INSPECT,
+    .destroy = process_destroy,
+};
+
+struct process *process_from_object(struct object *object)
+{
+    assert(object->ops == &process_ops);
+    return (struct process *)object;
+}
+
+status_t process_create(const char *name, struct process **out_process)
+{
+    struct process *process = heap_alloc_zeroed(sizeof(*process));
+
+    if (!process)
+        return ERR_NO_MEMORY;
+    process->handles = handle_table_create();
+    if (!process->handles || aspace_create(&process->aspace) != OK) {
+        if (process->handles)
+            handle_table_destroy(process->handles);
+        heap_free(process);
+        return ERR_NO_MEMORY;
+    }
+    object_init(&process->object, &process_ops, 0);
+    mutex_init(&process->lock, RANK_PROCESS);
+    list_init(&process->threads);
+    format_string(process->name, sizeof(process->name), "%s", name);
+    spin_lock(&processes_lock);
+    list_push_back(&all_processes, &process->all_link);
+    spin_unlock(&processes_lock);
+    *out_process = process;
+    return OK;
+}
+
+status_t process_add_thread(struct process *process, const char *name, struct thread **out_thread)
+{
+    struct thread *thread;
+    status_t status = thread_create(process, name, &thread);
+
+    if (status != OK)
+        return status;
+    mutex_lock(&process->lock);
+    if (process->exiting)
+        status = ERR_BAD_STATE;
+    else
+        list_push_back(&process->threads, &thread->process_link);
+    mutex_unlock(&process->lock);
+    if (status == OK)
+        *out_thread = thread;
+    else
+        object_unref(&thread->object);
+    return status;
+}
+
+status_t process_start(struct process *process, struct thread *thread, uint64_t entry,
+                       uint64_t stack,
+                       struct handle_slot arg1, uint64_t arg2)
+{
+    handle_t value = HANDLE_INVALID;
+    status_t status = OK;
+
+    if (thread->process != process)
+        return ERR_INVALID_ARGS;
+    mutex_lock(&process->lock);
+    if (process->started || process->exiting || thread->life != LIFE_NEW)
+        status = ERR_BAD_STATE;
+    else if (arg1.object)
+        status = handle_reserve(process->handles, 1, &value);
+    if (status == OK) {
+        if (arg1.object)
+            handle_install(process->handles, value, arg1);
+        process->started = true;
+        thread_start_locked(thread, (const uint64_t[4]){ entry, stack, value, arg2 });
+    }
+    mutex_unlock(&process->lock);
+    return status;
+}
+
+status_t process_start_thread(struct thread *thread, const uint64_t start[4])
+{
+    struct process *process = thread->process;
+    status_t status = OK;
+
+    mutex_lock(&process->lock);
+    if (!process->started || process->exiting || thread->life != LIFE_NEW)
+        status = ERR_BAD_STATE;
+    else
+        thread_start_locked(thread, start);
+    mutex_unlock(&process->lock);
+    return status;
+}
+
+/* No thread of the process will run user code again: give back what it had, and tell. */
+static void finish(struct process *process)
+{
+    handle_table_close_all(process->handles);
+    aspace_clear(process->aspace);
+    mutex_lock(&process->lock);
+    process->exited = true;
+    mutex_unlock(&process->lock);
+    object_signal(&process->object, 0, SIGNAL_TERMINATED);
+}
+
+/* No new threads from here on; those that exist die. */
+static void begin_exit_locked(struct process *process, int64_t code, bool killed)
+{
+    process->exiting = true;
+    process->exit_code = code;
+    process->was_killed = killed;
+    list_for_each(&process->threads, node)
+        thread_kill_locked(list_entry(node, struct thread, process_link));
+}
+
+void process_kill(struct process *process, int64_t code, bool killed)
+{
+    bool empty = false;
+
+    mutex_lock(&process->lock);
+    if (!process->exiting) {
+        begin_exit_locked(process, code, killed);
+        empty = process->thread_count == 0;
+    }
+    mutex_unlock(&process->lock);
+    if (empty)
+        finish(process);
+}
+
+_Noreturn void process_exit_current(int64_t code)
+{
+    process_kill(current_process(), code, false);
+    thread_exit();
+}
+
+void process_thread_exited(void)
+{
+    struct thread *me = current_thread();
+    struct process *process = me->process;
+
+    mutex_lock(&process->lock);
+    me->life = LIFE_DEAD;
+    list_remove(&me->process_link);
+
+    bool last = --process->thread_count == 0;
+
+    if (last && !process->exiting)
+        begin_exit_locked(process, 0, false);
+    mutex_unlock(&process->lock);
+    if (last)
+        finish(process);
+}
+
+struct process *process_find(uint64_t koid)
+{
+    struct process *found = NULL;
+
+    spin_lock(&processes_lock);
+    list_for_each(&all_processes, node) {
+        struct process *process = list_entry(node, struct process, all_link);
+
+        if (process->object.koid == koid && ref_if_alive(&process->object))
+            found = process;
+    }
+    spin_unlock(&processes_lock);
+    return found;
+}
+
+uint64_t process_next_koid(uint64_t koid)
+{
+    uint64_t next = 0;
+
+    spin_lock(&processes_lock);
+    list_for_each(&all_processes, node) {
+        uint64_t candidate = list_entry(node, struct process, all_link)->object.koid;
+
+        if (candidate > koid && (next == 0 || candidate < next))
+            next = candidate;
+    }
+    spin_unlock(&processes_lock);
+    return next;
+}
+
+struct thread *process_find_thread(struct process *process, uint64_t koid)
+{
+    struct thread *found = NULL;
+
+    mutex_lock(&process->lock);
+    list_for_each(&process->threads, node) {
+        struct thread *thread = list_entry(node, struct thread, process_link);
+
+        if (thread->object.koid == koid && ref_if_alive(&thread->object))
+            found = thread;
+    }
+    mutex_unlock(&process->lock);
+    return found;
+}

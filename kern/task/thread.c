@@ -1,0 +1,255 @@
+/*
+ * thread.c: the life of a thread, and how it sleeps and is woken.
+ *
+ * A started thread owns one reference to itself, dropped after its last switch by whoever runs next
+ * on its hart. `park` makes sleeping safe against a wake-up that comes first:
+ *
+ *      RUNNING --park--> PARKED          the thread is switched away from
+ *      RUNNING --unpark--> PERMIT        the next park returns at once
+ *      PARKED --unpark--> PERMIT         the unparker makes it runnable
+ *      PERMIT --park ends--> RUNNING     always done by the thread itself
+ *
+ * Invariant: only the one unparker that finds PARKED makes the thread runnable.
+ * Locks: life and process_link by process->lock; the rest is atomic or the thread's own.
+ */
+#include "task/thread.h"
+
+#include "lib/kprintf.h"
+#include "lib/string.h"
+#include "mm/heap.h"
+#include "task/process.h"
+#include "task/sched.h"
+#include "task/timer.h"
+
+enum { PARK_RUNNING, PARK_PARKED, PARK_PERMIT };
+
+static void thread_destroy(struct object *object)
+{
+    struct thread *thread = thread_from_object(object);
+    struct process *process = thread->process;
+
+    /* never started; one that ran has unlinked itself */
+    if (thread->stack) {
+        if (process) {
+            mutex_lock(&process->lock);
+            if (list_linked(&thread->process_link))
+                list_remove(&thread->process_link);
+            mutex_unlock(&process->lock);
+        }
+        arch_stack_destroy(thread->stack);
+    }
+    heap_free(thread);
+    if (process)
+        object_unref(&process->object);
+}
+
+const struct object_ops thread_ops = {
+    .type = OBJECT_THREAD,
+    .name = "thread",
+    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY |
+        RIGHT_WAIT | RIGHT_INSPECT,
+    .destroy = thread_destroy,
+};
+
+struct thread *thread_from_object(struct object *object)
+{
+    assert(object->ops == &thread_ops);
+    return (struct thread *)object;
+}
+
+struct object_reaper *current_reaper(void)
+{
+    return &current_thread()->reaper;
+}
+
+static void init(struct thread *thread, struct process *process, const char *name)
+{
+    object_init(&thread->object, &thread_ops, 0);
+    thread->process = process;
+    thread->home = this_hart()->index;
+    format_string(thread->name, sizeof(thread->name), "%s", name);
+}
+
+status_t thread_create(struct process *process, const char *name, struct thread **out_thread)
+{
+    struct thread *thread = heap_alloc_zeroed(sizeof(*thread));
+
+    if (!thread)
+        return ERR_NO_MEMORY;
+    thread->stack = arch_stack_create();
+    if (!thread->stack) {
+        heap_free(thread);
+        return ERR_NO_MEMORY;
+    }
+    if (process)
+        object_ref(&process->object);
+    init(thread, process, name);
+    *out_thread = thread;
+    return OK;
+}
+
+void thread_init_idle(struct thread *thread, struct hart *hart)
+{
+    init(thread, NULL, "idle");
+    thread->life = LIFE_STARTED;
+    atomic_store(&thread->on_hart, hart);
+}
+
+/* Where a user thread begins, on its kernel stack. */
+static void user_thread_main(void *argument)
+{
+    struct thread *thread = argument;
+
+    return_to_user();
+    arch_enter_user(thread->start[0], thread->start[1], thread->start[2], thread->start[3]);
+}
+
+void thread_start_locked(struct thread *thread, const uint64_t start[4])
+{
+    assert(mutex_held(&thread->process->lock));
+    assert(thread->life == LIFE_NEW);
+    thread->life = LIFE_STARTED;
+    thread->process->thread_count++;
+    memcpy(thread->start, start, sizeof(thread->start));
+    object_ref(&thread->object);
+    arch_thread_init(thread, user_thread_main, thread);
+    sched_make_runnable(thread);
+}
+
+status_t thread_start_kernel(const char *name, void (*main)(void *), void *argument)
+{
+    struct thread *thread;
+    status_t status = thread_create(NULL, name, &thread);
+
+    if (status != OK)
+        return status;
+    thread->life = LIFE_STARTED;
+    arch_thread_init(thread, main, argument);
+    sched_make_runnable(thread);
+    return OK;
+}
+
+_Noreturn void thread_exit(void)
+{
+    struct thread *me = current_thread();
+
+    assert_no_spinlocks();
+    assert(me->held_mutexes == 0);
+    if (me->process)
+        process_thread_exited();
+    object_signal(&me->object, 0, SIGNAL_TERMINATED);
+    sched_finish();
+}
+
+void thread_free_finished(struct thread *thread)
+{
+    arch_stack_destroy(thread->stack);
+    thread->stack = NULL;
+    object_unref(&thread->object);
+}
+
+/*
+ * The victim may run in user mode on another hart: then that hart must look.  It publishes on_hart
+ * before it looks at `killed` (sched_switched), and we do the reverse, so one of the two sees the
+ * other.
+ */
+void thread_kill_locked(struct thread *thread)
+{
+    assert(mutex_held(&thread->process->lock));
+    if (thread->life == LIFE_NEW) {
+        thread->life = LIFE_DEAD;
+        list_remove(&thread->process_link);
+        object_signal(&thread->object, 0, SIGNAL_TERMINATED);
+        return;
+    }
+    atomic_store(&thread->killed, true);
+    thread_unpark(thread);
+
+    struct hart *hart = atomic_load(&thread->on_hart);
+
+    if (hart == this_hart())
+        hart->reschedule = true;
+    else if (hart)
+        arch_send_reschedule(1u << hart->index);
+}
+
+void thread_kill(struct thread *thread)
+{
+    struct process *process = thread->process;
+
+    mutex_lock(&process->lock);
+    if (thread->life != LIFE_DEAD)
+        thread_kill_locked(thread);
+    mutex_unlock(&process->lock);
+}
+
+uint32_t thread_state(struct thread *thread)
+{
+    if (thread->life == LIFE_NEW)
+        return THREAD_NEW;
+    if (thread->life == LIFE_DEAD)
+        return THREAD_DEAD;
+    if (atomic_load(&thread->park) != PARK_PARKED)
+        return THREAD_RUNNING;
+    return atomic_load(&thread->wait_state) == THREAD_BLOCKED_PAGER ? THREAD_BLOCKED_PAGER : THREAD_BLOCKED;
+}
+
+void thread_park(void)
+{
+    struct thread *me = current_thread();
+    unsigned expected = PARK_RUNNING;
+
+    if (atomic_compare_exchange_strong(&me->park, &expected, PARK_PARKED))
+        sched_block();
+    atomic_exchange(&me->park, PARK_RUNNING);
+}
+
+struct park_timer {
+    struct timer timer;
+    struct thread *thread;
+};
+
+static void park_expired(struct timer *timer)
+{
+    thread_unpark(container_of(timer, struct park_timer, timer)->thread);
+}
+
+bool thread_park_until(int64_t deadline)
+{
+    struct park_timer timer = { .thread = current_thread() };
+
+    if (deadline == DEADLINE_INFINITE) {
+        thread_park();
+        return true;
+    }
+    if (deadline <= 0 || arch_time() >= (uint64_t)deadline)
+        return false;
+    timer_set(&timer.timer, (uint64_t)deadline, park_expired);
+    thread_park();
+    timer_cancel(&timer.timer);
+    return arch_time() < (uint64_t)deadline;
+}
+
+void thread_unpark(struct thread *thread)
+{
+    if (atomic_exchange(&thread->park, PARK_PERMIT) == PARK_PARKED)
+        sched_make_runnable(thread);
+}
+
+void thread_unpark_next(struct thread *thread)
+{
+    if (atomic_exchange(&thread->park, PARK_PERMIT) == PARK_PARKED)
+        sched_set_next(thread);
+}
+
+void return_to_user(void)
+{
+    for (;;) {
+        if (thread_killed())
+            thread_exit();
+        if (!this_hart()->reschedule)
+            return;
+        this_hart()->reschedule = false;
+        sched_yield();
+    }
+}

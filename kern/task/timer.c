@@ -1,0 +1,87 @@
+/*
+ * timer.c: something to do at a time.
+ *
+ * Each hart keeps the timers set on it in a tree by deadline.  The clock is programmed for the
+ * earlier of the first deadline and `other` (the end of the time slice); cancelling does not
+ * reprogram it, an interrupt too many costs less.
+ *
+ * Invariant: the clock of a hart interrupts no later than its first deadline.
+ * Locks: each hart's queue has its lock (RANK_TIMER).  `expired` runs under it, so timer_cancel,
+ * which takes it, returns only after.
+ */
+#include "task/timer.h"
+
+#include "task/sched.h"
+
+struct timer_queue {
+    struct spinlock lock;
+    struct tree timers;
+    uint64_t other;
+};
+
+static struct timer_queue queues[MAX_HARTS] = {
+    [0 ... MAX_HARTS - 1] = { SPINLOCK_INITIALIZER(RANK_TIMER), { NULL }, UINT64_MAX },
+};
+
+static void program_locked(struct timer_queue *queue)
+{
+    struct tree_node *first = tree_first(&queue->timers);
+
+    arch_timer_set(first ? min_u64(first->key, queue->other) : queue->other);
+}
+
+void timer_program(uint64_t other)
+{
+    struct timer_queue *queue = &queues[this_hart()->index];
+
+    spin_lock(&queue->lock);
+    queue->other = other;
+    program_locked(queue);
+    spin_unlock(&queue->lock);
+}
+
+void timer_set(struct timer *timer, uint64_t deadline, void (*expired)(struct timer *))
+{
+    struct hart *hart = this_hart();
+    struct timer_queue *queue = &queues[hart->index];
+
+    spin_lock(&queue->lock);
+    timer->hart = hart;
+    timer->deadline = deadline;
+    timer->expired = expired;
+    timer->node.linked = false;
+    tree_insert(&queue->timers, &timer->node, deadline);
+    if (tree_first(&queue->timers) == &timer->node && deadline < queue->other)
+        program_locked(queue);
+    spin_unlock(&queue->lock);
+}
+
+void timer_cancel(struct timer *timer)
+{
+    if (!timer->hart)
+        return;
+
+    struct timer_queue *queue = &queues[timer->hart->index];
+
+    spin_lock(&queue->lock);
+    if (timer->node.linked)
+        tree_remove(&queue->timers, &timer->node);
+    spin_unlock(&queue->lock);
+}
+
+void interrupt_timer(void)
+{
+    struct timer_queue *queue = &queues[this_hart()->index];
+    uint64_t now = arch_time();
+    struct tree_node *node;
+
+    spin_lock(&queue->lock);
+    while ((node = tree_first(&queue->timers)) && node->key <= now) {
+        struct timer *timer = tree_entry(node, struct timer, node);
+
+        tree_remove(&queue->timers, node);
+        timer->expired(timer);
+    }
+    spin_unlock(&queue->lock);
+    sched_tick();
+}

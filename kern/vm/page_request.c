@@ -1,0 +1,199 @@
+/*
+ * page_request.c: threads waiting for pages.
+ *
+ * The rendezvous of all sources.  A request names a range; whoever changes pages reports the range that changed,
+ * and the requests it touches count down.  The count may end early (a page evicted and supplied twice counts
+ * twice); that is harmless, because a woken thread looks again and asks anew.
+ *
+ * Invariant: a request is in vmo->requests or in its head's list of overlaps exactly while armed and not done.
+ * Locks: the family lock; nothing is held asleep.
+ */
+#include "vm/page_request.h"
+
+#include "vm/pager_watch.h"
+#include "vm/vmo_pages.h"
+
+bool page_request_arm(struct page_request *request, struct vmo *vmo, enum request_kind kind,
+                      uint64_t first, uint64_t count)
+{
+    assert(vmo_locked(vmo) && !page_request_armed(request) && count > 0);
+    object_ref(&vmo->object);
+    request->vmo = vmo;
+    request->kind = kind;
+    request->head = NULL;
+    request->first = first;
+    request->status = OK;
+    request->done = false;
+    request->delivered = false;
+    request->thread = current_thread();
+    request->pending_link.next = NULL;
+    list_init(&request->overlaps);
+    vmo->waiting++;
+
+    list_for_each(&vmo->requests, node) {
+        struct page_request *other = list_entry(node, struct page_request, link);
+
+        if (other->kind != kind)
+            continue;
+        if (other->first <= first && first < other->first + other->count) {
+            request->head = other;
+            request->count = min_u64(count, other->first + other->count - first);
+            list_push_back(&other->overlaps, &request->link);
+            return false;
+        }
+        if (other->first > first && other->first < first + count)
+            count = other->first - first;
+    }
+    request->count = request->remaining = count;
+    list_push_back(&vmo->requests, &request->link);
+    return true;
+}
+
+/* The request is over: its thread may return as soon as the family lock is dropped. */
+static void finish(struct page_request *request, bool hand_over)
+{
+    list_remove(&request->link);
+    request->vmo->waiting--;
+    request->done = true;
+    if (hand_over)
+        thread_unpark_next(request->thread);
+    else
+        thread_unpark(request->thread);
+}
+
+/* Does a user process owe the answer? */
+static bool waits_for_user(const struct page_request *request)
+{
+    return request->kind != REQUEST_UNBUSY && request->vmo->ops && request->vmo->ops->asks_user;
+}
+
+static void forget(struct page_request *request, struct page_request *successor)
+{
+    struct vmo *vmo = request->vmo;
+
+    if (request->kind != REQUEST_UNBUSY && vmo->ops && vmo->ops->forget)
+        vmo->ops->forget(vmo, request, successor);
+}
+
+static void finish_with_overlaps(struct page_request *request)
+{
+    forget(request, NULL);
+    list_for_each(&request->overlaps, node)
+        finish(list_entry(node, struct page_request, link), false);
+    finish(request, waits_for_user(request));
+}
+
+/* A failure counts for a request if it covers the first page that the waiter needs. */
+static void note_failure(struct page_request *request, uint64_t first, uint64_t end, status_t status)
+{
+    if (first <= request->first && request->first < end)
+        request->status = status;
+}
+
+void vmo_complete_range(struct vmo *vmo, enum request_kind kind, uint64_t first, uint64_t count,
+                        status_t status)
+{
+    uint64_t end = first + count;
+
+    assert(vmo_locked(vmo));
+    list_for_each(&vmo->requests, node) {
+        struct page_request *request = list_entry(node, struct page_request, link);
+        uint64_t from = max_u64(first, request->first);
+        uint64_t to = min_u64(end, request->first + request->count);
+
+        if (request->kind != kind || from >= to)
+            continue;
+        if (status != OK) {
+            note_failure(request, first, end, status);
+            list_for_each(&request->overlaps, overlap)
+                note_failure(list_entry(overlap, struct page_request, link), first, end, status);
+        }
+        request->remaining -= min_u64(to - from, request->remaining);
+        if (request->remaining == 0)
+            finish_with_overlaps(request);
+    }
+}
+
+void vmo_complete_all(struct vmo *vmo)
+{
+    assert(vmo_locked(vmo));
+    list_for_each(&vmo->requests, node)
+        finish_with_overlaps(list_entry(node, struct page_request, link));
+}
+
+/*
+ * The waiter gives up.  If others hang on its request, the first of them takes it over, and the source does
+ * not notice.
+ */
+static void cancel(struct vmo *vmo, struct page_request *request)
+{
+    struct page_request *successor = NULL;
+
+    list_remove(&request->link);
+    vmo->waiting--;
+    if (request->head)
+        return;
+    if (!list_empty(&request->overlaps)) {
+        successor = list_entry(list_pop_front(&request->overlaps), struct page_request, link);
+        successor->head = NULL;
+        successor->first = request->first;
+        successor->count = request->count;
+        successor->remaining = request->remaining;
+        successor->delivered = request->delivered;
+        list_splice_back(&successor->overlaps, &request->overlaps);
+        list_for_each(&successor->overlaps, node)
+            list_entry(node, struct page_request, link)->head = successor;
+        list_push_back(&vmo->requests, &successor->link);
+    }
+    forget(request, successor);
+}
+
+status_t page_request_wait(struct page_request *request)
+{
+    struct vmo *vmo = request->vmo;
+    bool watched = waits_for_user(request);
+    status_t status;
+
+    assert_no_spinlocks();
+    assert(current_thread()->held_mutexes == 0);
+    if (watched)
+        pager_watch_begin(request);
+    for (;;) {
+        thread_park();
+        vmo_lock(vmo);
+        status = request->status;
+        if (request->done)
+            break;
+        status = thread_killed() ? ERR_CANCELED : watched ? pager_watch_check(request) : OK;
+        if (status != OK) {
+            cancel(vmo, request);
+            break;
+        }
+        vmo_unlock(vmo);
+    }
+    vmo_unlock(vmo);
+    if (watched)
+        pager_watch_end();
+    request->vmo = NULL;
+    object_unref(&vmo->object);
+    return status;
+}
+
+status_t vmo_wait_not_busy(struct vmo *vmo, uint64_t first, uint64_t end)
+{
+    uint64_t index;
+
+    while (vmo_find_busy(vmo, first, end, &index)) {
+        struct page_request request;
+        status_t status;
+
+        page_request_init(&request, false);
+        page_request_arm(&request, vmo, REQUEST_UNBUSY, index, 1);
+        vmo_unlock(vmo);
+        status = page_request_wait(&request);
+        vmo_lock(vmo);
+        if (status == ERR_CANCELED)
+            return status;
+    }
+    return OK;
+}

@@ -1,0 +1,275 @@
+/*
+ * pager.c: pager objects, and what a user process does with the VMOs it serves.
+ *
+ * The kernel side of each pager-backed VMO is a struct user_source (user_source.c).  A pager object is little more
+ * than an identity: a VMO belongs to the pager whose koid its source records.
+ *
+ * Locks: sources_lock guards the list of all sources and pager->closed; the family lock guards pages.
+ */
+#include "vm/pager.h"
+
+#include "lib/string.h"
+#include "mm/heap.h"
+#include "task/process.h"
+#include "vm/page_request.h"
+#include "vm/user_source.h"
+#include "vm/vmo_pages.h"
+
+struct pager {
+    struct object object;
+    char owner[32];                 /* the process that made it, for listings */
+    bool closed;                    /* sources_lock: no handles left */
+};
+
+static void pager_unreachable(struct object *object);
+static void pager_destroy(struct object *object);
+
+const struct object_ops pager_ops_object = {
+    .type = OBJECT_PAGER,
+    .name = "pager",
+    .default_rights = RIGHT_TRANSFER | RIGHT_INSPECT | RIGHT_ATTACH_VMO | RIGHT_MANAGE_VMO,
+    .unreachable = pager_unreachable,
+    .destroy = pager_destroy,
+};
+
+struct pager *pager_from_object(struct object *object)
+{
+    assert(object->ops == &pager_ops_object);
+    return container_of(object, struct pager, object);
+}
+
+struct object *pager_object(struct pager *pager)
+{
+    return &pager->object;
+}
+
+status_t pager_create(struct pager **out_pager)
+{
+    struct pager *pager = heap_alloc_zeroed(sizeof *pager);
+    struct process *process = current_process();
+
+    if (!pager)
+        return ERR_NO_MEMORY;
+    object_init(&pager->object, &pager_ops_object, 0);
+    spin_lock(&process->object.lock);
+    memcpy(pager->owner, process->name, sizeof pager->owner);
+    spin_unlock(&process->object.lock);
+    *out_pager = pager;
+    return OK;
+}
+
+static void pager_destroy(struct object *object)
+{
+    heap_free(pager_from_object(object));
+}
+
+/* Nobody can answer any more: each VMO's waiters and all later ones get BAD_STATE; pages that are there stay. */
+static void pager_unreachable(struct object *object)
+{
+    struct pager *pager = pager_from_object(object);
+    struct vmo *vmo;
+
+    spin_lock(&sources_lock);
+    pager->closed = true;
+    spin_unlock(&sources_lock);
+    while ((vmo = user_source_take_of_pager(object->koid)) != NULL) {
+        user_source_close(vmo);
+        object_unref(&vmo->object);
+    }
+}
+
+status_t pager_create_vmo(struct pager *pager, bool resizable, struct port *port, uint64_t key, uint64_t size,
+                          struct vmo **out_vmo)
+{
+    struct user_source *source = user_source_create(pager->object.koid, pager->owner, port, key);
+    status_t status;
+
+    if (!source)
+        return ERR_NO_MEMORY;
+    status = vmo_create_with_source(VMO_PAGER, size, resizable, &user_source_ops, source, out_vmo);
+    if (status != OK) {
+        user_source_unref(source);
+        return status;
+    }
+    spin_lock(&sources_lock);
+    if (pager->closed)
+        status = ERR_BAD_STATE;
+    else
+        user_source_list(source, *out_vmo);
+    spin_unlock(&sources_lock);
+    if (status != OK)
+        object_unref(&(*out_vmo)->object);
+    return status;
+}
+
+status_t pager_check_vmo(struct pager *pager, struct vmo *vmo)
+{
+    if (vmo->kind != VMO_PAGER || user_source_of(vmo)->pager_koid != pager->object.koid)
+        return ERR_INVALID_ARGS;
+    return OK;
+}
+
+/* Forget what the pager supplied and nobody changed.  Nothing of the VMO is mapped; family lock held. */
+static void drop_clean_pages(struct vmo *vmo)
+{
+    uint64_t index = 0;
+    slot_t slot;
+
+    for (; page_list_next(&vmo->pages, index, UINT64_MAX, &index, &slot); index++) {
+        struct page *page = slot_any_page(slot);
+
+        if (!page || (page->state == PAGE_CLEAN && page->busy == 0))
+            vmo_drop_slot(vmo, index);
+    }
+}
+
+status_t pager_detach_vmo(struct vmo *vmo)
+{
+    struct user_source *source = user_source_of(vmo);
+    bool again;
+
+    vmo_lock(vmo);
+    again = source->detached;
+    source->detached = true;
+    if (!again) {
+        vmo_complete_all(vmo);
+        vmo_unmap_pages(vmo, 0, vmo->size >> PAGE_SHIFT);
+        drop_clean_pages(vmo);
+    }
+    vmo_unlock(vmo);
+    if (!again)
+        user_source_send_complete(source);
+    return OK;
+}
+
+/*
+ * Take the pages of aux at [first, first + count) out of it, linked through page->link in order, with page->index the
+ * number within the range.  Aux is left without any of them.  Family lock of aux held.
+ */
+static void splice_out(struct vmo *aux, uint64_t first, uint64_t count, struct list *taken)
+{
+    uint64_t index = first;
+    slot_t slot;
+
+    vmo_unmap_pages(aux, first, count);
+    for (; page_list_next(&aux->pages, index, first + count, &index, &slot); index++) {
+        struct page *page = vmo_take_page(aux, index);
+
+        page->index = index - first;
+        list_push_back(taken, &page->link);
+    }
+}
+
+/*
+ * Fill the empty slots of [first, first + count) from the pages taken (where there is none: a zero marker) and report
+ * each run of newly filled slots; a page whose slot is in use stays in the list.  Family lock held.
+ */
+static status_t splice_in(struct vmo *vmo, uint64_t first, uint64_t count, struct list *taken)
+{
+    struct user_source *source = user_source_of(vmo);
+    uint64_t run = first;
+    uint64_t i = 0;
+    status_t status = OK;
+    struct list kept;
+
+    list_init(&kept);
+    for (; i < count && status == OK; i++) {
+        struct list_node *node = list_first(taken);
+        struct page *page = node ? list_entry(node, struct page, link) : NULL;
+        bool here = page && page->index == i;
+        bool filled = page_list_get(&vmo->pages, first + i) != SLOT_EMPTY || first + i >= vmo->source_pages;
+
+        if (here)
+            list_remove(node);
+        if (!filled)
+            status = here ? vmo_put_page(vmo, first + i, page)
+                          : page_list_set(&vmo->pages, first + i, slot_zero_marker());
+        if (here && (filled || status != OK))
+            list_push_back(&kept, node);
+        if (filled || status != OK) {
+            user_source_report(source, vmo, run, first + i - run);
+            run = first + i + 1;
+        }
+    }
+    if (status == OK)
+        user_source_report(source, vmo, run, first + i - run);
+    list_splice_back(taken, &kept);
+    return status;
+}
+
+static void free_pages(struct list *pages)
+{
+    struct list_node *node;
+
+    while ((node = list_pop_front(pages)) != NULL)
+        frame_free(list_entry(node, struct page, link));
+}
+
+static status_t take_from_aux(struct vmo *aux, uint64_t offset, uint64_t length, struct list *taken)
+{
+    uint64_t first = offset >> PAGE_SHIFT, count = length >> PAGE_SHIFT;
+    uint64_t busy;
+    status_t status = OK;
+
+    vmo_lock(aux);
+    if (!range_inside(offset, length, aux->size))
+        status = ERR_OUT_OF_RANGE;
+    else if (vmo_find_busy(aux, first, first + count, &busy))
+        status = ERR_BAD_STATE;
+    else
+        splice_out(aux, first, count, taken);
+    vmo_unlock(aux);
+    return status;
+}
+
+/* [fault 7/8] Move the pages and wake who waits.  Never two family locks at once: between the two the pages are ours. */
+status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, struct vmo *aux,
+                            uint64_t aux_offset)
+{
+    struct list taken;
+    status_t status;
+
+    if (aux->kind != VMO_ANONYMOUS)
+        return ERR_NOT_SUPPORTED;
+    list_init(&taken);
+    status = take_from_aux(aux, aux_offset, length, &taken);
+    if (status != OK)
+        return status;
+    vmo_lock(vmo);
+    if (!range_inside(offset, length, vmo->size))
+        status = ERR_OUT_OF_RANGE;
+    else if (length > 0 && user_source_of(vmo)->detached)
+        status = ERR_BAD_STATE;
+    else
+        status = splice_in(vmo, offset >> PAGE_SHIFT, length >> PAGE_SHIFT, &taken);
+    vmo_unlock(vmo);
+    free_pages(&taken);
+    return status;
+}
+
+static bool may_be_delivered(int64_t status)
+{
+    return status == ERR_IO || status == ERR_IO_DATA_INTEGRITY || status == ERR_BAD_STATE ||
+           status == ERR_NO_SPACE || status == ERR_BUFFER_TOO_SMALL;
+}
+
+status_t pager_fail_pages(struct vmo *vmo, uint64_t offset, uint64_t length, uint64_t data)
+{
+    uint64_t first = offset >> PAGE_SHIFT, count = length >> PAGE_SHIFT;
+    status_t status = OK;
+
+    if (!may_be_delivered((int64_t)data))
+        return ERR_INVALID_ARGS;
+    vmo_lock(vmo);
+    if (!range_inside(offset, length, vmo->size)) {
+        status = ERR_OUT_OF_RANGE;
+    } else if (user_source_of(vmo)->detached) {
+        status = ERR_BAD_STATE;
+    } else if (count > 0) {
+        user_source_of(vmo)->failures += count;
+        vmo_complete_range(vmo, REQUEST_READ, first, count, (status_t)data);
+        vmo_complete_range(vmo, REQUEST_DIRTY, first, count, (status_t)data);
+    }
+    vmo_unlock(vmo);
+    return status;
+}

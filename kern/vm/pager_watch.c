@@ -1,0 +1,92 @@
+/*
+ * pager_watch.c: see pager_watch.h.
+ *
+ * Invariant: thread->pager_wait_since is not 0 exactly while the thread waits for a user pager; the watcher
+ * reads it without a lock, and a wake-up too many does no harm.
+ */
+#include "vm/pager_watch.h"
+
+#include "lib/kprintf.h"
+#include "lib/command_line.h"
+#include "task/process.h"
+#include "vm/pager.h"
+
+#define SECOND 1000000000ul
+
+static uint64_t report_after, time_out_after;
+
+void pager_watch_begin(struct page_request *request)
+{
+    request->asked_at = arch_time();
+    request->reported = false;
+    atomic_store_explicit(&current_thread()->pager_wait_since, request->asked_at, memory_order_relaxed);
+}
+
+void pager_watch_end(void)
+{
+    atomic_store_explicit(&current_thread()->pager_wait_since, 0, memory_order_relaxed);
+}
+
+status_t pager_watch_check(struct page_request *request)
+{
+    uint64_t waited = arch_time() - request->asked_at;
+
+    if (time_out_after && waited >= time_out_after)
+        return ERR_TIMED_OUT;
+    if (report_after && waited >= report_after && !request->reported) {
+        request->reported = true;
+        kprintf("quire: slow pager: thread %lu waits %lu s for pages %lu..%lu of vmo %lu (key 0x%lx)\n",
+                current_thread()->object.koid, waited / SECOND, request->first,
+                request->first + request->count - 1, request->vmo->object.koid,
+                pager_key(request->vmo));
+    }
+    return OK;
+}
+
+static void wake_late_threads(struct process *process, uint64_t limit)
+{
+    uint64_t now = arch_time();
+
+    mutex_lock(&process->lock);
+    list_for_each(&process->threads, node) {
+        struct thread *thread = list_entry(node, struct thread, process_link);
+        uint64_t since = atomic_load_explicit(&thread->pager_wait_since, memory_order_relaxed);
+
+        if (since && now > since && now - since >= limit)
+            thread_unpark(thread);
+    }
+    mutex_unlock(&process->lock);
+}
+
+static void watch(void *limit_pointer)
+{
+    uint64_t limit = *(const uint64_t *)limit_pointer;
+    uint64_t period = max_u64(limit / 8, SECOND / 4);
+
+    for (;;) {
+        int64_t next = arch_time() + period;
+
+        while (thread_park_until(next))
+            ;
+        for (uint64_t koid = process_next_koid(0); koid; koid = process_next_koid(koid)) {
+            struct process *process = process_find(koid);
+
+            if (!process)
+                continue;
+            wake_late_threads(process, limit);
+            object_unref(&process->object);
+        }
+    }
+}
+
+void pager_watch_init(void)
+{
+    static uint64_t limit;
+
+    report_after = command_line_number("pager_report", 20) * SECOND;
+    time_out_after = command_line_number("pager_timeout", 300) * SECOND;
+    limit = report_after && time_out_after ? min_u64(report_after, time_out_after)
+                                           : report_after + time_out_after;
+    if (limit && thread_start_kernel("pager watch", watch, &limit) != OK)
+        kprintf("quire: no memory for the pager watch; waits for pagers have no limit\n");
+}

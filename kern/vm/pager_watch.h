@@ -1,0 +1,18 @@
+/*
+ * pager_watch.h: waits for user pagers that take too long.
+ *
+ * A wait is reported after pager_report seconds and ends with TIMED_OUT after pager_timeout seconds; both are
+ * kernel command line options (20 and 300; 0: never).  A waiting thread sets no timer, which would cost every
+ * page fault; one kernel thread looks at all waiting threads now and then and wakes those that are late.
+ */
+#pragma once
+
+#include "vm/page_request.h"
+
+void pager_watch_init(void);            /* reads the options, starts the thread */
+
+/* Around the wait of the calling thread. */
+void pager_watch_begin(struct page_request *request);
+void pager_watch_end(void);
+/* After a wake-up without an answer: OK (wait on; perhaps reported now) or TIMED_OUT.  Family lock held. */
+status_t pager_watch_check(struct page_request *request);

@@ -1,0 +1,272 @@
+/*
+ * vmo_range.c: sizes of VMOs, and operations on ranges of them.
+ *
+ * Long ranges are worked on in batches; between batches the family lock is dropped and others may run, so an
+ * operation on a range is not atomic against other users of it (nor is it in the systems this follows).
+ *
+ * Locks: the family lock, dropped for every wait.
+ */
+#include "lib/string.h"
+#include "task/sched.h"
+#include "vm/page_request.h"
+#include "vm/vmo_pages.h"
+
+#define BATCH 64            /* pages between two chances for others */
+
+uint64_t vmo_size(struct vmo *vmo)
+{
+    uint64_t size;
+
+    vmo_lock(vmo);
+    size = vmo->size;
+    vmo_unlock(vmo);
+    return size;
+}
+
+uint64_t vmo_content_size(struct vmo *vmo)
+{
+    uint64_t size;
+
+    vmo_lock(vmo);
+    size = vmo->content_size;
+    vmo_unlock(vmo);
+    return size;
+}
+
+status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
+{
+    status_t status = OK;
+
+    vmo_lock(vmo);
+    if (size > vmo->size)
+        status = ERR_OUT_OF_RANGE;
+    else
+        vmo->content_size = size;
+    vmo_unlock(vmo);
+    return status;
+}
+
+/* Drop all slots of [first, end) and let those who wait for its holes look again.  Nothing in it is busy. */
+static void drop_range(struct vmo *vmo, uint64_t first, uint64_t end)
+{
+    uint64_t hole = first, index = first;
+    slot_t slot;
+
+    vmo_unmap_pages(vmo, first, end - first);
+    while (page_list_next(&vmo->pages, index, end, &index, &slot)) {
+        vmo_drop_slot(vmo, index);
+        if (index > hole)
+            vmo_complete_range(vmo, REQUEST_READ, hole, index - hole, OK);
+        hole = ++index;
+    }
+    if (end > hole)
+        vmo_complete_range(vmo, REQUEST_READ, hole, end - hole, OK);
+}
+
+status_t vmo_set_size(struct vmo *vmo, uint64_t size)
+{
+    uint64_t old_end, new_end = page_ceil(size) >> PAGE_SHIFT;
+    status_t status = OK;
+
+    if (!vmo->resizable)
+        return ERR_UNAVAILABLE;
+    if (size > VMO_SIZE_MAX)
+        return ERR_OUT_OF_RANGE;
+    vmo_lock(vmo);
+    if (new_end < vmo->size >> PAGE_SHIFT)
+        status = vmo_wait_not_busy(vmo, new_end, UINT64_MAX);
+    old_end = vmo->size >> PAGE_SHIFT;
+    if (status == OK) {
+        vmo->size = new_end << PAGE_SHIFT;
+        vmo->content_size = min_u64(vmo->content_size, size);
+        vmo->source_pages = min_u64(vmo->source_pages, new_end);
+        if (new_end < old_end)
+            drop_range(vmo, new_end, old_end);
+    }
+    vmo_unlock(vmo);
+    return status;
+}
+
+/* Bring in up to BATCH pages from *index on.  ERR_SHOULD_WAIT: the request may be armed. */
+static status_t commit_batch(struct vmo *vmo, uint64_t *index, uint64_t end, enum page_want want,
+                             struct page_request *request)
+{
+    status_t status = OK;
+
+    vmo_lock(vmo);
+    for (uint32_t i = 0; i < BATCH && *index < end && status == OK; i++) {
+        struct page *page;
+
+        status = vmo_get_page(vmo, *index, want, end - *index, request, &page);
+        if (status == OK)
+            ++*index;
+    }
+    vmo_unlock(vmo);
+    return status;
+}
+
+/*
+ * A range that shrinks away meanwhile is no error: what is left of it was done.
+ */
+status_t vmo_commit(struct vmo *vmo, uint64_t offset, uint64_t length, enum page_want want, bool may_block)
+{
+    uint64_t index = offset >> PAGE_SHIFT;
+    uint64_t end;
+    struct page_request request;
+    status_t status;
+
+    if (!range_inside(offset, length, vmo_size(vmo)))
+        return ERR_OUT_OF_RANGE;
+    end = page_ceil(offset + length) >> PAGE_SHIFT;
+    page_request_init(&request, may_block);
+    while (index < end) {
+        status = commit_batch(vmo, &index, end, want, &request);
+        if (status == ERR_SHOULD_WAIT && page_request_armed(&request))
+            status = page_request_wait(&request);
+        if (status == ERR_OUT_OF_RANGE)
+            return OK;
+        if (status != OK)
+            return status;
+        if (thread_killed())
+            return ERR_CANCELED;
+        sched_preempt_point();
+    }
+    return OK;
+}
+
+/* Whole pages inside the range, as page numbers; empty if there are none. */
+static void whole_pages(uint64_t offset, uint64_t length, uint64_t *first, uint64_t *end)
+{
+    *first = page_ceil(offset) >> PAGE_SHIFT;
+    *end = max_u64(*first, (offset + length) >> PAGE_SHIFT);
+}
+
+/* Anonymous pages become zero again; clean and dirty device pages are dropped unwritten. */
+status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length)
+{
+    uint64_t first, end;
+    status_t status;
+
+    if (vmo->kind == VMO_PAGER)
+        return ERR_NOT_SUPPORTED;
+    vmo_lock(vmo);
+    status = range_inside(offset, length, vmo->size) ? OK : ERR_OUT_OF_RANGE;
+    if (status == OK) {
+        whole_pages(offset, length, &first, &end);
+        status = vmo_wait_not_busy(vmo, first, end);
+        if (status == OK && end > first)
+            drop_range(vmo, first, end);
+    }
+    vmo_unlock(vmo);
+    return status;
+}
+
+/* Part of a page: content known to be zero stays as it is, anything else is written to. */
+static status_t zero_part(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_block)
+{
+    struct page_request request;
+    struct page *page;
+    status_t status;
+
+    page_request_init(&request, may_block);
+    do {
+        vmo_lock(vmo);
+        status = vmo_get_page(vmo, offset >> PAGE_SHIFT, WANT_READ, 1, &request, &page);
+        if (status == OK && page)
+            status = vmo_get_page(vmo, offset >> PAGE_SHIFT, WANT_WRITE, 1, &request, &page);
+        if (status == OK && page)
+            memset((char *)page_to_virt(page) + (offset & PAGE_MASK), 0, length);
+        vmo_unlock(vmo);
+        if (status == ERR_SHOULD_WAIT && page_request_armed(&request)) {
+            status = page_request_wait(&request);
+            status = status == OK ? ERR_RETRY : status;
+        }
+    } while (status == ERR_RETRY);
+    return status;
+}
+
+/* One whole page of a VMO with a source: zeros, dirty, and nothing is asked of the source. */
+static status_t zero_page_of_source(struct vmo *vmo, uint64_t index)
+{
+    struct page *page = slot_any_page(page_list_get(&vmo->pages, index));
+    status_t status;
+
+    if (page) {
+        arch_zero_page(page_to_virt(page));
+        return vmo_get_page(vmo, index, WANT_WRITE, 1, NULL, &page);
+    }
+    page = frame_alloc_zeroed(FRAME_PAGER);
+    if (!page)
+        return ERR_NO_MEMORY;
+    status = vmo_put_page(vmo, index, page);
+    if (status != OK) {
+        frame_free(page);
+        return status;
+    }
+    status = vmo_get_page(vmo, index, WANT_WRITE, 1, NULL, &page);
+    vmo_complete_range(vmo, REQUEST_READ, index, 1, OK);
+    return status;
+}
+
+/* Up to BATCH whole pages from *index on. */
+static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
+{
+    uint64_t stop = min_u64(end, *index + BATCH);
+    status_t status;
+
+    vmo_lock(vmo);
+    status = end <= vmo->size >> PAGE_SHIFT ? vmo_wait_not_busy(vmo, *index, stop) : ERR_OUT_OF_RANGE;
+    if (status == OK && vmo->kind == VMO_ANONYMOUS) {
+        drop_range(vmo, *index, end);
+        *index = end;
+    }
+    while (status == OK && *index < stop) {
+        status = zero_page_of_source(vmo, *index);
+        if (status == OK)
+            ++*index;
+    }
+    vmo_unlock(vmo);
+    return status;
+}
+
+status_t vmo_zero(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_block)
+{
+    uint64_t first, end, stop = offset + length;
+    status_t status = OK;
+
+    if (!range_inside(offset, length, vmo_size(vmo)))
+        return ERR_OUT_OF_RANGE;
+    if (page_floor(offset) == page_floor(stop)) {       /* inside one page */
+        return length ? zero_part(vmo, offset, length, may_block) : OK;
+    }
+    whole_pages(offset, length, &first, &end);
+    if (!page_aligned(offset))
+        status = zero_part(vmo, offset, page_ceil(offset) - offset, may_block);
+    while (status == OK && first < end) {
+        status = zero_batch(vmo, &first, end);
+        sched_preempt_point();
+    }
+    if (status == OK && !page_aligned(stop))
+        status = zero_part(vmo, page_floor(stop), stop & PAGE_MASK, may_block);
+    return status;
+}
+
+void vmo_info(struct vmo *vmo, info_vmo_t *info)
+{
+    memset(info, 0, sizeof *info);
+    info->koid = vmo->object.koid;
+    vmo_lock(vmo);
+    info->size_bytes = vmo->size;
+    info->content_size = vmo->content_size;
+    info->committed_bytes = info->populated_bytes = vmo->resident << PAGE_SHIFT;
+    info->dirty_bytes = vmo->dirty << PAGE_SHIFT;
+    info->change_events = vmo->change_events;
+    info->num_mappings = vmo->mappings;
+    vmo_unlock(vmo);
+    info->share_count = atomic_load(&vmo->object.handles);
+    info->flags = INFO_VMO_PAGED | (vmo->resizable ? INFO_VMO_RESIZABLE : 0) |
+                  (vmo->kind == VMO_PAGER ? INFO_VMO_PAGER_BACKED : 0);
+    spin_lock(&vmo->object.lock);
+    memcpy(info->name, vmo->name, sizeof info->name);
+    spin_unlock(&vmo->object.lock);
+}

@@ -1,0 +1,119 @@
+/*
+ * vmo_transfer.c: lending a VMO's pages to a device.
+ *
+ * begin marks the pages busy, so that nothing frees, moves or evicts them until end; pages that were absent before
+ * a device read are FILLING: whoever touches one waits.
+ *
+ * Locks: the family lock, taken here.
+ */
+#include "lib/string.h"
+#include "vm/page_request.h"
+#include "vm/vmo_pages.h"
+
+/* One page to be filled by the device.  A page that the transfer covers only in part is zeroed first. */
+static status_t lend_for_read(struct vmo_transfer *transfer, uint32_t i, bool whole)
+{
+    uint64_t index = transfer->first + i;
+    struct page *page = slot_any_page(page_list_get(&transfer->vmo->pages, index));
+
+    if (!page) {
+        page = whole ? frame_alloc(FRAME_ANON) : frame_alloc_zeroed(FRAME_ANON);
+        if (!page)
+            return ERR_NO_MEMORY;
+        if (vmo_put_anon(transfer->vmo, index, page) != OK) {
+            frame_free(page);
+            return ERR_NO_MEMORY;
+        }
+        page->state = PAGE_FILLING;
+        transfer->made |= 1ull << i;
+    }
+    page->busy++;
+    transfer->pages[i] = page;
+    return OK;
+}
+
+static status_t lend_for_write(struct vmo_transfer *transfer, uint32_t i)
+{
+    struct page *page = slot_any_page(page_list_get(&transfer->vmo->pages, transfer->first + i));
+
+    if (!page)
+        return ERR_NOT_FOUND;
+    page->busy++;
+    transfer->pages[i] = page;
+    return OK;
+}
+
+/* Give back the first `count` pages; those that were made go if the transfer failed. */
+static void give_back(struct vmo_transfer *transfer, uint32_t count, status_t status)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct page *page = transfer->pages[i];
+
+        page->busy--;
+        if (!(transfer->made & (1ull << i)))
+            continue;
+        page->state = PAGE_CLEAN;
+        if (status != OK)
+            vmo_drop_slot(transfer->vmo, transfer->first + i);
+    }
+}
+
+static status_t check(struct vmo *vmo, uint64_t offset, uint64_t length, bool into_memory)
+{
+    uint64_t busy;
+
+    if (into_memory && vmo->kind != VMO_ANONYMOUS)
+        return ERR_NOT_SUPPORTED;
+    if (!range_inside(offset, length, vmo->size))
+        return ERR_OUT_OF_RANGE;
+    if (vmo_find_busy(vmo, offset >> PAGE_SHIFT, page_ceil(offset + length) >> PAGE_SHIFT, &busy))
+        return ERR_BAD_STATE;
+    return OK;
+}
+
+status_t vmo_transfer_begin(struct vmo *vmo, uint64_t offset, uint64_t length, bool into_memory,
+                            struct vmo_transfer *transfer)
+{
+    uint64_t end = offset + length;
+    status_t status;
+
+    transfer->vmo = vmo;
+    transfer->into_memory = into_memory;
+    transfer->first = offset >> PAGE_SHIFT;
+    transfer->count = 0;
+    transfer->made = 0;
+    vmo_lock(vmo);
+    status = check(vmo, offset, length, into_memory);
+    if (status == OK) {
+        uint32_t count = (page_ceil(end) >> PAGE_SHIFT) - transfer->first;
+
+        assert(count <= array_size(transfer->pages));
+        while (transfer->count < count && status == OK) {
+            uint64_t page_start = (transfer->first + transfer->count) << PAGE_SHIFT;
+            bool whole = page_start >= offset && page_start + PAGE_SIZE <= end;
+
+            status = into_memory ? lend_for_read(transfer, transfer->count, whole)
+                                 : lend_for_write(transfer, transfer->count);
+            if (status == OK)
+                transfer->count++;
+        }
+        if (status != OK)
+            give_back(transfer, transfer->count, status);
+    }
+    vmo_unlock(vmo);
+    if (status == OK)
+        object_ref(&vmo->object);
+    return status;
+}
+
+void vmo_transfer_end(struct vmo_transfer *transfer, status_t status)
+{
+    struct vmo *vmo = transfer->vmo;
+
+    vmo_lock(vmo);
+    give_back(transfer, transfer->count, status);
+    vmo_complete_range(vmo, REQUEST_READ, transfer->first, transfer->count, status);
+    vmo_complete_range(vmo, REQUEST_UNBUSY, transfer->first, transfer->count, OK);
+    vmo_unlock(vmo);
+    object_unref(&vmo->object);
+}

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Make the disk image of Quire: a partition table, a filled ext2 file system, swap and scratch room.
+
+usage: mkdisk.py [--block-size 1024|2048|4096] [--programs FOLDER] [--files FOLDER] OUTPUT [PROGRAM...]
+
+Works without root: sfdisk writes the GPT into a plain file, and mke2fs fills the file system from a
+folder (-d).  PROGRAM is a path below --programs and has the same path on the disk.  Times, owners and
+identifiers are fixed, so equal input gives an equal image.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+MIB = 1 << 20
+SECTOR = 512
+TIME = 1_600_000_000                    # of every file and of the file system
+DISK_ID = "51756972-6500-4000-8000-000000000000"
+FILE_SYSTEM_ID = "51756972-6500-4000-8000-0000000000ff"
+LINUX_TYPE = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
+SWAP_TYPE = "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F"
+
+# label, size, type; laid out from 1 MiB on, with 1 MiB after the last for the second copy of the table.
+PARTITIONS = [
+    ("root", 64 * MIB, LINUX_TYPE),
+    ("swap0", 16 * MIB, SWAP_TYPE),
+    ("swap1", 16 * MIB, SWAP_TYPE),
+    ("scratch", 16 * MIB, LINUX_TYPE),
+]
+FIRST = MIB
+DISK_SIZE = FIRST + sum(size for _, size, _ in PARTITIONS) + MIB
+
+MOTD = """\
+Welcome to Quire, where every page is a promise somebody made.
+The pages of this file were supplied by a user process.
+"""
+
+POEM = """\
+A page that is not there is not an error.
+It is a question: who said they would bring it?
+"""
+
+
+def tool(name):
+    """A program's path: the disk tools live in /sbin, which is not on every user's PATH."""
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if not path:
+        sys.exit(f"mkdisk: {name} is missing: run `make setup`")
+    return path
+
+
+def run(arguments, **options):
+    environment = {**os.environ, "E2FSPROGS_FAKE_TIME": str(TIME), "LC_ALL": "C"}
+    result = subprocess.run(arguments, env=environment, text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, check=False, **options)
+    if result.returncode != 0:
+        sys.exit(f"mkdisk: {' '.join(map(str, arguments))} failed:\n{result.stdout}")
+
+
+def random_bytes(name, length):
+    """The same bytes everywhere, for ever: a hash stretched to `length`."""
+    return hashlib.shake_128(name.encode()).digest(length)
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def stage(root, programs, program_paths, files):
+    """Fill the folder `root` with what the file system will hold."""
+    write(root / "etc/motd", MOTD)
+    write(root / "usr/share/pages.txt", POEM)
+    write(root / "data/random.bin", random_bytes("random.bin", 8 * MIB))
+    write(root / "data/odd.bin", random_bytes("odd.bin", 12_345))
+    write(root / "data/empty", b"")
+    write(root / "data/one-page.bin", random_bytes("one-page.bin", 4096))
+    write(root / "data/deep/er/and/deeper/still.txt", "You have come a long way.\n")
+    for number in range(200):
+        write(root / f"data/many/file-{number:03}", f"{number}\n")
+    sparse = root / "data/sparse.bin"               # hole, text, hole
+    sparse.touch()
+    with sparse.open("r+b") as stream:
+        stream.seek(MIB)
+        stream.write(b"between two holes\n")
+        stream.truncate(3 * MIB + 100)
+    os.symlink("../etc/motd", root / "data/link-to-motd")
+    os.symlink("loop", root / "data/loop")
+    os.link(root / "data/odd.bin", root / "data/hard-link")
+    (root / "tmp").mkdir()
+    for path in program_paths:
+        write(root / path, (programs / path).read_bytes())
+        (root / path).chmod(0o755)
+    if files:
+        shutil.copytree(files, root / "files", symlinks=True)
+
+
+def partition_table(image):
+    lines = ["label: gpt", f"label-id: {DISK_ID}", "unit: sectors", f"first-lba: {FIRST // SECTOR}"]
+    offset = FIRST
+    for number, (label, size, kind) in enumerate(PARTITIONS, start=1):
+        lines.append(f"start={offset // SECTOR}, size={size // SECTOR}, type={kind}, "
+                     f'name="{label}", uuid={DISK_ID[:-1]}{number}')
+        offset += size
+    run([tool("sfdisk"), "--quiet", "--no-reread", "--no-tell-kernel", image],
+        input="\n".join(lines) + "\n")
+
+
+def file_system(image, root, block_size):
+    """mke2fs copies owners and change times from the folder; debugfs then makes them equal everywhere."""
+    size = PARTITIONS[0][1]
+    run([tool("mke2fs"), "-q", "-F", "-t", "ext2", "-L", "root", "-d", root, "-b", str(block_size),
+         "-r", "1", "-I", "128", "-m", "0", "-O", "none,sparse_super,filetype",
+         "-U", FILE_SYSTEM_ID,
+         "-E", f"offset={FIRST},hash_seed={FILE_SYSTEM_ID},root_owner=0:0",
+         image, f"{size // 1024}k"], stdin=subprocess.DEVNULL)
+    commands = []
+    for path in [root, *sorted(root.rglob("*"))]:
+        name = "/" + str(path.relative_to(root)) if path != root else "/"
+        for field, value in (("uid", 0), ("gid", 0), ("atime", f"@{TIME}"), ("ctime", f"@{TIME}"),
+                             ("mtime", f"@{TIME}")):
+            commands.append(f'set_inode_field "{name}" {field} {value}')
+    run([tool("debugfs"), "-w", "-f", "-", f"{image}?offset={FIRST}"],
+        input="\n".join(commands) + "\n")
+
+
+def make_disk(output, program_paths=(), programs=Path("."), files=None, block_size=4096):
+    output = Path(output)
+    image = output.with_name(output.name + ".new")
+    with tempfile.TemporaryDirectory(prefix="quire-disk-") as folder:
+        root = Path(folder) / "root"
+        root.mkdir(mode=0o755)
+        stage(root, Path(programs), program_paths, files)
+        with image.open("wb") as stream:
+            stream.truncate(DISK_SIZE)
+        try:
+            partition_table(image)
+            file_system(image, root, block_size)
+            os.replace(image, output)
+        finally:
+            image.unlink(missing_ok=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Make the disk image of Quire.")
+    parser.add_argument("output")
+    parser.add_argument("paths", nargs="*", metavar="PROGRAM")
+    parser.add_argument("--block-size", type=int, choices=(1024, 2048, 4096), default=4096)
+    parser.add_argument("--programs", default=".", help="folder that holds the programs")
+    parser.add_argument("--files", help="a folder that becomes /files on the disk")
+    options = parser.parse_args()
+    if options.files and not Path(options.files).is_dir():
+        sys.exit(f"mkdisk: FILES={options.files} is not a folder")
+    os.umask(0o022)
+    make_disk(options.output, options.paths, options.programs, options.files, options.block_size)
+
+
+if __name__ == "__main__":
+    main()

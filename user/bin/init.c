@@ -1,0 +1,109 @@
+/*
+ * init.c: the first program.
+ *
+ * Starts the server of the root file system, then the shell, and powers off when that ends.
+ * Without a disk, or with a damaged one, it says so in one line and the shell runs from the boot
+ * archive all the same.
+ *
+ * `-- run PROGRAM ARGUMENTS` on the kernel's command line runs that program instead of the shell;
+ * its exit status becomes the machine's.
+ */
+#include <quire.h>
+#include <quire/fs.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What ext2fs finds under its start tags: the partition, and the server's end of the channel. */
+enum { TAG_DEVICE = START_USER, TAG_CHANNEL = START_USER + 1 };
+
+/* Start ext2fs on the device, whose handle moves, and wait until it has mounted. */
+static status_t start_server(handle_t device, handle_t *out_channel)
+{
+    handle_t image, process, client, server;
+    status_t status = sys_channel_create(0, &client, &server);
+    if (status != OK) {
+        sys_handle_close(device);
+        return status;
+    }
+    status = initrd_open("bin/ext2fs", &image);
+    if (status != OK) {
+        sys_handle_close(device);
+        sys_handle_close(server);
+        sys_handle_close(client);
+        return status;
+    }
+    struct spawn_handle handles[] = { { device, TAG_DEVICE }, { server, TAG_CHANNEL } };
+    status = spawn(&(struct spawn_arguments){
+        .image = image,
+        .arguments = (const char *const[]){ "ext2fs", NULL },
+        .handles = handles,
+        .handle_count = 2,
+    }, &process);
+    sys_handle_close(image);
+    if (status == OK) {
+        sys_handle_close(process);
+        status = fs_wait_mounted(client);
+    }
+    if (status == OK)
+        *out_channel = client;
+    else
+        sys_handle_close(client);
+    return status;
+}
+
+static void mount_root(void)
+{
+    handle_t device, channel;
+    status_t status = block_open("root", &device);
+    if (status == ERR_NOT_FOUND)
+        status = block_open("vda1", &device);
+    if (status == ERR_NOT_FOUND) {
+        printf("init: no disk with a root partition; this is the rescue shell. "
+               "Attach a disk image (make image) to have files.\n");
+        return;
+    }
+    if (status == OK)
+        status = start_server(device, &channel);
+    if (status == OK)
+        root_fs_set(channel);
+    else
+        printf("init: cannot mount the root partition (%s); this is the rescue shell. "
+               "Check the disk with e2fsck or make a new one (make image).\n", status_name(status));
+}
+
+/* What the machine's exit status can say about a program's. */
+static uint32_t machine_status(int64_t code)
+{
+    switch (code) {
+    case EXIT_CODE_KILLED: return 137;
+    case EXIT_CODE_FAULT:  return 139;
+    default:               return code & 0xff;
+    }
+}
+
+int main(int argument_count, char **arguments)
+{
+    static const char *const shell[] = { "sh", NULL };
+    const char *const *program = shell;
+    int64_t code = 0;
+
+    mount_root();
+    for (int i = 0; i < 2 && i + 1 < argument_count; i++) {
+        if (strcmp(arguments[i], "run") == 0) {
+            program = (const char *const *)&arguments[i + 1];
+            break;
+        }
+    }
+
+    status_t status = program_run(program, &code);
+    if (status != OK) {
+        printf("init: cannot run %s: %s (%s)\n", program[0], status_text(status),
+               status_name(status));
+        code = 127;
+    } else if (code != 0) {
+        printf("init: %s ended with status %lld\n", program[0], (long long)code);
+    }
+    fflush(stdout);
+    sys_system_power(system_handle(), POWER_OFF, machine_status(code));
+    return 1;
+}
