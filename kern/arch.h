@@ -67,9 +67,6 @@ void arch_mmu_destroy(struct arch_mmu *mmu);
  */
 status_t arch_mmu_map(struct arch_mmu *mmu, vaddr_t address, paddr_t frame, uint32_t flags);
 
-/* What is mapped: false if nothing.  flags gets MMU_ bits.  Takes mmu->lock. */
-bool arch_mmu_query(struct arch_mmu *mmu, vaddr_t address, paddr_t *frame, uint32_t *flags);
-
 /*
  * Remove [address, address + length) / reduce its rights to flags; returns after every hart has
  * forgotten the old entries (one shootdown for the range).  unmap frees tables that became empty
@@ -84,9 +81,6 @@ uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t lengt
 
 /* The code of this space changed: every hart fetches instructions anew before it next runs it. */
 void arch_mmu_sync_code(struct arch_mmu *mmu);
-
-/* Forget this address on this hart (a fault that the entry permits: the TLB was stale). */
-void arch_mmu_flush_local(struct arch_mmu *mmu, vaddr_t address);
 
 /* --- Copies that never fault: the number of bytes NOT copied is returned (0 = all). ---
  * Addresses outside user space copy nothing.  No lock rules: usable under spinlocks. */

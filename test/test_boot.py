@@ -53,9 +53,11 @@ def test_several_disks(boot, tmp_path):
 
 def make_qemu(script):
     """`make qemu` with a script as its input: exit status and output."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    environment.pop("MFLAGS", None)     # we may run below `make test`, which is not its parent
     with subprocess.Popen(["make", "--no-print-directory", "qemu"], cwd=ROOT, text=True,
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          start_new_session=True) as process:
+                          env=environment, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, start_new_session=True) as process:
         try:
             output, _ = process.communicate(script, timeout=WAIT_LIMIT)
         finally:

@@ -169,8 +169,8 @@ static void shootdown(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
     }
 }
 
-/* The leaf table that covers address, or NULL with the size of the hole in *out_span. */
-static uint64_t *leaf_table(const struct arch_mmu *mmu, vaddr_t address, uint64_t *out_span)
+/* The leaf table that covers address, or NULL with the size of the hole in *out_span.  On the fault path: inline. */
+static inline __attribute__((always_inline)) uint64_t *leaf_table(const struct arch_mmu *mmu, vaddr_t address, uint64_t *out_span)
 {
     uint64_t entry = ((uint64_t *)phys_to_virt(mmu->root))[address >> 30];
 
@@ -199,7 +199,7 @@ static uint64_t *next_table(struct arch_mmu *mmu, uint64_t *entry)
     return table;
 }
 
-static uint64_t *make_leaf_table(struct arch_mmu *mmu, vaddr_t address)
+static __attribute__((noinline)) uint64_t *make_leaf_table(struct arch_mmu *mmu, vaddr_t address)
 {
     uint64_t *root = phys_to_virt(mmu->root);
     uint64_t *middle = next_table(mmu, &root[address >> 30]);
@@ -207,7 +207,7 @@ static uint64_t *make_leaf_table(struct arch_mmu *mmu, vaddr_t address)
     return middle ? next_table(mmu, &middle[address >> 21 & 511]) : NULL;
 }
 
-static uint64_t leaf_entry(paddr_t frame, uint32_t flags)
+static uint64_t leaf_entry(paddr_t frame, uint64_t flags)
 {
     uint64_t entry = pte_make(frame, flags << 1 | PTE_VALID | PTE_USER | PTE_ACCESSED);
 
@@ -239,28 +239,10 @@ status_t arch_mmu_map(struct arch_mmu *mmu, vaddr_t address, paddr_t frame, uint
         mmu->resident++;
     else if (pte_address(old) != pte_address(new) || (old & ~new & LEAF_RIGHTS))
         shootdown(mmu, page_floor(address), PAGE_SIZE);
+    else
+        flush_tlb_page(address, mmu->asid);     /* rights gained, or a fault that the entry permits: a stale TLB */
     spin_unlock(&mmu->lock);
     return OK;
-}
-
-bool arch_mmu_query(struct arch_mmu *mmu, vaddr_t address, paddr_t *frame, uint32_t *flags)
-{
-    uint64_t span, entry = 0;
-
-    if (address >= USER_TOP)
-        return false;
-    spin_lock(&mmu->lock);
-
-    uint64_t *table = leaf_table(mmu, address, &span);
-
-    if (table)
-        entry = table[address >> PAGE_SHIFT & 511];
-    spin_unlock(&mmu->lock);
-    if (!(entry & PTE_VALID))
-        return false;
-    *frame = pte_address(entry);
-    *flags = entry >> 1 & (MMU_READ | MMU_WRITE | MMU_EXECUTE);
-    return true;
 }
 
 /* Taking rights from a range: what may stay, and what was found. */
@@ -357,9 +339,4 @@ void arch_mmu_sync_code(struct arch_mmu *mmu)
         sbi_remote_code_fence(others);
     if (atomic_load(&active[me]) == mmu)
         flush_code();
-}
-
-void arch_mmu_flush_local(struct arch_mmu *mmu, vaddr_t address)
-{
-    flush_tlb_page(address, mmu->asid);
 }

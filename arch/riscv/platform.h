@@ -42,7 +42,7 @@ enum {
 };
 #define PTE_KERNEL_DATA (PTE_VALID | PTE_READ | PTE_WRITE | PTE_GLOBAL | PTE_ACCESSED | PTE_DIRTY)
 static inline uint64_t pte_make(paddr_t address, uint64_t flags) { return address >> 12 << 10 | flags; }
-static inline paddr_t pte_address(uint64_t entry)                { return entry << 10 >> 20 << 12; }
+static inline paddr_t pte_address(uint64_t entry)                { return entry >> 10 << 12; }
 
 /* stack.c */
 #define STACK_SLOT (2 * KERNEL_STACK_SIZE)

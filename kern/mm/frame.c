@@ -184,9 +184,10 @@ void frame_init(void)
 
         if (base >= end)
             continue;
-        ranges[range_count++] = (struct frame_range){ base, (end - base) >> PAGE_SHIFT,
-                                                      total_frames };
-        total_frames += (end - base) >> PAGE_SHIFT;
+        uint64_t frames = (end - base) >> PAGE_SHIFT;
+
+        ranges[range_count++] = (struct frame_range){ base, frames, total_frames };
+        total_frames += frames;
     }
 
     /* 2. The descriptors. */

@@ -20,8 +20,7 @@
 
 struct free_object {
     struct free_object *next;
-    /* FREE_MARK: probably free, worth a search before it is freed again */
-    uint64_t mark;
+    uint64_t mark;          /* FREE_MARK: probably free, worth a search before it is freed again */
 };
 
 struct size_class {
@@ -85,9 +84,9 @@ void *heap_alloc(size_t size)
     struct free_object *object = NULL;
 
     spin_lock(&class->lock);
-    struct page *page = list_empty(&class->frames) ? grow(class, number)
-                                                   : list_entry(class->frames.head.next,
-                                                                struct page, link);
+
+    struct list_node *first = list_first(&class->frames);
+    struct page *page = first ? list_entry(first, struct page, link) : grow(class, number);
 
     if (page) {
         object = page->owner;

@@ -36,8 +36,6 @@ const char *lock_rank_name(uint32_t rank)
 
 void spin_order_violation(struct spinlock *lock)
 {
-    uint32_t held = this_hart()->held;
-
     panic("lock order: %s taken while this hart holds %s", lock_rank_name(lock->rank),
-          lock_rank_name(31 - (uint32_t)__builtin_clz(held)));
+          lock_rank_name(highest_bit(this_hart()->held)));
 }

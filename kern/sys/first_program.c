@@ -60,7 +60,8 @@ struct program {
 static _Noreturn void give_up(const char *what, const char *detail)
 {
     kprintf("quire: cannot start the first program: %s%s\n"
-            "quire: give the emulator a boot archive (-initrd, cpio newc) that holds sbin/init, or name another with init=\n",
+            "quire: give the emulator a boot archive (-initrd, cpio newc) that holds sbin/init,\n"
+            "quire: or name another program of the archive with init=\n",
             what, detail);
     arch_power_off(1);
 }
@@ -174,13 +175,13 @@ static void load_segment(struct program *program, struct bytes file,
                          const struct elf_segment *segment)
 {
     uint32_t flags = (segment->flags & ELF_MAY_READ ? VM_READ : 0) |
-        (segment->flags & ELF_MAY_WRITE ? VM_READ | VM_WRITE : 0) |
+                     (segment->flags & ELF_MAY_WRITE ? VM_READ | VM_WRITE : 0) |
                      (segment->flags & ELF_MAY_EXECUTE ? VM_EXECUTE : 0);
 
     if (segment->file_size > segment->memory_size ||
         !range_inside(segment->offset, segment->file_size, file.size) ||
         segment->address < USER_BASE ||
-            !range_inside(segment->address, segment->memory_size, STACK_BASE - PAGE_SIZE))
+        !range_inside(segment->address, segment->memory_size, STACK_BASE - PAGE_SIZE))
         give_up("it has an impossible segment", "");
     require(map_filled(program, segment->address, segment->memory_size, flags,
                        (struct bytes){ file.base + segment->offset, segment->file_size }),
@@ -275,7 +276,7 @@ static struct message *start_message(const struct program *program, struct threa
     size_t size = format_string(arguments, sizeof(machine.command_line), "%s", path) + 1;
     struct start_message start = {
         .magic = START_MAGIC, .handle_count = array_size(tags),
-            .argument_count = 1 + add_arguments(arguments, &size),
+        .argument_count = 1 + add_arguments(arguments, &size),
         .image_base = program->image_base, .image_size = program->image_end - program->image_base,
         .stack_base = STACK_BASE, .stack_size = STACK_SIZE,
     };

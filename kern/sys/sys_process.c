@@ -35,8 +35,7 @@ status_t sys_process_create(uaddr_t name_from, size_t name_length, uint32_t opti
  * object, and the caller's is closed after.
  */
 static status_t start_with_handle(struct process *process, struct thread *thread, uintptr_t entry,
-                                  uintptr_t stack,
-                                  handle_t arg1, uintptr_t arg2)
+                                  uintptr_t stack, handle_t arg1, uintptr_t arg2)
 {
     struct handle_table *own = current_process()->handles;
     struct handle_slot slot = { NULL, 0 }, moved;
@@ -62,8 +61,7 @@ static status_t start_with_handle(struct process *process, struct thread *thread
 }
 
 status_t sys_process_start(handle_t process_handle, handle_t thread_handle, uintptr_t entry,
-                           uintptr_t stack,
-                           handle_t arg1, uintptr_t arg2)
+                           uintptr_t stack, handle_t arg1, uintptr_t arg2)
 {
     struct object *process, *thread;
     status_t status = sys_lookup(process_handle, OBJECT_PROCESS, RIGHT_WRITE, &process);

@@ -28,7 +28,8 @@ static const char *describe(enum user_exception kind, bool jump, status_t reason
     case EXC_PAGE_FAULT:          break;
     }
     if (reason == ERR_ACCESS_DENIED)
-        return jump ? "jump to address without execute permission" : "access without permission to address";
+        return jump ? "jump to address without execute permission"
+                    : "access without permission to address";
     if (reason == ERR_NOT_FOUND)
         return jump ? "jump to unmapped address" : "access to unmapped address";
     return "no page at address";
@@ -39,18 +40,19 @@ void user_exception(enum user_exception kind, uint64_t address, uint64_t pc, sta
     struct process *process = current_process();
     bool has_address = kind != EXC_ILLEGAL_INSTRUCTION && kind != EXC_BREAKPOINT;
     bool has_reason = kind == EXC_PAGE_FAULT && reason != ERR_ACCESS_DENIED &&
-        reason != ERR_NOT_FOUND;
+                      reason != ERR_NOT_FOUND;
     char name[sizeof(process->name)], where[24] = "";
 
+    if (thread_killed())                /* its wait for the page ended so: only this thread dies */
+        thread_exit();
     spin_lock(&process->object.lock);
     memcpy(name, process->name, sizeof(name));
     spin_unlock(&process->object.lock);
     if (has_address)
         format_string(where, sizeof(where), " 0x%lx", address);
-    if (!thread_killed())
-        kprintf("quire: %s[%lu]: %s%s at pc 0x%lx%s%s%s\n", name, process->object.koid,
-                describe(kind, address == pc, reason), where, pc, has_reason ? " (" : "",
-                has_reason ? status_meaning(reason) : "", has_reason ? ")" : "");
+    kprintf("quire: %s[%lu]: %s%s at pc 0x%lx%s%s%s\n", name, process->object.koid,
+            describe(kind, address == pc, reason), where, pc, has_reason ? " (" : "",
+            has_reason ? status_meaning(reason) : "", has_reason ? ")" : "");
     process_kill(process, EXIT_CODE_FAULT, true);
     thread_exit();
 }

@@ -52,8 +52,7 @@ void mutex_lock(struct mutex *mutex)
     assert_no_spinlocks();
     if (me->held_mutexes >> mutex->rank)
         panic("lock order: %s taken while thread %lu holds %s", lock_rank_name(mutex->rank),
-              me->object.koid,
-              lock_rank_name(31 - (uint32_t)__builtin_clz(me->held_mutexes)));
+              me->object.koid, lock_rank_name(highest_bit(me->held_mutexes)));
     spin_lock(&mutex->lock);
     if (mutex->owner)
         wait_until_free(mutex, me);

@@ -50,7 +50,7 @@ const struct object_ops process_ops = {
     .type = OBJECT_PROCESS,
     .name = "process",
     .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY |
-        RIGHT_WAIT | RIGHT_INSPECT,
+                      RIGHT_WAIT | RIGHT_INSPECT,
     .destroy = process_destroy,
 };
 
@@ -105,8 +105,7 @@ status_t process_add_thread(struct process *process, const char *name, struct th
 }
 
 status_t process_start(struct process *process, struct thread *thread, uint64_t entry,
-                       uint64_t stack,
-                       struct handle_slot arg1, uint64_t arg2)
+                       uint64_t stack, struct handle_slot arg1, uint64_t arg2)
 {
     handle_t value = HANDLE_INVALID;
     status_t status = OK;

@@ -29,8 +29,7 @@ static struct run_queue queues[MAX_HARTS] = {
     [0 ... MAX_HARTS - 1] = { .lock = SPINLOCK_INITIALIZER(RANK_SCHED) },
 };
 static struct thread idle_threads[MAX_HARTS];
-/* bit = index: asleep or about to be, and nobody has woken it yet */
-static _Atomic uint32_t idle_harts;
+static _Atomic uint32_t idle_harts;     /* bit = index: asleep or about to be, not woken yet */
 
 static uint32_t hart_bit(const struct hart *hart)
 {
@@ -58,12 +57,12 @@ bool sched_any_idle(void)
  */
 static struct hart *claim_idle(uint32_t preferred)
 {
-    uint32_t idle = atomic_load_explicit(&idle_harts, memory_order_relaxed),
-        self = this_hart()->index;
+    uint32_t idle = atomic_load_explicit(&idle_harts, memory_order_relaxed);
+    uint32_t self = this_hart()->index;
 
     while (idle) {
         uint32_t index = idle & 1u << preferred ? preferred
-                       : idle & 1u << self      ? self : (uint32_t)__builtin_ctz(idle);
+                       : idle & 1u << self      ? self : lowest_bit(idle);
 
         idle = atomic_fetch_and(&idle_harts, ~(1u << index));
         if (idle & 1u << index)
@@ -202,8 +201,7 @@ void sched_switched(struct thread *previous)
 
     atomic_store_explicit(&previous->on_hart, NULL, memory_order_release);
     if (atomic_load(&me->killed))
-        /* look before the next return to user mode: see thread_kill */
-        hart->reschedule = true;
+        hart->reschedule = true;        /* look before returning to user mode: see thread_kill */
     if (dead && me->held_mutexes == 0) {
         hart->finished = NULL;
         thread_free_finished(dead);
@@ -304,8 +302,7 @@ _Noreturn void sched_idle(void)
 
         if (thread == hart->idle) {
             atomic_fetch_or(&idle_harts, hart_bit(hart));
-            /* again: whoever queued before our bit was set woke nobody */
-            thread = pick(hart);
+            thread = pick(hart);    /* again: whoever queued before our bit was set woke nobody */
             if (thread == hart->idle) {
                 timer_program(UINT64_MAX);
                 arch_idle_wait();

@@ -28,8 +28,7 @@ static void thread_destroy(struct object *object)
     struct thread *thread = thread_from_object(object);
     struct process *process = thread->process;
 
-    /* never started; one that ran has unlinked itself */
-    if (thread->stack) {
+    if (thread->stack) {        /* never started; one that ran has unlinked itself */
         if (process) {
             mutex_lock(&process->lock);
             if (list_linked(&thread->process_link))
@@ -47,7 +46,7 @@ const struct object_ops thread_ops = {
     .type = OBJECT_THREAD,
     .name = "thread",
     .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY |
-        RIGHT_WAIT | RIGHT_INSPECT,
+                      RIGHT_WAIT | RIGHT_INSPECT,
     .destroy = thread_destroy,
 };
 
@@ -191,7 +190,8 @@ uint32_t thread_state(struct thread *thread)
         return THREAD_DEAD;
     if (atomic_load(&thread->park) != PARK_PARKED)
         return THREAD_RUNNING;
-    return atomic_load(&thread->wait_state) == THREAD_BLOCKED_PAGER ? THREAD_BLOCKED_PAGER : THREAD_BLOCKED;
+    return atomic_load(&thread->wait_state) == THREAD_BLOCKED_PAGER ? THREAD_BLOCKED_PAGER
+                                                                    : THREAD_BLOCKED;
 }
 
 void thread_park(void)

@@ -12,8 +12,7 @@
 #include "task/wait_queue.h"
 
 status_t wait_queue_sleep_as(struct wait_queue *queue, struct wait_sleeper *sleeper,
-                             struct spinlock *lock, int64_t deadline,
-                             enum wait_mode mode)
+                             struct spinlock *lock, int64_t deadline, enum wait_mode mode)
 {
     status_t status = OK;
 

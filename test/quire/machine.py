@@ -68,6 +68,7 @@ class Machine:
         self.trace_path = self.folder / "trace"
         self.qmp_path = self.folder / "qmp"
         self.console = ""               # everything the guest printed
+        self._kernel = str(kernel)
         self._seen = 0                  # how much of it earlier waits used up
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._boots_to_prompt = not re.search(r"(^|\s)--\s", append)
@@ -137,7 +138,21 @@ class Machine:
             self.console += self._decoder.decode(data).replace("\r", "")
 
     def _fail(self, message):
-        raise MachineError(f"{self.name}: {message}\n--- end of the console ---\n{self.tail()}")
+        where = "\n".join(self.where()) if self.is_running() else "QEMU has ended"
+        raise MachineError(f"{self.name}: {message}\n--- harts ---\n{where}\n"
+                           f"--- end of the console ---\n{self.tail()}")
+
+    def where(self):
+        """What each hart executes now, one line each; of the kernel with its function and source line."""
+        try:
+            registers = self.monitor("human-monitor-command", **{"command-line": "info registers -a"})
+        except (OSError, ValueError, MachineError) as error:
+            return [f"QEMU does not answer: {error}"]
+        counters = re.findall(r"^ pc\s+([0-9a-f]+)", registers, re.M)
+        names = subprocess.run(["riscv64-unknown-elf-addr2line", "-fpse", self._kernel, *counters],
+                               text=True, check=False, stdout=subprocess.PIPE).stdout.splitlines()
+        return [f"hart {number}: pc {counter} {name}"
+                for number, (counter, name) in enumerate(zip(counters, names))]
 
     def tail(self, lines=40):
         self._errors.seek(0)

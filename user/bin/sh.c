@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_SIZE = 1024, WORDS_MAX = 64, STATUS_NOT_FOUND = 127, STATUS_USAGE = 2 };
+enum { LINE_SIZE = 1024, WORDS_MAX = 64, STATUS_USAGE = 2,
+       STATUS_NOT_RUNNABLE = 126, STATUS_NOT_FOUND = 127 };
 
 /* One command, and where its line goes on. */
 struct command {
@@ -180,6 +181,25 @@ static status_t start_program(const char *const *words)
     return OK;
 }
 
+/* Say why a program could not be started; returns the exit status that stands for it. */
+static int64_t explain(const char *name, status_t status)
+{
+    switch (status) {
+    case ERR_NOT_FOUND:
+        printf("sh: %s: no such program (try help)\n", name);
+        return STATUS_NOT_FOUND;
+    case ERR_INVALID_ARGS:
+        printf("sh: %s: not a program that can run here\n", name);
+        break;
+    case ERR_WRONG_TYPE:
+        printf("sh: %s: not a file\n", name);
+        break;
+    default:
+        printf("sh: %s: %s (%s)\n", name, status_text(status), status_name(status));
+    }
+    return STATUS_NOT_RUNNABLE;
+}
+
 static int64_t run_words(const char *const *words, int count)
 {
     int64_t code = 0;
@@ -198,13 +218,7 @@ static int64_t run_words(const char *const *words, int count)
     } else {
         status = program_run(words, &code);
     }
-    if (status == OK)
-        return code;
-    if (status == ERR_NOT_FOUND)
-        printf("sh: %s: no such program (try help)\n", words[0]);
-    else
-        printf("sh: %s: %s (%s)\n", words[0], status_text(status), status_name(status));
-    return STATUS_NOT_FOUND;
+    return status == OK ? code : explain(words[0], status);
 }
 
 static void report_status(void)

@@ -64,7 +64,7 @@ struct spawn_handle {
 };
 
 struct spawn_arguments {
-    handle_t image;                         /* borrowed; READ, MAP, EXECUTE; its content is the file */
+    handle_t image;                         /* borrowed; READ, MAP, EXECUTE; holds the file */
     const char *const *arguments;           /* argv, ends with NULL; argv[0] names the process */
     const char *const *environment;         /* ends with NULL; NULL itself: the caller's */
     const struct spawn_handle *handles;     /* move into the child; they are gone in every case */
@@ -103,8 +103,8 @@ status_t initrd_entry(size_t index, const char **out_path, size_t *out_length, u
 
 /*
  * Run function(argument) in a new thread with a stack of its own, which is freed when the function
- * returns. out_thread may be NULL.  To join: quire_thread_join, or wait for TERMINATED and close the
- * handle.
+ * returns.  out_thread may be NULL.  To join: quire_thread_join, or wait for TERMINATED and close
+ * the handle.
  */
 status_t quire_thread_create(void (*function)(void *), void *argument, handle_t *out_thread);
 status_t quire_thread_join(handle_t thread);
