@@ -1,5 +1,6 @@
 /*
- * asm_offsets.h: where the assembly files find fields of C structures; trap.c and thread.c check each.
+ * asm_offsets.h: where the assembly files find fields of C structures; trap.c and thread.c check
+ * each.
  */
 #pragma once
 

@@ -1,10 +1,11 @@
 /*
  * boot.S: the first instructions of every hart.
  *
- * The firmware enters with address translation off, at the physical address of code that is linked at its
- * address in the direct map.  Everything here is relative to the pc, so it runs at both.  Turning
- * translation on makes the next instruction fetch fault, because no table maps the low addresses; the trap
- * vector holds the high address of the next line, so the fault *is* the jump and no identity map is needed.
+ * The firmware enters with address translation off, at the physical address of code that is linked
+ * at its address in the direct map.  Everything here is relative to the pc, so it runs at both.
+ * Turning translation on makes the next instruction fetch fault, because no table maps the low
+ * addresses; the trap vector holds the high address of the next line, so the fault *is* the jump
+ * and no identity map is needed.
  */
 #include "asm_offsets.h"
 
@@ -55,8 +56,9 @@ secondary_entry:
     ebreak
 
 /*
- * bool timer_compare_present(void): can we read stimecmp?  An illegal instruction comes back through
- * stvec.  Boot only, before trap_init_hart; the trap leaves SPP set, which trap_init_hart clears.
+ * bool timer_compare_present(void): can we read stimecmp?  An illegal instruction comes back
+ * through stvec.  Boot only, before trap_init_hart; the trap leaves SPP set, which trap_init_hart
+ * clears.
  */
     .globl timer_compare_present
 timer_compare_present:
@@ -71,8 +73,8 @@ timer_compare_present:
     ret
 
 /*
- * The root of the kernel's page table.  From the start it maps the first 3 GiB: devices, and the RAM
- * that holds the kernel and the device tree.  mmu_boot.c completes it and takes rights away.
+ * The root of the kernel's page table.  From the start it maps the first 3 GiB: devices, and the
+ * RAM that holds the kernel and the device tree.  mmu_boot.c completes it and takes rights away.
  */
     .data
     .balign 4096

@@ -1,8 +1,9 @@
 /*
  * boot.c: from the first C function to kernel_main, on every hart.
  *
- * The hart that the firmware chose to boot becomes index 0, whatever its hardware id.  The others are started by
- * arch_start_harts, one after the other, each on a stack of its own that becomes its idle thread's.
+ * The hart that the firmware chose to boot becomes index 0, whatever its hardware id.  The others
+ * are started by arch_start_harts, one after the other, each on a stack of its own that becomes its
+ * idle thread's.
  *
  * Locks: none; until the scheduler runs only one hart is in here at a time.
  */
@@ -11,7 +12,7 @@
 
 #include "lib/kprintf.h"
 
-#define START_PATIENCE 1000000000ull        /* nanoseconds until a hart that was started must be there */
+#define START_PATIENCE 1000000000ull    /* nanoseconds for a hart that was started to be there */
 
 /* Called by boot.S. */
 _Noreturn void boot_start(uint64_t hart_id, paddr_t tree);
@@ -66,7 +67,7 @@ void secondary_start(uint64_t hart_id)
     panic("kernel_secondary_main returned");
 }
 
-/* Start one more hart and wait until it is there.  A hart that comes too late keeps its index, unused. */
+/* Start one more hart and wait until it is there.  One that comes too late joins then. */
 static void start_hart(uint64_t id)
 {
     struct hart *hart = &harts[hart_count];
@@ -81,7 +82,8 @@ static void start_hart(uint64_t id)
     hart->kernel_sp = (uint64_t)stack + KERNEL_STACK_SIZE;
     atomic_thread_fence(memory_order_seq_cst);
 
-    struct sbi_result result = sbi_call(SBI_HSM, 0, id, virt_to_phys(secondary_entry), (uint64_t)hart, 0, 0);
+    struct sbi_result result = sbi_call(SBI_HSM, 0, id, virt_to_phys(secondary_entry),
+                                        (uint64_t)hart, 0, 0);
 
     if (result.error) {
         kprintf("quire: hart %lu does not start (SBI error %ld)\n", id, result.error);

@@ -33,11 +33,16 @@ enum {
 
 #define CSR_STIMECMP "0x14d"                /* by number: older assemblers do not know the name */
 
-#define csr_read(name) \
-    ({ uint64_t csr_value; __asm__ volatile("csrr %0, " name : "=r"(csr_value) :: "memory"); csr_value; })
-#define csr_write(name, value) __asm__ volatile("csrw " name ", %0" :: "rK"((uint64_t)(value)) : "memory")
-#define csr_set(name, bits)    __asm__ volatile("csrs " name ", %0" :: "rK"((uint64_t)(bits)) : "memory")
-#define csr_clear(name, bits)  __asm__ volatile("csrc " name ", %0" :: "rK"((uint64_t)(bits)) : "memory")
+#define csr_read(name) ({ \
+    uint64_t csr_value; \
+    __asm__ volatile("csrr %0, " name : "=r"(csr_value) :: "memory"); \
+    csr_value; \
+})
+#define csr_write(name, value) csr_do("csrw", name, value)
+#define csr_set(name, bits)    csr_do("csrs", name, bits)
+#define csr_clear(name, bits)  csr_do("csrc", name, bits)
+#define csr_do(what, name, value) \
+    __asm__ volatile(what " " name ", %0" :: "rK"((uint64_t)(value)) : "memory")
 
 static inline void flush_tlb_all(void) { __asm__ volatile("sfence.vma" ::: "memory"); }
 static inline void flush_tlb_asid(uint64_t asid)

@@ -1,12 +1,13 @@
 /*
  * devices.c: from the device tree to `machine` and `platform`.
  *
- * Every node is shown once to visit_node, which asks for what it knows by device type or `compatible`.  References
- * between nodes (interrupt controllers of harts) are collected and resolved after the walk, so the order of
- * nodes does not matter.  All that is needed later is copied: the tree's memory is free after boot.
+ * Every node is shown once to visit_node, which asks for what it knows by device type or
+ * `compatible`.  References between nodes (interrupt controllers of harts) are collected and
+ * resolved after the walk, so the order of nodes does not matter.  All that is needed later is
+ * copied: the tree's memory is free after boot.
  *
- * Invariant: every range in `machine` is page aligned (memory inwards, reservations outwards) and every device has its
- * registers below DEVICE_LIMIT, where the direct map has them.
+ * Invariant: every range in `machine` is page aligned (memory inwards, reservations outwards) and
+ * every device has its registers below DEVICE_LIMIT, where the direct map has them.
  * Locks: none; used at boot by one hart.
  */
 #include "fdt.h"
@@ -16,7 +17,7 @@
 #include "lib/string.h"
 
 #define DEVICE_LIMIT   0x80000000ul
-#define RAM_LIMIT      (254ul << 30)        /* the direct map ends below the stack area's gigabyte */
+#define RAM_LIMIT      (254ul << 30)        /* there the stack area follows the direct map */
 #define MAX_INTERRUPTS 1024
 
 struct machine machine;
@@ -150,7 +151,8 @@ static void visit_device(const struct fdt_node *node)
 
     if (!fdt_reg(node, 0, &base, &size) || !range_inside(base, size, DEVICE_LIMIT))
         return;
-    if (fdt_has_string(node, "compatible", "ns16550a") || fdt_has_string(node, "compatible", "ns16550")) {
+    if (fdt_has_string(node, "compatible", "ns16550a") ||
+        fdt_has_string(node, "compatible", "ns16550")) {
         visit_uart(node, base);
     } else if (fdt_has_string(node, "compatible", "virtio,mmio")) {
         visit_virtio(node, base, size);
@@ -162,7 +164,8 @@ static void visit_device(const struct fdt_node *node)
     } else if (fdt_has_string(node, "compatible", "riscv,plic0") ||
                fdt_has_string(node, "compatible", "sifive,plic-1.0.0")) {
         platform.plic_base = base;
-        platform.plic_irqs = (uint32_t)min_u64(fdt_number(node, "riscv,ndev", 0), MAX_INTERRUPTS - 1);
+        platform.plic_irqs = (uint32_t)min_u64(fdt_number(node, "riscv,ndev", 0),
+                                                MAX_INTERRUPTS - 1);
         walk.plic_links = fdt_property(node, "interrupts-extended", &walk.plic_links_length);
     }
 }
@@ -190,7 +193,7 @@ static void visit_node(const struct fdt_node *node)
     }
 }
 
-/* Context i of the PLIC is pair i of its interrupts-extended: (a hart's controller, interrupt of the hart). */
+/* Context i of the PLIC is pair i of interrupts-extended: a hart's controller and a cause. */
 static void resolve_plic_contexts(void)
 {
     for (uint32_t i = 0; walk.plic_links && (i + 1) * 8 <= walk.plic_links_length; i++) {
@@ -198,10 +201,12 @@ static void resolve_plic_contexts(void)
         uint32_t cause = fdt_cell(walk.plic_links + i * 8 + 4);
 
         for (uint32_t k = 0; cause == 9 && k < walk.controller_count; k++) {
-            if (walk.controllers[k].phandle != phandle || platform.plic_context_count == MAX_PLIC_CONTEXTS)
+            uint32_t count = platform.plic_context_count;
+
+            if (walk.controllers[k].phandle != phandle || count == MAX_PLIC_CONTEXTS)
                 continue;
-            platform.plic_contexts[platform.plic_context_count].hart_id = walk.controllers[k].hart_id;
-            platform.plic_contexts[platform.plic_context_count].context = i;
+            platform.plic_contexts[count].hart_id = walk.controllers[k].hart_id;
+            platform.plic_contexts[count].context = i;
             platform.plic_context_count++;
         }
     }

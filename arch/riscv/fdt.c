@@ -1,9 +1,10 @@
 /*
  * fdt.c: reading a flattened device tree.
  *
- * The tree is a string of 32-bit big-endian tokens: a node begins (its name follows), a property (length, name, bytes),
- * a node ends.  In a node the properties come before the children, so one pass can show every node
- * complete.  The tree comes from outside: every offset is checked against its part's end before use.
+ * The tree is a string of 32-bit big-endian tokens: a node begins (its name follows), a property
+ * (length, name, bytes), a node ends.  In a node the properties come before the children, so one
+ * pass can show every node complete.  The tree comes from outside: every offset is checked against
+ * its part's end before use.
  *
  * Locks: none; used at boot by one hart.
  */
@@ -47,7 +48,8 @@ bool fdt_open(struct fdt *tree, const void *base)
     tree->structure = fdt_cell(header + 8);
     tree->strings = fdt_cell(header + 12);
     tree->reservations = fdt_cell(header + 16);
-    if (tree->size < 40 || tree->size > (16u << 20) || (tree->structure & 3) || (tree->reservations & 7))
+    if (tree->size < 40 || tree->size > (16u << 20) ||
+        (tree->structure & 3) || (tree->reservations & 7))
         return false;
 
     uint32_t strings_size = fdt_cell(header + 32), structure_size = fdt_cell(header + 36);
@@ -81,11 +83,14 @@ static bool property_at(const struct fdt *tree, uint32_t offset, struct property
     uint32_t length = fdt_cell(tree->base + offset), name = fdt_cell(tree->base + offset + 4);
 
     offset += 8;
-    if (!range_inside(offset, length, tree->structure_end) || name >= tree->strings_end - tree->strings)
+    if (!range_inside(offset, length, tree->structure_end) ||
+        name >= tree->strings_end - tree->strings)
         return false;
+
+    uint32_t room = tree->strings_end - tree->strings - name;
+
     property->name = (const char *)tree->base + tree->strings + name;
-    if (strnlen(property->name, tree->strings_end - tree->strings - name) ==
-        tree->strings_end - tree->strings - name)
+    if (strnlen(property->name, room) == room)
         return false;
     property->data = tree->base + offset;
     property->length = length;
@@ -141,7 +146,8 @@ bool fdt_reg(const struct fdt_node *node, uint32_t number, uint64_t *out_base, u
     return true;
 }
 
-bool fdt_reservation(const struct fdt *tree, uint32_t number, uint64_t *out_base, uint64_t *out_size)
+bool fdt_reservation(const struct fdt *tree, uint32_t number,
+                     uint64_t *out_base, uint64_t *out_size)
 {
     uint64_t offset = tree->reservations + (uint64_t)number * 16;
 
@@ -156,8 +162,8 @@ bool fdt_reservation(const struct fdt *tree, uint32_t number, uint64_t *out_base
 struct level { uint32_t address_cells, size_cells; const char *name; };
 
 /* Read the name and the properties of the node at *offset, and visit it. */
-static bool enter_node(const struct fdt *tree, uint32_t *offset, struct level *levels, uint32_t depth,
-                       void (*visit)(const struct fdt_node *node))
+static bool enter_node(const struct fdt *tree, uint32_t *offset, struct level *levels,
+                       uint32_t depth, void (*visit)(const struct fdt_node *node))
 {
     const struct level *parent = &levels[depth];
     const char *name = (const char *)tree->base + *offset;

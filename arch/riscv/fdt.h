@@ -7,7 +7,7 @@
 
 #define FDT_MAX_DEPTH 12
 
-/* One node, with what its parent says about addresses.  Valid during the visit; data stays in the tree. */
+/* One node, with what its parent says about addresses.  Valid during the visit; data stays put. */
 struct fdt_node {
     const struct fdt *tree;
     const char *name;
@@ -35,5 +35,6 @@ bool fdt_has_string(const struct fdt_node *node, const char *name, const char *t
 /* Entry `number` of "reg"; false if there is none. */
 bool fdt_reg(const struct fdt_node *node, uint32_t number, uint64_t *out_base, uint64_t *out_size);
 /* Entry `number` of the memory reservation block; false at its end. */
-bool fdt_reservation(const struct fdt *tree, uint32_t number, uint64_t *out_base, uint64_t *out_size);
+bool fdt_reservation(const struct fdt *tree, uint32_t number,
+                     uint64_t *out_base, uint64_t *out_size);
 uint32_t fdt_cell(const uint8_t *bytes);

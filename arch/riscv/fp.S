@@ -1,11 +1,11 @@
 /*
  * fp.S: the floating-point registers of user threads.
  *
- * The kernel itself is compiled without floating point; this file alone is assembled with it.  sstatus.FS
- * is not "off" when these are called.
+ * The kernel itself is compiled without floating point; this file alone is assembled with it.
+ * sstatus.FS is not "off" when these are called.
  */
     .macro each_fp operation
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
     \operation f\n, \n * 8(a0)
     .endr
     .endm
@@ -30,7 +30,7 @@ fp_restore:
 /* void fp_clear(void): nothing of another thread's values stays. */
     .globl  fp_clear
 fp_clear:
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
     fmv.d.x f\n, zero
     .endr
     fscsr   zero

@@ -9,7 +9,7 @@
 
 import gdb
 
-PARK_STATES = {0: "-", 2: "blocked", 3: "pager"}
+PARK_STATES = {0: "-", 1: "blocked", 2: "woken"}
 SLOT_KINDS = {1: "page", 2: "anon", 3: "zero"}
 PAGE_LIST_FANOUT = 64
 KERNEL_STACK_SIZE = 16384
@@ -60,7 +60,8 @@ def find_process(koid):
 
 
 def print_thread(thread):
-    state = PARK_STATES.get(scalar(thread["wait_state"]), "?")
+    pager = scalar(thread["pager_wait_since"]) != 0
+    state = "pager" if pager else PARK_STATES.get(scalar(thread["park"]), "?")
     hart = thread["on_hart"].cast(gdb.lookup_type("struct hart").pointer())
     where = f"hart {int(hart['index'])}" if hart else f"sp {int(thread['arch']['sp']):#x}"
     print(f"    {int(thread['object']['koid']):5} {text(thread['name']):20} {state:8} {where:22} {thread}")

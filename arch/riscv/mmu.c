@@ -7,13 +7,14 @@
  *      38    30 29    21 20    12 11        0
  *     | root   | middle | leaf   | offset    |
  *
- * TLB entries carry the address space's ASID, so they outlive a switch.  `active` says which space each hart
- * runs now.  A shootdown interrupts the harts that run the space; of every other hart it only clears the bit in
- * mmu->harts, and a hart whose bit is clear flushes the ASID when it next enters the space.
+ * TLB entries carry the address space's ASID, so they outlive a switch.  `active` says which space
+ * each hart runs now.  A shootdown interrupts the harts that run the space; of every other hart it
+ * only clears the bit in mmu->harts, and a hart whose bit is clear flushes the ASID when it next
+ * enters the space.
  *
- * Invariant: a hart with its bit in mmu->harts has no stale entry of the space, or is interrupted before the
- * shootdown returns.  The two sides cannot miss each other: a hart sets `active`, then looks at its bit; a
- * shootdown clears the bit, then looks at `active`.
+ * Invariant: a hart with its bit in mmu->harts has no stale entry of the space, or is interrupted
+ * before the shootdown returns.  The two sides cannot miss each other: a hart sets `active`, then
+ * looks at its bit; a shootdown clears the bit, then looks at `active`.
  * Locks: mmu->lock guards tables and counts.  ASIDs are taken and returned atomically.
  */
 #include "csr.h"
@@ -27,7 +28,7 @@
 #define LEAF_RIGHTS (PTE_READ | PTE_WRITE | PTE_EXECUTE)
 
 static _Atomic(struct arch_mmu *) active[MAX_HARTS];    /* NULL: only the kernel's half */
-static uint32_t asid_limit;                             /* ASIDs 1 .. asid_limit - 1 can be given out */
+static uint32_t asid_limit;                             /* 1 .. asid_limit - 1 can be given out */
 static _Atomic uint64_t asids_used[MAX_ASIDS / 64];
 
 static uint64_t satp_value(paddr_t root, uint64_t asid)
@@ -39,7 +40,10 @@ static uint64_t satp_value(paddr_t root, uint64_t asid)
 void mmu_probe_asids(void)
 {
     csr_write("satp", satp_value(virt_to_phys(kernel_root), SATP_ASID_MASK));
-    asid_limit = (uint32_t)min_u64((csr_read("satp") >> SATP_ASID_SHIFT & SATP_ASID_MASK) + 1, MAX_ASIDS);
+
+    uint64_t highest = csr_read("satp") >> SATP_ASID_SHIFT & SATP_ASID_MASK;
+
+    asid_limit = (uint32_t)min_u64(highest + 1, MAX_ASIDS);
     csr_write("satp", satp_value(virt_to_phys(kernel_root), 0));
     flush_tlb_all();
 }
@@ -152,7 +156,7 @@ static void shootdown(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
     struct hart *hart = this_hart();
     bool here = atomic_load(&active[hart->index]) == mmu;
 
-    /* Who seems to run it is interrupted and keeps its bit; the rest loses it, then is looked at again. */
+    /* Who runs it is interrupted and keeps its bit; the rest loses it, then is looked at again. */
     uint32_t keep = active_elsewhere(mmu, hart->index) | (here ? 1u << hart->index : 0);
 
     atomic_fetch_and(&mmu->harts, keep);
@@ -169,8 +173,9 @@ static void shootdown(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
     }
 }
 
-/* The leaf table that covers address, or NULL with the size of the hole in *out_span.  On the fault path: inline. */
-static inline __attribute__((always_inline)) uint64_t *leaf_table(const struct arch_mmu *mmu, vaddr_t address, uint64_t *out_span)
+/* The leaf table that covers address, or NULL and the size of the hole.  Inline: the fault path. */
+static inline __attribute__((always_inline)) uint64_t *
+leaf_table(const struct arch_mmu *mmu, vaddr_t address, uint64_t *out_span)
 {
     uint64_t entry = ((uint64_t *)phys_to_virt(mmu->root))[address >> 30];
 
@@ -214,8 +219,8 @@ static uint64_t leaf_entry(paddr_t frame, uint64_t flags)
     return flags & MMU_WRITE ? entry | PTE_READ | PTE_DIRTY : entry;
 }
 
-static_assert(MMU_READ << 1 == PTE_READ && MMU_WRITE << 1 == PTE_WRITE && MMU_EXECUTE << 1 == PTE_EXECUTE,
-              "rights are the same bits, one place on");
+static_assert(MMU_READ << 1 == PTE_READ && MMU_WRITE << 1 == PTE_WRITE &&
+              MMU_EXECUTE << 1 == PTE_EXECUTE, "rights are the same bits, one place on");
 
 status_t arch_mmu_map(struct arch_mmu *mmu, vaddr_t address, paddr_t frame, uint32_t flags)
 {
@@ -239,8 +244,8 @@ status_t arch_mmu_map(struct arch_mmu *mmu, vaddr_t address, paddr_t frame, uint
         mmu->resident++;
     else if (pte_address(old) != pte_address(new) || (old & ~new & LEAF_RIGHTS))
         shootdown(mmu, page_floor(address), PAGE_SIZE);
-    else
-        flush_tlb_page(address, mmu->asid);     /* rights gained, or a fault that the entry permits: a stale TLB */
+    else                                        /* rights gained, or none missing: a stale TLB */
+        flush_tlb_page(address, mmu->asid);
     spin_unlock(&mmu->lock);
     return OK;
 }

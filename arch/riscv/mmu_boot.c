@@ -1,10 +1,11 @@
 /*
  * mmu_boot.c: the kernel half of every address space.
  *
- * Root entries 256 to 509 are the direct map by gigapages, entry 510 the kernel stacks.  They are complete before
- * the first process exists and are copied into each new root; what changes later are tables below entry
- * 510, which all roots share.  The gigapage of the kernel image is split so that text is RX, rodata R and the
- * rest RW: nothing is both writable and executable at any address.
+ * Root entries 256 to 509 are the direct map by gigapages, entry 510 the kernel stacks.  They are
+ * complete before the first process exists and are copied into each new root; what changes later
+ * are tables below entry 510, which all roots share.  The gigapage of the kernel image is split so
+ * that text is RX, rodata R and the rest RW: nothing is both writable and executable at any
+ * address.
  *
  * Locks: none; used at boot by one hart.
  */

@@ -1,5 +1,6 @@
 /*
- * platform.h: what the device tree said that only arch/riscv needs, and the calls between its files.
+ * platform.h: what the device tree said that only arch/riscv needs, and the calls between its
+ * files.
  */
 #pragma once
 
@@ -18,7 +19,7 @@ struct platform {
     paddr_t  plic_base;
     uint32_t plic_irqs;                     /* highest interrupt number */
     uint32_t plic_context_count;
-    struct { uint64_t hart_id; uint32_t context; } plic_contexts[MAX_PLIC_CONTEXTS]; /* supervisor ones */
+    struct { uint64_t hart_id; uint32_t context; } plic_contexts[MAX_PLIC_CONTEXTS];
     paddr_t  finisher_base;                 /* the "test" device that ends QEMU with a status */
 };
 
@@ -41,8 +42,8 @@ enum {
     PTE_ACCESSED = 64, PTE_DIRTY = 128,
 };
 #define PTE_KERNEL_DATA (PTE_VALID | PTE_READ | PTE_WRITE | PTE_GLOBAL | PTE_ACCESSED | PTE_DIRTY)
-static inline uint64_t pte_make(paddr_t address, uint64_t flags) { return address >> 12 << 10 | flags; }
-static inline paddr_t pte_address(uint64_t entry)                { return entry >> 10 << 12; }
+static inline uint64_t pte_make(paddr_t at, uint64_t flags) { return at >> 12 << 10 | flags; }
+static inline paddr_t pte_address(uint64_t entry)           { return entry >> 10 << 12; }
 
 /* stack.c */
 #define STACK_SLOT (2 * KERNEL_STACK_SIZE)

@@ -1,8 +1,8 @@
 /*
  * plic.c: device interrupts, from the platform-level interrupt controller to interrupt_device.
  *
- * The controller has one context for each hart and mode; which is whose comes from the device tree.  Every
- * enabled interrupt is offered to all online harts and the first to claim it serves it.
+ * The controller has one context for each hart and mode; which is whose comes from the device tree.
+ * Every enabled interrupt is offered to all online harts and the first to claim it serves it.
  *
  * Locks: none.  Claim and complete are single registers of one hart; interrupts are enabled by the
  * boot hart only, while it starts devices.
@@ -25,8 +25,10 @@ static volatile uint32_t *plic_register(uint64_t offset)
 
 static void write_enables(const struct hart *hart, uint32_t word)
 {
-    if (contexts[hart->index] != NO_CONTEXT)
-        *plic_register(PLIC_ENABLE + contexts[hart->index] * ENABLE_STRIDE + word * 4) = enabled[word];
+    uint32_t context = contexts[hart->index];
+
+    if (context != NO_CONTEXT)
+        *plic_register(PLIC_ENABLE + context * ENABLE_STRIDE + word * 4) = enabled[word];
 }
 
 void plic_init(void)

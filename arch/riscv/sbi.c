@@ -1,8 +1,8 @@
 /*
  * sbi.c: calls to the machine-mode firmware.
  *
- * The firmware names sets of harts by hardware id, 64 at a time from a base; the kernel names them by index.
- * hart_call translates, in one call when all ids are below 64.
+ * The firmware names sets of harts by hardware id, 64 at a time from a base; the kernel names them
+ * by index. hart_call translates, in one call when all ids are below 64.
  *
  * Locks: none; the firmware serialises, and serves fences even on harts whose interrupts are off.
  */
@@ -10,8 +10,9 @@
 
 #include "sync/hart.h"
 
-struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t argument0, uint64_t argument1,
-                           uint64_t argument2, uint64_t argument3, uint64_t argument4)
+struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t argument0,
+                           uint64_t argument1, uint64_t argument2, uint64_t argument3,
+                           uint64_t argument4)
 {
     register uint64_t a0 __asm__("a0") = argument0;
     register uint64_t a1 __asm__("a1") = argument1;
@@ -21,7 +22,8 @@ struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t argum
     register uint64_t a6 __asm__("a6") = function;
     register uint64_t a7 __asm__("a7") = extension;
 
-    __asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a2), "r"(a3), "r"(a4), "r"(a6), "r"(a7) : "memory");
+    __asm__ volatile("ecall" : "+r"(a0), "+r"(a1)
+                     : "r"(a2), "r"(a3), "r"(a4), "r"(a6), "r"(a7) : "memory");
     return (struct sbi_result){ (int64_t)a0, (int64_t)a1 };
 }
 

@@ -1,12 +1,12 @@
 /*
  * stack.c: kernel stacks and what can be read from them.
  *
- * The stack area is cut into slots of twice the size of a stack; the lower half of each is never mapped.  So a
- * stack that overflows faults, and one bit of the stack pointer tells trap.S that it did.  The stack of the boot
- * hart lies in the kernel image with the same geometry.
+ * The stack area is cut into slots of twice the size of a stack; the lower half of each is never
+ * mapped.  So a stack that overflows faults, and one bit of the stack pointer tells trap.S that it
+ * did.  The stack of the boot hart lies in the kernel image with the same geometry.
  *
- * A few free stacks stay mapped for the next thread; more are unmapped and their frames go back.  Leaf tables
- * of the area are never freed: all address spaces share them.
+ * A few free stacks stay mapped for the next thread; more are unmapped and their frames go back.
+ * Leaf tables of the area are never freed: all address spaces share them.
  *
  * Locks: stack_lock guards everything here.
  */
@@ -28,7 +28,7 @@ static uint64_t slots_used[STACK_SLOTS / 64];
 static void *cached[STACK_CACHE];
 static uint32_t cached_count;
 
-/* The entry of a page of the area; its leaf table is made if there is none.  NULL without memory. */
+/* The entry of a page of the area; its table is made if there is none.  NULL without memory. */
 static uint64_t *page_entry(vaddr_t page)
 {
     uint64_t *middle = &stack_area_table[page >> 21 & 511];
@@ -162,7 +162,7 @@ bool stack_contains(uint64_t address)
            address - STACK_AREA < STACK_SLOTS * STACK_SLOT;
 }
 
-/* Each function's frame begins below what s0 points to: its return address, then its caller's s0. */
+/* Below what s0 points to lie a function's return address, then its caller's s0. */
 void arch_backtrace(void (*line)(uint64_t return_address))
 {
     const uint64_t *frame = __builtin_frame_address(0);

@@ -1,8 +1,8 @@
 /*
  * switch.S: exchanging one kernel stack for another.
  *
- * A thread that does not run is its stack pointer: the registers that C code may rely on across a call lie
- * on its stack (SWITCH_FRAME, known to thread.c).  The rest was saved by whoever called.
+ * A thread that does not run is its stack pointer: the registers that C code may rely on across a
+ * call lie on its stack (SWITCH_FRAME, known to thread.c).  The rest was saved by whoever called.
  */
 #include "asm_offsets.h"
 
@@ -24,8 +24,8 @@
 
     .text
 /*
- * struct thread *stack_switch(uint64_t *save_sp, uint64_t load_sp, struct thread *previous): returns
- * `previous` on the new stack.
+ * struct thread *stack_switch(uint64_t *save_sp, uint64_t load_sp, struct thread *previous):
+ * returns `previous` on the new stack.
  */
     .globl  stack_switch
 stack_switch:
@@ -38,7 +38,7 @@ stack_switch:
     mv      a0, a2
     ret
 
-/* A new thread's first switch "returns" here: a0 = the previous thread, s1 = entry, s2 = argument. */
+/* A new thread's first switch "returns" here: a0 = previous thread, s1 = entry, s2 = argument. */
     .globl  thread_first_run
 thread_first_run:
     call    sched_switched

@@ -1,8 +1,9 @@
 /*
  * thread.c: the machine's part of threads: first steps, switching, floating point.
  *
- * Floating point: while a thread runs, its registers are in the unit and sstatus.FS says whether it changed them.
- * FS is "initial" exactly when all registers are zero, so threads without floating point switch for free.
+ * Floating point: while a thread runs, its registers are in the unit and sstatus.FS says whether it
+ * changed them. FS is "initial" exactly when all registers are zero, so threads without floating
+ * point switch for free.
  *
  * Locks: none; every function works on the current thread, or on one that does not run.
  */
@@ -23,7 +24,8 @@ static_assert(offsetof(struct hart, held) == HART_HELD &&
               offsetof(struct hart, reschedule) == HART_RESCHEDULE &&
               offsetof(struct hart, scratch) == HART_SCRATCH &&
               offsetof(struct hart, emergency_sp) == HART_EMERGENCY &&
-              offsetof(struct hart, kernel_sp) == HART_KERNEL_SP, "asm_offsets.h names struct hart");
+              offsetof(struct hart, kernel_sp) == HART_KERNEL_SP,
+              "asm_offsets.h names struct hart");
 
 void arch_thread_init(struct thread *thread, void (*entry)(void *), void *argument)
 {

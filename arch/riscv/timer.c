@@ -1,8 +1,8 @@
 /*
  * timer.c: time and its interrupt.
  *
- * The time register counts ticks at the frequency that the device tree names.  The next interrupt is set with
- * the stimecmp register where the machine has it (Sstc), by the firmware elsewhere.
+ * The time register counts ticks at the frequency that the device tree names.  The next interrupt
+ * is set with the stimecmp register where the machine has it (Sstc), by the firmware elsewhere.
  *
  * Locks: none; every hart has its own comparator.
  */

@@ -1,12 +1,12 @@
 /*
  * trap.S: the way into the kernel and out again.
  *
- * In user mode sscratch holds this hart's struct hart; in the kernel it is 0 and tp holds the hart.  So
- * one swap tells where a trap came from.  A trap from user mode saves the registers at the top of the
- * thread's kernel stack; a trap from the kernel saves them where the stack pointer is.
+ * In user mode sscratch holds this hart's struct hart; in the kernel it is 0 and tp holds the hart.
+ * So one swap tells where a trap came from.  A trap from user mode saves the registers at the top
+ * of the thread's kernel stack; a trap from the kernel saves them where the stack pointer is.
  *
- * System calls take the short way: trap_entry, syscall_dispatch, two flags looked at, out.  sstatus needs
- * no saving there: SPP is 0 whenever the kernel was entered from user mode, and stays so.
+ * System calls take the short way: trap_entry, syscall_dispatch, two flags looked at, out.  sstatus
+ * needs no saving there: SPP is 0 whenever the kernel was entered from user mode, and stays so.
  */
 #include "asm_offsets.h"
 
@@ -118,7 +118,7 @@ user_resume:
     ld      sp, X(2)(sp)
     sret
 
-/* _Noreturn void user_enter(struct trap_frame *frame): the first time, from the frame at the stack's top. */
+/* _Noreturn void user_enter(struct trap_frame *frame): the first time; frame is the stack's top. */
     .globl  user_enter
 user_enter:
     mv      sp, a0

@@ -12,7 +12,8 @@
 #include "lib/kprintf.h"
 #include "task/thread.h"
 
-static_assert(sizeof(struct trap_frame) == FRAME_SIZE && offsetof(struct trap_frame, status) == FRAME_STATUS,
+static_assert(sizeof(struct trap_frame) == FRAME_SIZE &&
+              offsetof(struct trap_frame, status) == FRAME_STATUS,
               "asm_offsets.h names struct trap_frame");
 static_assert(KERNEL_STACK_SIZE == 1ul << STACK_BIT, "one bit tells a stack from its guard");
 
@@ -38,7 +39,7 @@ void trap_init_hart(void)
     csr_clear("sstatus", SSTATUS_FS);
     csr_set("sstatus", SSTATUS_FS_INITIAL);
     csr_write("sie", 1ul << IRQ_SOFTWARE | 1ul << IRQ_TIMER | 1ul << IRQ_EXTERNAL);
-    this_hart()->emergency_sp = (uint64_t)emergency_stacks[this_hart()->index] + EMERGENCY_STACK_SIZE;
+    this_hart()->emergency_sp = (uint64_t)(emergency_stacks + this_hart()->index + 1);
 }
 
 static void dispatch_interrupt(uint64_t number)
@@ -48,7 +49,7 @@ static void dispatch_interrupt(uint64_t number)
     this_hart()->interrupts++;
     switch (number) {
     case IRQ_SOFTWARE:
-        csr_clear("sip", 1ul << IRQ_SOFTWARE);  /* hart->reschedule is set; it is looked at on the way out */
+        csr_clear("sip", 1ul << IRQ_SOFTWARE);  /* hart->reschedule does the rest, on the way out */
         break;
     case IRQ_TIMER:
         arch_timer_set(UINT64_MAX);
@@ -105,7 +106,7 @@ void trap_from_user(struct trap_frame *frame, uint64_t cause, uint64_t value)
     }
 }
 
-/* Before every return to user mode but the fast one of system calls.  A kill sets `reschedule` as well. */
+/* Before every return to user mode but the fast one of system calls.  A kill sets `reschedule`. */
 void trap_leave(void)
 {
     assert_no_spinlocks();
@@ -130,11 +131,13 @@ static bool user_copy_fixup(struct trap_frame *frame, uint64_t cause, uint64_t a
     return true;
 }
 
-static _Noreturn void report_kernel_fault(const struct trap_frame *frame, uint64_t cause, uint64_t value)
+static _Noreturn void report_kernel_fault(const struct trap_frame *frame, uint64_t cause,
+                                          uint64_t value)
 {
     static const char names[32][4] = {
-        "pc", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5",
-        "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
+        "pc", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4",
+        "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4",
+        "t5", "t6",
     };
 
     for (uint32_t i = 0; i < 32; i += 4)
@@ -159,12 +162,16 @@ void trap_stack_overflow(uint64_t sp, uint64_t pc)
 
 size_t arch_copy_from_user(void *to, uaddr_t from, size_t length)
 {
-    return range_inside(from, length, USER_TOP) ? user_copy(to, (const void *)from, length) : length;
+    if (!range_inside(from, length, USER_TOP))
+        return length;
+    return user_copy(to, (const void *)from, length);
 }
 
 size_t arch_copy_to_user(uaddr_t to, const void *from, size_t length)
 {
-    return range_inside(to, length, USER_TOP) ? user_copy((void *)to, from, length) : length;
+    if (!range_inside(to, length, USER_TOP))
+        return length;
+    return user_copy((void *)to, from, length);
 }
 
 void arch_interrupt_window(void)
@@ -174,7 +181,7 @@ void arch_interrupt_window(void)
     csr_clear("sstatus", SSTATUS_SIE);
 }
 
-/* wfi ends for a pending interrupt even while they are off, so none can slip in between check and sleep. */
+/* wfi ends for a pending interrupt even while they are off: none slips in between check and sleep. */
 void arch_idle_wait(void)
 {
     __asm__ volatile("wfi" ::: "memory");

@@ -1,9 +1,9 @@
 /*
  * user_copy.S: copying where either side may be missing, and whole pages.
  *
- * user_copy is the one place where the kernel touches user memory: sstatus.SUM is set only inside.  A fault between
- * user_copy_words and user_copy_bytes goes on at user_copy_bytes, which finds the exact byte; a fault
- * in there ends at user_copy_end (user_copy_fixup in trap.c).
+ * user_copy is the one place where the kernel touches user memory: sstatus.SUM is set only inside.
+ * A fault between user_copy_words and user_copy_bytes goes on at user_copy_bytes, which finds the
+ * exact byte; a fault in there ends at user_copy_end (user_copy_fixup in trap.c).
  */
 #include "asm_offsets.h"
 

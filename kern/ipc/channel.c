@@ -1,20 +1,21 @@
 /*
  * channel.c: two connected ends and the messages between them.
  *
- * Each end has a queue of messages to be read there and a list of threads that wait in channel_call for an
- * answer there.  A message whose first word is the transaction id of such a thread goes to it and past the queue.
+ * Each end has a queue of messages to be read there and a list of threads that wait in channel_call
+ * for an answer there.  A message whose first word is the transaction id of such a thread goes to
+ * it and past the queue.
  *
- * Invariant: at an open end, READABLE is set exactly while its queue is not empty, and WRITABLE while the peer is open and
- * the peer's queue has room.
- * Locks: pair.lock guards both ends and is held while their signals change.  Messages are destroyed with it released,
- * because that closes handles.
+ * Invariant: at an open end, READABLE is set exactly while its queue is not empty, and WRITABLE
+ * while the peer is open and the peer's queue has room.
+ * Locks: pair.lock guards both ends and is held while their signals change.  Messages are destroyed
+ * with it released, because that closes handles.
  */
 #include "ipc/message.h"
 
 #include "mm/heap.h"
 #include "task/process.h"
 
-#define TRANSACTION_KERNEL 0x80000000u      /* ids that the kernel chose; the others are the users' */
+#define TRANSACTION_KERNEL 0x80000000u      /* in ids that the kernel chose */
 
 struct channel {
     struct object object;
@@ -170,7 +171,10 @@ status_t channel_read(struct channel *channel, struct channel_read *read)
 
 /* --- Calls. --- */
 
-/* Sleep until the call has its reply or its failure.  Called and returns with the lock held, the call unlinked. */
+/*
+ * Sleep until the call has its reply or its failure.  Called and returns with the lock held, the
+ * call unlinked.
+ */
 static status_t wait_for_reply(struct channel *channel, struct channel_call *call, int64_t deadline)
 {
     struct spinlock *lock = &channel->pair->lock;

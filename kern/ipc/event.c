@@ -1,5 +1,6 @@
 /*
- * event.c: an object with nothing but signals, for programs that tell each other something happened.
+ * event.c: an object with nothing but signals, for programs that tell each other something
+ * happened.
  */
 #include "ipc/event.h"
 

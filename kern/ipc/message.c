@@ -1,8 +1,8 @@
 /*
  * message.c: the content of a channel message: bytes, and handles that belong to no process.
  *
- * A message is one heap object.  Few bytes lie in it, behind the handles; more are in whole frames, and the
- * heap object holds pointers to them.
+ * A message is one heap object.  Few bytes lie in it, behind the handles; more are in whole frames,
+ * and the heap object holds pointers to them.
  */
 #include "ipc/message.h"
 
@@ -51,8 +51,11 @@ status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message
     return OK;
 }
 
-/* Where the bytes from `offset` on lie, and how many of the `length` wanted lie there in one piece. */
-static char *piece(const struct message *message, uint32_t offset, uint32_t length, uint32_t *out_length)
+/*
+ * Where the bytes from `offset` on lie, and how many of the `length` wanted lie there in one piece.
+ */
+static char *piece(const struct message *message, uint32_t offset, uint32_t length,
+                   uint32_t *out_length)
 {
     assert(range_inside(offset, length, message->num_bytes));
     if (message->frame_count == 0) {
@@ -97,8 +100,9 @@ void message_fill(struct message *message, uint32_t offset, const void *from, ui
 
     while (length > 0) {
         uint32_t part;
+        char *to = piece(message, offset, length, &part);
 
-        memcpy(piece(message, offset, length, &part), source, part);
+        memcpy(to, source, part);
         offset += part;
         source += part;
         length -= part;

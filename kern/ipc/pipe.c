@@ -1,13 +1,15 @@
 /*
  * pipe.c: a byte queue between a reading and a writing end.
  *
- * The bytes lie in a ring of frames that are allocated when first reached.  `written` and `taken` count bytes for
- * ever (and start again at 0 when the ring is empty, so that a pipe with little traffic uses one frame); their
- * difference is what can be read.
+ * The bytes lie in a ring of frames that are allocated when first reached.  `written` and `taken`
+ * count bytes for ever (and start again at 0 when the ring is empty, so that a pipe with little
+ * traffic uses one frame); their difference is what can be read.
  *
- * Invariant: an end is closed from its last handle on.  READABLE is set while there are bytes or no writer, WRITABLE while
- * an atomic write would not wait, and at either end PEER_CLOSED from the close of the other on.
- * Locks: ring.lock guards everything.  A sleeper woken looks at everything again, so each change wakes all.
+ * Invariant: an end is closed from its last handle on.  READABLE is set while there are bytes or no
+ * writer, WRITABLE while an atomic write would not wait, and at either end PEER_CLOSED from the
+ * close of the other on.
+ * Locks: ring.lock guards everything.  A sleeper woken looks at everything again, so each change
+ * wakes all.
  */
 #include "ipc/pipe.h"
 
@@ -67,8 +69,15 @@ status_t pipe_create(struct pipe **out_reader, struct pipe **out_writer)
     return OK;
 }
 
-static uint64_t bytes_inside(const struct pipe_ring *ring) { return ring->written - ring->taken; }
-static uint64_t bytes_free(const struct pipe_ring *ring)   { return PIPE_CAPACITY - bytes_inside(ring); }
+static uint64_t bytes_inside(const struct pipe_ring *ring)
+{
+    return ring->written - ring->taken;
+}
+
+static uint64_t bytes_free(const struct pipe_ring *ring)
+{
+    return PIPE_CAPACITY - bytes_inside(ring);
+}
 
 /* The signals of both ends as the ring is now, and a wake-up for whoever waits for such a state. */
 static void ring_changed(struct pipe_ring *ring)
@@ -152,10 +161,11 @@ status_t pipe_read(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *out
 }
 
 /*
- * Copy in `length` bytes, for which there is room.  With `whole` they count only if all of them came, else as many as
- * came count.
+ * Copy in `length` bytes, for which there is room.  With `whole` they count only if all of them
+ * came, else as many as came count.
  */
-static status_t put_bytes(struct pipe_ring *ring, uaddr_t from, size_t length, bool whole, size_t *out_done)
+static status_t put_bytes(struct pipe_ring *ring, uaddr_t from, size_t length, bool whole,
+                          size_t *out_done)
 {
     status_t status = OK;
     size_t done = 0;
@@ -197,7 +207,8 @@ status_t pipe_write(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *ou
         if (ring->reader.closed) {
             status = ERR_PEER_CLOSED;
         } else if (bytes_free(ring) < wanted) {
-            status = wait_queue_sleep(&ring->writers, &ring->lock, DEADLINE_INFINITE, WAIT_KILLABLE);
+            status = wait_queue_sleep(&ring->writers, &ring->lock, DEADLINE_INFINITE,
+                                      WAIT_KILLABLE);
         } else {
             size_t done;
 

@@ -1,16 +1,19 @@
 /*
  * port.c: packets, the threads that wait for them, and observers that turn signals into packets.
  *
- * A packet belongs to whoever embeds it; queuing links it and wakes one reader, so it cannot fail for want of
- * memory.  A reader copies a packet to user memory with faults disabled, under the lock, and only then unlinks it:
- * a packet is taken or not, never lost.  Its owner hears of it (dequeued) when no lock is held.
+ * A packet belongs to whoever embeds it; queuing links it and wakes one reader, so it cannot fail
+ * for want of memory.  A reader copies a packet to user memory with faults disabled, under the
+ * lock, and only then unlinks it: a packet is taken or not, never lost.  Its owner hears of it
+ * (dequeued) when no lock is held.
  *
- * port_observe makes a record that is an observer and a packet in one.  Whoever unlinks the record from port->waits (its
- * last packet was read, port_cancel, the port or the object closed) has claimed it and alone detaches it; the memory goes
- * with its last count, since a reader may be between taking the packet and `dequeued`.
+ * port_observe makes a record that is an observer and a packet in one.  Whoever unlinks the record
+ * from port->waits (its last packet was read, port_cancel, the port or the object closed) has
+ * claimed it and alone detaches it; the memory goes with its last count, since a reader may be
+ * between taking the packet and `dequeued`.
  *
- * Invariant: while packets are queued, every sleeping reader that a packet woke, or another in its place, will look at the
- * queue again: a reader that leaves without taking what it was woken for wakes the next one.
+ * Invariant: while packets are queued, every sleeping reader that a packet woke, or another in its
+ * place, will look at the queue again: a reader that leaves without taking what it was woken for
+ * wakes the next one.
  * Locks: object.lock (held when signals change), then port.lock.
  */
 #include "ipc/port.h"
@@ -24,7 +27,7 @@ struct wait_record {
     struct observer observer;
     struct packet packet;
     struct list_node link;              /* port->waits, port.lock; linked = not claimed */
-    atomic_uint count;                  /* one until detached, one for each packet queued or being dequeued */
+    atomic_uint count;                  /* one until detached, one a packet not dequeued */
     /* Immutable. */
     struct port *port;                  /* a reference */
     struct object *object;              /* a reference */
@@ -160,7 +163,8 @@ static status_t wait_for_packet(struct port *port, int64_t deadline)
     return OK;
 }
 
-status_t port_wait(struct port *port, int64_t deadline, uaddr_t out, size_t count, size_t *out_taken)
+status_t port_wait(struct port *port, int64_t deadline, uaddr_t out, size_t count,
+                   size_t *out_taken)
 {
     size_t taken = 0;
 

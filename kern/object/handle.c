@@ -1,12 +1,13 @@
 /*
  * handle.c: a process' handle table.
  *
- * A handle value is an index (low bits) and the generation of its entry (high bits), which changes each
- * time the entry is freed, so a value that was closed is refused until the generations of that entry have
- * wrapped.  Entries live in chunks that are made when needed and stay until the table goes.
+ * A handle value is an index (low bits) and the generation of its entry (high bits), which changes
+ * each time the entry is freed, so a value that was closed is refused until the generations of that
+ * entry have wrapped.  Entries live in chunks that are made when needed and stay until the table
+ * goes.
  *
- * Invariant: an entry is in use (object set), reserved (no object, in nobody's list) or free (no object, in the
- * free list).  Generations are never 0, so no value is HANDLE_INVALID.
+ * Invariant: an entry is in use (object set), reserved (no object, in nobody's list) or free (no
+ * object, in the free list).  Generations are never 0, so no value is HANDLE_INVALID.
  * Locks: table.lock guards everything; objects are closed with it released.
  */
 #include "object/handle.h"
@@ -57,7 +58,10 @@ static struct entry *entry_at(struct handle_table *table, uint32_t index)
     return &table->chunks[index / CHUNK_ENTRIES][index % CHUNK_ENTRIES];
 }
 
-/* The entry that a value names, in use or reserved; NULL if the value is stale or was never given out. */
+/*
+ * The entry that a value names, in use or reserved; NULL if the value is stale or was never given
+ * out.
+ */
 static inline struct entry *find_entry(struct handle_table *table, handle_t handle)
 {
     uint32_t index = handle & (HANDLE_TABLE_MAX - 1);

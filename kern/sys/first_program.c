@@ -308,9 +308,9 @@ static void start(const struct program *program, const char *path)
     their_end = handle_slot_make((struct object *)theirs, channel_ops.default_rights);
     require(channel_write(ours, start_message(program, thread, path)),
             "its start message cannot be sent");
+    handle_slot_close(our_end);
     require(process_start(program->process, thread, program->entry, USER_TOP, their_end, 0),
             "it cannot be started");
-    handle_slot_close(our_end);
     object_unref((struct object *)ours);
     object_unref((struct object *)theirs);
     object_unref(&thread->object);

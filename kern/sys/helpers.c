@@ -1,8 +1,8 @@
 /*
  * helpers.c: the first and the last paragraph of every system call: handles in, results out.
  *
- * A new handle is made in three steps, so that nothing is left behind if one fails: its value is reserved,
- * stored for the user, and only then made to name the object.
+ * A new handle is made in three steps, so that nothing is left behind if one fails: its value is
+ * reserved, stored for the user, and only then made to name the object.
  */
 #include "sys/helpers.h"
 

@@ -1,8 +1,8 @@
 /*
  * sys_channel.c: the calls of channels.
  *
- * A message is made complete, with its bytes and handles, before the channel sees it.  Its handles leave the
- * caller's table first thing and never return: what is refused is closed.
+ * A message is made complete, with its bytes and handles, before the channel sees it.  Its handles
+ * leave the caller's table first thing and never return: what is refused is closed.
  */
 #include "ipc/channel.h"
 #include "sys/helpers.h"
@@ -46,8 +46,9 @@ static status_t copy_bytes(struct message *message, uaddr_t from, uint32_t lengt
 }
 
 /*
- * Move handles out of the caller's table into the message, if `status` (what is known so far) is OK; else, and from the
- * first one that may not be sent, close them.  The status so far, or of that first one.
+ * Move handles out of the caller's table into the message, if `status` (what is known so far) is
+ * OK; else, and from the first one that may not be sent, close them.  The status so far, or of that
+ * first one.
  */
 static status_t move_handles(struct channel *channel, struct message *message, status_t status,
                              const handle_t *values, uint32_t count)
@@ -73,8 +74,9 @@ static status_t move_handles(struct channel *channel, struct message *message, s
 }
 
 /* Look up the channel and make the message.  On OK the caller owns both. */
-static status_t prepare(handle_t handle, rights_t rights, uint32_t options, const struct outgoing *from,
-                        struct channel **out_channel, struct message **out_message)
+static status_t prepare(handle_t handle, rights_t rights, uint32_t options,
+                        const struct outgoing *from, struct channel **out_channel,
+                        struct message **out_message)
 {
     handle_t values[CHANNEL_MAX_HANDLES];
     uint32_t count = from->num_handles;

@@ -1,6 +1,6 @@
 /*
- * sys_console.c: the console's calls.  Bytes pass through a small array on the kernel stack, so that neither side waits
- * for the other's pages with a lock held.
+ * sys_console.c: the console's calls.  Bytes pass through a small array on the kernel stack, so
+ * that neither side waits for the other's pages with a lock held.
  */
 #include "dev/console.h"
 #include "sys/helpers.h"

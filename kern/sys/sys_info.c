@@ -1,9 +1,9 @@
 /*
  * sys_info.c: sys_object_get_info.
  *
- * A topic is one record or a list.  A list is walked with a cursor, one record at a time: it is gathered in kernel
- * memory under the locks it needs and copied out with none held, so a listing of a system at work is a set of true
- * records but not one moment's picture.
+ * A topic is one record or a list.  A list is walked with a cursor, one record at a time: it is
+ * gathered in kernel memory under the locks it needs and copied out with none held, so a listing of
+ * a system at work is a set of true records but not one moment's picture.
  */
 #include "dev/block.h"
 #include "ipc/channel.h"
@@ -191,8 +191,8 @@ static bool next_pager_vmo(struct info_query *query, union info_record *record)
 }
 
 /*
- * What a frame is used for now.  Read without its owner's lock: each field is true by itself, and a frame that changes
- * hands meanwhile may show the kind of one user and the koid of the other.
+ * What a frame is used for now.  Read without its owner's lock: each field is true by itself, and a
+ * frame that changes hands meanwhile may show the kind of one user and the koid of the other.
  */
 static void describe_frame(const struct page *page, info_frame_run_t *run)
 {
@@ -242,12 +242,15 @@ static const struct topic {
                                next_process_only },
     [INFO_THREAD]          = { OBJECT_THREAD, RIGHT_INSPECT, false, sizeof(info_thread_t),
                                next_thread_only },
-    [INFO_VMO]             = { OBJECT_VMO, RIGHT_INSPECT, false, sizeof(info_vmo_t), next_vmo_only },
+    [INFO_VMO]             = { OBJECT_VMO, RIGHT_INSPECT, false, sizeof(info_vmo_t),
+                               next_vmo_only },
     [INFO_SYSTEM]          = { OBJECT_SYSTEM, RIGHT_INSPECT, false, sizeof(info_system_t),
                                next_system_only },
     [INFO_PROCESS_MAPS]    = { OBJECT_PROCESS, RIGHT_INSPECT, true, sizeof(info_map_t), next_map },
-    [INFO_PROCESS_LIST]    = { OBJECT_SYSTEM, RIGHT_INSPECT, true, sizeof(info_process_t), next_process },
-    [INFO_PROCESS_THREADS] = { OBJECT_PROCESS, RIGHT_INSPECT, true, sizeof(info_thread_t), next_thread },
+    [INFO_PROCESS_LIST]    = { OBJECT_SYSTEM, RIGHT_INSPECT, true, sizeof(info_process_t),
+                               next_process },
+    [INFO_PROCESS_THREADS] = { OBJECT_PROCESS, RIGHT_INSPECT, true, sizeof(info_thread_t),
+                               next_thread },
     [INFO_PAGER_LIST]      = { OBJECT_SYSTEM, RIGHT_INSPECT, true, sizeof(info_pager_vmo_t),
                                next_pager_vmo },
     [INFO_FRAME_MAP]       = { OBJECT_SYSTEM, RIGHT_INSPECT, true, sizeof(info_frame_run_t),

@@ -1,8 +1,8 @@
 /*
  * sys_ipc.c: ports, pipes and events.  Channels are in sys_channel.c.
  *
- * Whatever moves bytes into user memory while it holds a lock does so with faults disabled and answers
- * ERR_USER_FAULT; the loops here make the page present and try again.
+ * Whatever moves bytes into user memory while it holds a lock does so with faults disabled and
+ * answers ERR_USER_FAULT; the loops here make the page present and try again.
  */
 #include "ipc/event.h"
 #include "ipc/pipe.h"
@@ -129,11 +129,12 @@ status_t sys_pipe_create(uint32_t options, uaddr_t reader_out, uaddr_t writer_ou
                            (struct object *)writer, rights & ~RIGHT_READ, writer_out);
 }
 
-typedef status_t pipe_transfer(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *out_actual);
+typedef status_t pipe_transfer(struct pipe *pipe, uaddr_t buffer, size_t length,
+                               size_t *out_actual);
 
 /*
- * Move bytes until `transfer` is done with them or one of the user's pages is missing for good.  Some bytes moved are a
- * success, whatever ended the transfer.
+ * Move bytes until `transfer` is done with them or one of the user's pages is missing for good.
+ * Some bytes moved are a success, whatever ended the transfer.
  */
 static status_t pipe_move(handle_t handle, rights_t right, pipe_transfer *transfer, uaddr_t buffer,
                           size_t length, uaddr_t actual)

@@ -62,7 +62,7 @@ status_t sys_handle_replace(handle_t handle, rights_t rights, uaddr_t out)
 struct waiter {
     struct observer observer;
     struct thread *thread;
-    _Atomic signals_t seen;             /* the signals when one of the trigger was first set; 0: not yet */
+    _Atomic signals_t seen;             /* the signals when a trigger was set; 0: not yet */
 };
 
 static void waiter_notify(struct observer *observer, struct object *object, signals_t observed,
@@ -81,7 +81,10 @@ static void waiter_notify(struct observer *observer, struct object *object, sign
 
 static const struct observer_ops waiter_ops = { .notify = waiter_notify };
 
-/* Sleep until a signal is set that is among `signals`; *out_observed are all signals at that moment, or at the end. */
+/*
+ * Sleep until a signal is set that is among `signals`; *out_observed are all signals at that
+ * moment, or at the end.
+ */
 static status_t wait_for_signals(struct object *object, signals_t signals, int64_t deadline,
                                  signals_t *out_observed)
 {

@@ -1,8 +1,8 @@
 /*
  * syscall.c: from a number and eight words to a call of sys_NAME.
  *
- * abi/syscalls.def is expanded twice: into one adapter a call, which narrows each word to the type of its argument
- * (whatever the user left in the upper bits), and into the table of the adapters.
+ * abi/syscalls.def is expanded twice: into one adapter a call, which narrows each word to the type
+ * of its argument (whatever the user left in the upper bits), and into the table of the adapters.
  */
 #include "sys/syscalls.h"
 

@@ -62,10 +62,7 @@ status_t futex_wait(uaddr_t address, uint32_t expected, int64_t deadline)
     return status;
 }
 
-/*
- * A single sleeper is handed the processor, unless another hart has nothing to do and can run it
- * while we go on.
- */
+/* A single sleeper is handed the processor. */
 void futex_wake(uaddr_t address, uint32_t count)
 {
     struct process *process = current_process();
@@ -89,6 +86,6 @@ void futex_wake(uaddr_t address, uint32_t count)
         count--;
     }
     if (chosen)
-        wait_queue_wake(&chosen->sleeper, alone && !sched_any_idle());
+        wait_queue_wake(&chosen->sleeper, alone);
     spin_unlock(&bucket->lock);
 }

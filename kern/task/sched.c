@@ -22,7 +22,10 @@ struct run_queue {
     struct spinlock lock;
     struct list threads;                /* struct thread by run_link, next to run first */
     _Atomic uint32_t count;             /* changed under the lock, read without */
-    uint64_t slice_end;                 /* the hart's own */
+
+    /* The hart's own. */
+    uint64_t slice_end;
+    uint64_t grace_end;                 /* `next` is released then; 0: no such time is set */
 };
 
 static struct run_queue queues[MAX_HARTS] = {
@@ -46,7 +49,7 @@ static struct hart *hart_of(struct thread *thread)
     return atomic_load_explicit(&thread->on_hart, memory_order_acquire);
 }
 
-bool sched_any_idle(void)
+static bool any_idle(void)
 {
     return atomic_load_explicit(&idle_harts, memory_order_relaxed) != 0;
 }
@@ -132,10 +135,20 @@ void sched_make_runnable(struct thread *thread)
     wake_if_idle(hart, claimed);
 }
 
+/*
+ * With nobody idle the handed-over thread waits at most for the rest of the time slice.  Otherwise the
+ * clock is set to give it to an idle hart soon, should the caller go on instead of blocking.
+ */
 void sched_set_next(struct thread *thread)
 {
     struct hart *hart = this_hart();
+    struct run_queue *queue = &queues[hart->index];
     struct thread *older = hart->next;
+
+    if (any_idle() && !queue->grace_end && hart->current != hart->idle) {
+        queue->grace_end = arch_time() + HAND_OVER_GRACE;
+        timer_program(min_u64(queue->grace_end, queue->slice_end));
+    }
 
     hart->next = thread;
     if (older)
@@ -254,8 +267,11 @@ _Noreturn void sched_finish(void)
 
 static void start_slice(struct hart *hart)
 {
-    queues[hart->index].slice_end = arch_time() + TIME_SLICE;
-    timer_program(queues[hart->index].slice_end);
+    struct run_queue *queue = &queues[hart->index];
+
+    queue->grace_end = 0;
+    queue->slice_end = arch_time() + TIME_SLICE;
+    timer_program(queue->slice_end);
 }
 
 void sched_tick(void)
@@ -267,6 +283,10 @@ void sched_tick(void)
     if (hart->current == hart->idle) {
         timer_program(UINT64_MAX);
         return;
+    }
+    if (queue->grace_end && now >= queue->grace_end) {
+        queue->grace_end = 0;
+        sched_release_next();
     }
     if (now >= queue->slice_end) {
         hart->current->run_time += now - (queue->slice_end - TIME_SLICE);
@@ -280,7 +300,7 @@ void sched_tick(void)
                 wake_if_idle(helper, true);
         }
     }
-    timer_program(queue->slice_end);
+    timer_program(queue->grace_end ? min_u64(queue->grace_end, queue->slice_end) : queue->slice_end);
 }
 
 void sched_init_hart(struct hart *hart)

@@ -10,6 +10,7 @@
 #include "task/thread.h"
 
 #define TIME_SLICE 10000000ull          /* nanoseconds */
+#define HAND_OVER_GRACE 100000ull       /* after this long an idle hart may have the thread handed over */
 
 /* Make the caller (the boot or a secondary start-up path) this hart's idle thread, and go on as it. */
 void sched_init_hart(struct hart *hart);
@@ -30,7 +31,5 @@ void sched_make_runnable(struct thread *thread);
 void sched_set_next(struct thread *thread);
 /* Run something else; returns when the caller was made runnable and its turn has come. */
 void sched_block(void);
-/* Is some hart without work? */
-bool sched_any_idle(void);
 /* Switch away for ever (thread_exit). */
 _Noreturn void sched_finish(void);

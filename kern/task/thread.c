@@ -190,8 +190,7 @@ uint32_t thread_state(struct thread *thread)
         return THREAD_DEAD;
     if (atomic_load(&thread->park) != PARK_PARKED)
         return THREAD_RUNNING;
-    return atomic_load(&thread->wait_state) == THREAD_BLOCKED_PAGER ? THREAD_BLOCKED_PAGER
-                                                                    : THREAD_BLOCKED;
+    return atomic_load(&thread->pager_wait_since) ? THREAD_BLOCKED_PAGER : THREAD_BLOCKED;
 }
 
 void thread_park(void)

@@ -32,7 +32,6 @@ struct thread {
     atomic_uint park;                       /* PARK_ states in thread.c */
     _Atomic(struct hart *) on_hart;         /* where its registers live; NULL when saved */
     atomic_bool killed;                     /* dies before it next reaches user mode; waits end */
-    _Atomic uint32_t wait_state;            /* THREAD_BLOCKED or _BLOCKED_PAGER while parked, for listings */
     _Atomic uint64_t pager_wait_since;      /* when it began to wait for a user pager; 0: it does not (vm/pager_watch.c) */
 
     /* Guarded by the run queue's lock of `home`. */

@@ -36,6 +36,8 @@ static status_t map_page(struct region *region, uint64_t address, struct page *p
     status_t status = arch_mmu_map(&region->aspace->mmu, address, page_to_phys(page ? page : zero_frame),
                                    region_mmu_flags(region, page));
 
+    if (!page)
+        region->vmo->zeros_mapped = true;
     if (status == OK && access == MMU_EXECUTE)
         arch_mmu_sync_code(&region->aspace->mmu);
     return status;

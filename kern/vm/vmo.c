@@ -115,8 +115,11 @@ static void vmo_destroy(struct object *object)
 
 /* --- Slots. --- */
 
+/* The page takes the place of nothing or of zeros, which mappings may show. */
 static void page_give(struct page *page, struct vmo *vmo, void *owner, uint64_t index, uint8_t kind)
 {
+    if (vmo->zeros_mapped)
+        vmo_unmap_pages(vmo, index, 1);
     page->owner = owner;
     page->owner_koid = vmo->object.koid;
     page->index = index;

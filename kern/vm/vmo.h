@@ -45,6 +45,7 @@ struct vmo {
     struct page_list pages;
     struct list regions;                /* struct region that map it */
     uint32_t mappings;
+    bool zeros_mapped;                  /* the frame of zeros was mapped for a page that is not there */
     struct list requests;               /* struct page_request: threads waiting for pages of this VMO */
     uint32_t waiting;                   /* how many, the chained ones included */
     uint64_t resident;                  /* frames held */

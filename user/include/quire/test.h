@@ -32,7 +32,7 @@ struct test_case {
 #define TEST(test_name)                                                                      \
     static void test_##test_name(void);                                                      \
     static const struct test_case test_case_##test_name                                      \
-        __attribute__((section("quire_tests"), used, aligned(8))) = { #test_name, test_##test_name }; \
+        __attribute__((section("quire_tests"), used, no_reorder, aligned(8))) = { #test_name, test_##test_name }; \
     static void test_##test_name(void)
 
 /* Read by test/statuses.py alone. */
