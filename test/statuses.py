@@ -36,9 +36,9 @@ def covered_by(source):
     pairs = set()
     for arguments in macro_arguments(source, "CHECK_STATUS"):
         status = re.search(r"\bERR_(\w+)", arguments[-1])
-        for call in re.findall(r"\bsys_(\w+)\s*\(", arguments[0]):
-            if status:
-                pairs.add((call, status[1]))
+        call = re.search(r"\bsys_(\w+)\s*\(", arguments[0])     # the outer one
+        if call and status:
+            pairs.add((call[1], status[1]))
     for call, *statuses in macro_arguments(source, "COVERS"):
         pairs |= {(call.strip('"'), status.removeprefix("ERR_")) for status in statuses}
     return pairs

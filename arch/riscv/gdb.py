@@ -87,6 +87,14 @@ def page_list_slots(node, height, base=0):
             yield index, slot
 
 
+def function_at(address):
+    """The function whose code this is; the blocks inside a function have no name."""
+    block = gdb.block_for_pc(address)
+    while block and not block.function:
+        block = block.superblock
+    return block.function if block else "?"
+
+
 class Quire(gdb.Command):
     """Look at the kernel's structures: quire threads | process | vmo | harts | backtrace."""
 
@@ -184,7 +192,7 @@ class Backtrace(gdb.Command):
         address, frame = int(saved[0]), int(saved[1])
         while gdb.block_for_pc(address):
             line = gdb.find_pc_line(address - 1)
-            print(f"    {address:#x} {gdb.block_for_pc(address - 1).function} at {line.symtab}:{line.line}")
+            print(f"    {address:#x} {function_at(address - 1)} at {line.symtab}:{line.line}")
             if not low + 16 <= frame <= high:
                 break
             saved = gdb.Value(frame - 16).cast(words)   # every function keeps s0, ra below its frame

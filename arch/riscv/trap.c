@@ -181,7 +181,7 @@ void arch_interrupt_window(void)
     csr_clear("sstatus", SSTATUS_SIE);
 }
 
-/* wfi ends for a pending interrupt even while they are off: none slips in between check and sleep. */
+/* wfi ends for a pending interrupt even while they are off: none slips in before the sleep. */
 void arch_idle_wait(void)
 {
     __asm__ volatile("wfi" ::: "memory");

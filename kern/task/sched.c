@@ -136,8 +136,8 @@ void sched_make_runnable(struct thread *thread)
 }
 
 /*
- * With nobody idle the handed-over thread waits at most for the rest of the time slice.  Otherwise the
- * clock is set to give it to an idle hart soon, should the caller go on instead of blocking.
+ * With nobody idle the handed-over thread waits at most for the rest of the time slice.  Otherwise
+ * the clock is set to give it to an idle hart soon, should the caller go on instead of blocking.
  */
 void sched_set_next(struct thread *thread)
 {
@@ -149,7 +149,6 @@ void sched_set_next(struct thread *thread)
         queue->grace_end = arch_time() + HAND_OVER_GRACE;
         timer_program(min_u64(queue->grace_end, queue->slice_end));
     }
-
     hart->next = thread;
     if (older)
         sched_make_runnable(older);
@@ -300,7 +299,8 @@ void sched_tick(void)
                 wake_if_idle(helper, true);
         }
     }
-    timer_program(queue->grace_end ? min_u64(queue->grace_end, queue->slice_end) : queue->slice_end);
+    timer_program(queue->grace_end ? min_u64(queue->grace_end, queue->slice_end)
+                                   : queue->slice_end);
 }
 
 void sched_init_hart(struct hart *hart)

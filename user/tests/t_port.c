@@ -7,6 +7,8 @@
 
 enum { FULL = 2048 };
 
+static atomic_uint strange;             /* what threads saw and should not have */
+
 static port_packet_t packet_of(uint64_t key)
 {
     return (port_packet_t){ .key = key, .status = -7, .user.u64 = { key + 1, key + 2, key + 3, key + 4 } };
@@ -39,12 +41,11 @@ static void check_empty(handle_t port)
 
 TEST(create_refusals)
 {
-    handle_t out = 77;
+    handle_t out;
 
-    CHECK_STATUS(sys_port_create(1, &out), ERR_INVALID_ARGS);
     for (unsigned i = 0; i < BAD_OUTPUTS; i++)
         CHECK_STATUS(sys_port_create(0, bad_pointer(i)), ERR_INVALID_ARGS);
-    CHECK_EQ(out, 77);
+    CHECK_STATUS(sys_port_create(1, &out), ERR_INVALID_ARGS);
 }
 
 TEST(queue_refusals_queue_nothing)
@@ -432,8 +433,7 @@ TEST(closing_the_port_ends_all_waits)
 
 enum { PRODUCERS = 4, CONSUMERS = 4, EACH = 2000 };
 
-static atomic_uchar taken[PRODUCERS * EACH];
-static atomic_uint strange;
+static atomic_uint taken[PRODUCERS * EACH];
 
 static void produce(void *argument)
 {

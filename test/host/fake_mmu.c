@@ -1,0 +1,232 @@
+/*
+ * fake_mmu.c: page tables as plain lists of mappings, and copies to and from user memory through them.
+ *
+ * A translation is forgotten the moment it is removed: stale TLB entries are the machine layer's business,
+ * stale *mappings* are what check_mappings finds.
+ */
+#include <stdlib.h>
+
+#include "fake.h"
+#include "vm/aspace.h"
+#include "vm/fault.h"
+#include "vm/vmo_pages.h"
+
+struct table {
+    uint64_t count, room;
+    struct mapping *mappings;
+};
+
+uint8_t window[WINDOW_SIZE];
+bool window_closed;
+
+static struct table *table_of(const struct arch_mmu *mmu)
+{
+    return (struct table *)mmu->root;
+}
+
+status_t arch_mmu_init(struct arch_mmu *mmu)
+{
+    if (!allocation_may_succeed())
+        return ERR_NO_MEMORY;
+    spin_init(&mmu->lock, RANK_PAGE_TABLE);
+    mmu->root = (paddr_t)calloc(1, sizeof(struct table));
+    return OK;
+}
+
+void arch_mmu_destroy(struct arch_mmu *mmu)
+{
+    check_equal(table_of(mmu)->count, 0);
+    free(table_of(mmu)->mappings);
+    free(table_of(mmu));
+}
+
+bool mmu_mapping(const struct arch_mmu *mmu, uint64_t i, struct mapping *out_mapping)
+{
+    if (i >= table_of(mmu)->count)
+        return false;
+    *out_mapping = table_of(mmu)->mappings[i];
+    return true;
+}
+
+static struct mapping *find(const struct arch_mmu *mmu, vaddr_t address)
+{
+    struct table *table = table_of(mmu);
+
+    for (uint64_t i = 0; i < table->count; i++)
+        if (table->mappings[i].address == address)
+            return &table->mappings[i];
+    return NULL;
+}
+
+status_t arch_mmu_map(struct arch_mmu *mmu, vaddr_t address, paddr_t frame, uint32_t flags)
+{
+    struct table *table = table_of(mmu);
+    struct mapping *mapping;
+
+    check(page_aligned(address) && page_aligned(frame) && address < USER_TOP && flags != 0);
+    spin_lock(&mmu->lock);
+    mapping = find(mmu, address);
+    if (!mapping && allocation_may_succeed()) {
+        if (table->count == table->room) {
+            table->room = 2 * table->room + 16;
+            table->mappings = realloc(table->mappings, table->room * sizeof *mapping);
+        }
+        mapping = &table->mappings[table->count++];
+        mmu->resident++;
+    }
+    if (mapping)
+        *mapping = (struct mapping){ address, frame, flags };
+    spin_unlock(&mmu->lock);
+    return mapping ? OK : ERR_NO_MEMORY;
+}
+
+uint64_t arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
+{
+    struct table *table = table_of(mmu);
+    uint64_t removed = 0;
+
+    spin_lock(&mmu->lock);
+    for (uint64_t i = table->count; i-- > 0;) {
+        if (table->mappings[i].address - address < length) {
+            table->mappings[i] = table->mappings[--table->count];
+            removed++;
+        }
+    }
+    mmu->resident -= removed;
+    spin_unlock(&mmu->lock);
+    return removed;
+}
+
+uint64_t arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags)
+{
+    struct table *table = table_of(mmu);
+    uint64_t found = 0;
+
+    spin_lock(&mmu->lock);
+    for (uint64_t i = 0; i < table->count; i++) {
+        if (table->mappings[i].address - address < length) {
+            table->mappings[i].flags = flags;
+            found++;
+        }
+    }
+    spin_unlock(&mmu->lock);
+    return found;
+}
+
+uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
+{
+    uint64_t found = 0;
+
+    spin_lock(&mmu->lock);
+    for (uint64_t i = 0; i < table_of(mmu)->count; i++)
+        found += table_of(mmu)->mappings[i].address - address < length;
+    spin_unlock(&mmu->lock);
+    return found;
+}
+
+void arch_mmu_sync_code(struct arch_mmu *mmu)
+{
+    (void)mmu;
+}
+
+/* --- User memory. --- */
+
+/* Where the current process has this byte, or NULL. */
+static uint8_t *user_byte(uaddr_t address, uint32_t access)
+{
+    struct mapping *mapping;
+
+    if (address - WINDOW_BASE < WINDOW_SIZE)
+        return window_closed ? NULL : &window[address - WINDOW_BASE];
+    if (address >= USER_TOP)
+        return NULL;
+    mapping = find(aspace_mmu(current_process()->aspace), page_floor(address));
+    if (!mapping || (mapping->flags & access) != access)
+        return NULL;
+    return (uint8_t *)phys_to_virt(mapping->frame) + (address & PAGE_MASK);
+}
+
+static size_t copy(uaddr_t user, uint8_t *to, const uint8_t *from, size_t length)
+{
+    while (length > 0) {
+        uint8_t *byte = user_byte(user, to ? MMU_READ : MMU_WRITE);
+        size_t part = min_u64(length, PAGE_SIZE - (user & PAGE_MASK));
+
+        if (!byte)
+            break;
+        if (to)
+            memcpy(to, byte, part);
+        else
+            memcpy(byte, from, part);
+        to += to ? part : 0;
+        from += from ? part : 0;
+        user += part;
+        length -= part;
+    }
+    return length;
+}
+
+size_t arch_copy_from_user(void *to, uaddr_t from, size_t length)
+{
+    return copy(from, to, NULL, length);
+}
+
+size_t arch_copy_to_user(uaddr_t to, const void *from, size_t length)
+{
+    return copy(to, NULL, from, length);
+}
+
+status_t user_access(uint64_t address, bool write, uint8_t *value)
+{
+    uint32_t access = write ? MMU_WRITE : MMU_READ;
+    uint8_t *byte;
+
+    while (!(byte = user_byte(address, access))) {
+        status_t status = vm_fault(current_process()->aspace, address, access);
+
+        if (status != OK)
+            return status;
+    }
+    if (write)
+        *byte = *value;
+    else
+        *value = *byte;
+    return OK;
+}
+
+/* --- What a page table may say. --- */
+
+static void check_mapping(const struct region *region, const struct mapping *mapping)
+{
+    uint64_t index = (mapping->address - region->base + region->vmo_offset) >> PAGE_SHIFT;
+    struct page *page = slot_any_page(page_list_get(&region->vmo->pages, index));
+    paddr_t frame = page_to_phys(page ? page : zero_frame);
+
+    if (index >= region->vmo->size >> PAGE_SHIFT)
+        fail("0x%lx is mapped beyond the end of its VMO", mapping->address);
+    if (mapping->frame != frame)
+        fail("0x%lx is mapped to %s, but page %lu of the VMO is %s", mapping->address,
+             mapping->frame == page_to_phys(zero_frame) ? "the frame of zeros" : "a stale frame", index,
+             page ? "another frame" : "absent");
+    if (mapping->flags & ~region->flags)
+        fail("0x%lx is mapped with rights %u, its region has %u", mapping->address, mapping->flags, region->flags);
+    if ((mapping->flags & MMU_WRITE) && (!page || !vmo_page_writable(region->vmo, page)))
+        fail("0x%lx is mapped writable, but page %lu is %s", mapping->address, index, page ? "clean" : "zero");
+}
+
+void check_mappings(struct aspace *aspace)
+{
+    struct mapping mapping;
+
+    mutex_lock(&aspace->lock);
+    for (uint64_t i = 0; mmu_mapping(&aspace->mmu, i, &mapping); i++) {
+        struct region *region = aspace_find_region(aspace, mapping.address);
+
+        if (!region)
+            fail("0x%lx is mapped without a region", mapping.address);
+        vmo_lock(region->vmo);
+        check_mapping(region, &mapping);
+        vmo_unlock(region->vmo);
+    }
+    mutex_unlock(&aspace->lock);
+}

@@ -1,0 +1,100 @@
+/*
+ * host.h: what drivers of kernel code on the host have: choices, checks, and a fake machine.
+ *
+ * A driver asks choose() for everything it does.  Choices come from a seed, or from a fuzzer's bytes; so each
+ * driver is a random test and a fuzz target in one.  The driver runs as the *director*: a thread of its own
+ * process that calls the kernel, and decides when the simulated threads run.
+ */
+#pragma once
+
+#include <stdio.h>
+
+#include "lib/string.h"
+#include "task/process.h"
+#include "task/sched.h"
+#include "vm/vmo.h"
+
+/* --- Choices. --- */
+
+void choices_from_seed(uint64_t seed);
+void choices_from_bytes(const uint8_t *bytes, size_t size);
+bool choices_left(void);                        /* a seed never ends; bytes do, and then every choice is 0 */
+uint64_t choose(uint64_t limit);                /* 0 .. limit - 1 */
+static inline uint64_t choose_between(uint64_t low, uint64_t high) { return low + choose(high - low + 1); }
+static inline bool one_in(uint64_t n)           { return choose(n) == 0; }
+
+/* --- Checks.  A failure prints the driver, its seed and the last steps, and aborts. --- */
+
+void step(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void fail_at(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#define fail(...) fail_at(__FILE__, __LINE__, __VA_ARGS__)
+#define check(condition) \
+    do { \
+        if (!(condition)) \
+            fail("check failed: %s", #condition); \
+    } while (0)
+#define check_equal(found, expected) \
+    do { \
+        long long found_ = (long long)(found), expected_ = (long long)(expected); \
+        if (found_ != expected_) \
+            fail("%s is %lld (0x%llx), not %lld (0x%llx) = %s", #found, found_, found_, expected_, expected_, \
+                 #expected); \
+    } while (0)
+
+/* --- Drivers. --- */
+
+struct driver {
+    const char *name, *what;
+    void (*run)(uint32_t steps);                /* stops earlier when !choices_left() */
+    uint32_t steps;                             /* by default */
+};
+
+extern const struct driver drivers[];           /* ends with a NULL name */
+/* Run it and check that every frame, heap object and kernel object has gone. */
+void driver_run(const struct driver *driver, uint32_t steps);
+
+/* --- Memory (fake_memory.c). --- */
+
+uint64_t frames_live(void);
+uint64_t frames_live_of_kind(uint8_t kind);
+uint64_t heap_live(void);                       /* objects */
+/* The n-th allocation from now on fails, n counted from 1; 0: none.  allocation_failed says whether it was reached. */
+void fail_allocation(uint64_t n);
+bool allocation_failed(void);
+
+/* --- Address translation (fake_mmu.c). --- */
+
+/* Memory that every process has, for arguments and results; closed: copies to and from it fail. */
+#define WINDOW_BASE 0x20000000ul
+#define WINDOW_SIZE 0x100000ul
+extern uint8_t window[WINDOW_SIZE];
+extern bool window_closed;
+
+struct mapping { vaddr_t address; paddr_t frame; uint32_t flags; };
+
+/* Mapping number i of an address space; false beyond the last. */
+bool mmu_mapping(const struct arch_mmu *mmu, uint64_t i, struct mapping *out_mapping);
+/* A load or store of user code at address: faults until it succeeds; *value is read or written. */
+status_t user_access(uint64_t address, bool write, uint8_t *value);
+/* Every mapping shows the page that its VMO holds, and is writable only if that page is.  Family locks are taken. */
+void check_mappings(struct aspace *aspace);
+
+/* --- Threads and time (fake_sched.c, fake_machine.c). --- */
+
+void machine_start(void);                       /* once */
+struct process *director_process(void);
+/* A thread that runs body(argument) as user code would, in a process that starts with it if it is new.  A reference. */
+struct thread *spawn(struct process *process, void (*body)(void *), void *argument);
+bool thread_ended(struct thread *thread);
+bool thread_blocked(struct thread *thread);
+/* Let one simulated thread run until it sleeps or is overtaken: false if none can. */
+bool run_one(void);
+/* Let all run until none can. */
+void run_all(void);
+/* The odds, one in `n`, that a thread is overtaken where it takes its first spinlock; 0: never. */
+void interleave_odds(uint32_t n);
+/* Move the clock, and let the timers expire that are due. */
+void advance_time(uint64_t nanoseconds);
+/* What the kernel printed since last asked for. */
+const char *console_text(void);
