@@ -271,13 +271,15 @@ static bool user_range_valid(uint64_t address, uint64_t length)
            range_inside(address, page_ceil(length), USER_TOP);
 }
 
+/* Region by region: between them nothing is mapped, and walking there would cost most of it. */
 static void unmap_regions(struct aspace *aspace, uint64_t address, uint64_t length)
 {
     struct region *region;
 
-    arch_mmu_unmap(&aspace->mmu, address, length);
-    while ((region = first_region(aspace, address)) && region->base < address + length)
+    while ((region = first_region(aspace, address)) && region->base < address + length) {
+        arch_mmu_unmap(&aspace->mmu, region->base, region->length);
         region_free(aspace, region);
+    }
 }
 
 status_t aspace_unmap(struct aspace *aspace, uint64_t address, uint64_t length)

@@ -91,9 +91,9 @@ static void call_without_a_stack(void)    /* a system call needs none; the retur
 
 static void unmap_the_stack(void)
 {
-    uintptr_t page = (uintptr_t)__builtin_frame_address(0) & -PAGE_SIZE;
+    uintptr_t from = ((uintptr_t)__builtin_frame_address(0) & -PAGE_SIZE) - 4 * PAGE_SIZE;
 
-    sys_vm_unmap(process_self(), page - 4 * PAGE_SIZE, 8 * PAGE_SIZE);
+    sys_vm_unmap(process_self(), from, USER_TOP - from);
 }
 
 static void unmap_all(void)
