@@ -49,6 +49,7 @@ static struct port *port;
 static bool port_closed, pager_closed;
 static struct model models[VMOS];
 static struct actor actors[ACTORS];
+static bool overtaking;                         /* threads are overtaken anywhere */
 static uint64_t last_key;
 static uint64_t detached_keys[64];              /* VMOs that are gone and whose COMPLETE has not come */
 static uint32_t detached_key_count;
@@ -125,6 +126,9 @@ static void check_status(const struct actor *actor)
     case ERR_TIMED_OUT:
         explained = model->timed_out;
         break;
+    case ERR_NO_MEMORY:                         /* it overtook the director and met the failure meant for him */
+        explained = overtaking;
+        break;
     default:
         break;
     }
@@ -162,19 +166,17 @@ static void start_actor(struct actor *actor)
     actor->thread = spawn(actor->process, actor_body, actor);
 }
 
-/* Packets for what these threads wanted may be on their way, or taken. */
-static void abandon_asked(void)
+/* Threads that asked for pages of this VMO go away, or look again before everything has come. */
+static void abandon(struct model *model)
 {
-    for (uint32_t i = 0; i < VMOS; i++)
-        for (uint32_t page = 0; page < PAGES; page++)
-            models[i].abandoned[page] = true;
+    memset(model->abandoned, true, sizeof model->abandoned);
 }
 
 static void kill_actor(struct actor *actor)
 {
     step("kill actor %u", actor->slot);
     actor->killed = true;
-    abandon_asked();
+    abandon(actor->model);
     if (one_in(2))
         thread_kill(actor->thread);
     else
@@ -295,7 +297,8 @@ static void supply(struct model *model, uint64_t first, uint64_t count)
                                 : model->detached ? ERR_BAD_STATE : OK;
     struct vmo *aux = make_aux(model, first, count, offset);
 
-    answered(model, first, count);
+    if (expected == OK)
+        answered(model, first, count);
     fail_allocation(one_in(8) ? choose_between(1, 4) : 0);
     status = pager_supply_pages(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, aux, offset);
     step("supply %lu pages from %lu of key %lu: %d", count, first, model->key, status);
@@ -317,7 +320,9 @@ static void fail_pages(struct model *model, uint64_t first, uint64_t count)
 
     step("fail %lu pages from %lu of key %lu", count, first, model->key);
     model->failed = true;
-    answered(model, first, count);
+    abandon(model);
+    if (expected == OK)
+        answered(model, first, count);
     check_equal(pager_fail_pages(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, (uint64_t)codes[choose(3)]), expected);
     check_equal(pager_fail_pages(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, 5), ERR_INVALID_ARGS);
 }
@@ -352,6 +357,7 @@ static void set_size(struct model *model)
 
     step("key %lu: %lu pages", model->key, pages);
     model->shrank = true;
+    abandon(model);
     if (pages < model->vmo->size >> PAGE_SHIFT)
         answered(model, pages, PAGES - pages);
     for (uint64_t page = pages; page < PAGES; page++)
@@ -383,7 +389,7 @@ static void peek(struct model *model)
     if (status == OK)
         check_content(model, page, window[0x70000]);
     else
-        check_equal(status, inside ? ERR_SHOULD_WAIT : ERR_OUT_OF_RANGE);
+        check_equal(status, !inside ? ERR_OUT_OF_RANGE : model->detached ? ERR_BAD_STATE : ERR_SHOULD_WAIT);
 }
 
 /* --- Beginnings and ends. --- */
@@ -432,7 +438,6 @@ static void close_pager(void)
         models[i].detached = true;
         memset(models[i].asked, 0, sizeof models[i].asked);
     }
-    detached_key_count = 0;                     /* those still unread are withdrawn or stay: either is right */
     object_drop_handle(pager_object(pager));
 }
 
@@ -597,6 +602,7 @@ static void pager_step(void)
 
 static void drive(uint32_t steps, uint32_t odds)
 {
+    overtaking = odds > 0;
     new_world();
     while (steps-- > 0 && choices_left()) {
         interleave_odds(odds);
