@@ -66,7 +66,7 @@ static void prune(struct page_list *list, uint64_t index)
     }
 }
 
-/* Make the tree high enough for index. */
+/* Make the tree high enough for index: an empty one at once, so that no empty node hangs below its first slot. */
 static status_t grow(struct page_list *list, uint64_t index)
 {
     while (!fits(list, index)) {
@@ -79,7 +79,9 @@ static status_t grow(struct page_list *list, uint64_t index)
             root->used = 1;
         }
         list->root = root;
-        list->height++;
+        do {
+            list->height++;
+        } while (root->used == 0 && !fits(list, index));
     }
     return OK;
 }
@@ -112,8 +114,10 @@ status_t page_list_set(struct page_list *list, uint64_t index, slot_t slot)
     uintptr_t *place;
 
     assert(slot != SLOT_EMPTY);
-    if (!leaf) {
-        if (list->root)
+    if (!leaf) {                /* give back the nodes made for nothing */
+        if (list->used == 0)
+            page_list_destroy(list);
+        else
             prune(list, index);
         return ERR_NO_MEMORY;
     }

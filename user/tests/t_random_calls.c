@@ -408,20 +408,15 @@ TEST(ten_thousand_random_calls_leave_nothing_behind)
     CHECK_EQ(exit_code_of(start_helper("nothing", HANDLE_INVALID)), 0);    /* has this program's memory grow */
     info_system_t before = system_info();
 
-    run_child(random_seed());                   /* the kernel's caches grow to what this needs */
-    CHECK(comes_true(objects_are_as_before, &before));
-    before = system_info();
-
-    /* The heap keeps a frame more or less, as it happens; what leaks would leak every time. */
-    for (unsigned round = 0; round < 6; round++) {
+    /* The kernel's caches grow to what this needs, and then no more; what leaks would leak every time. */
+    for (unsigned round = 0; round < 8; round++) {
         run_child(random_seed());
         CHECK(comes_true(objects_are_as_before, &before));
-        if (comes_true_within(SECOND, frames_are_as_before, &before))
+        if (round > 0 && comes_true_within(SECOND, frames_are_as_before, &before))
             return;
+        before = system_info();
     }
-    info_system_t now = system_info();
-    CHECK_EQ(now.frames[FRAME_FREE], before.frames[FRAME_FREE]);
-    CHECK(frames_are_as_before(&before));
+    CHECK(!"each run leaves fewer free frames");
 }
 
 TEST(nothing_is_left)
