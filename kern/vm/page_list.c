@@ -114,10 +114,8 @@ status_t page_list_set(struct page_list *list, uint64_t index, slot_t slot)
     uintptr_t *place;
 
     assert(slot != SLOT_EMPTY);
-    if (!leaf) {                /* give back the nodes made for nothing */
-        if (list->used == 0)
-            page_list_destroy(list);
-        else
+    if (!leaf) {
+        if (list->root)
             prune(list, index);
         return ERR_NO_MEMORY;
     }

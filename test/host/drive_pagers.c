@@ -295,7 +295,11 @@ static void supply(struct model *model, uint64_t first, uint64_t count)
     status_t status, expected = first + count > model->vmo->size >> PAGE_SHIFT ? ERR_OUT_OF_RANGE
                                 : model->detached ? ERR_BAD_STATE : OK;
     struct vmo *aux = make_aux(model, first, count, offset);
+    uint64_t size = aux->size, mapped = 0;
 
+    if (one_in(4))
+        check_equal(aspace_map(director_process()->aspace, VM_READ | VM_WRITE | VM_MAP_RANGE, VM_READ | VM_WRITE, 0, aux, 0,
+                               size, &mapped), OK);
     if (expected == OK)
         answered(model, first, count);
     fail_allocation(one_in(8) ? choose_between(1, 4) : 0);
@@ -306,6 +310,10 @@ static void supply(struct model *model, uint64_t first, uint64_t count)
     else
         check_equal(status, expected);
     check_equal(aux->resident, 0);
+    if (mapped) {
+        check_mappings(director_process()->aspace);
+        check_equal(aspace_unmap(director_process()->aspace, mapped, size), OK);
+    }
     object_unref(&aux->object);
     if (status == ERR_NO_MEMORY)
         supply(model, first, count);
