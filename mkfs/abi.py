@@ -15,6 +15,7 @@ class Call:
     meaning: str
     statuses: list
     parameters: list = field(default_factory=list)      # (type, name)
+    needs: list = field(default_factory=list)           # rights of its handles, in their order
     group: str = ""
 
     def prototype(self):
@@ -23,7 +24,8 @@ class Call:
 
 
 def declare(kind, name):
-    """One parameter as user code sees it: OUT(T) and IN(T) are pointers."""
+    """One parameter as user code sees it: OUT(T) and IN(T) are pointers, OBJECT(T) is a handle."""
+    kind = re.sub(r"^OBJECT\(.*\)$", "handle_t", kind)
     pointer = re.fullmatch(r"(IN|OUT)\((.*)\)", kind)
     if not pointer:
         return f"{kind} {name}"
@@ -46,7 +48,7 @@ def split_arguments(text):
 
 
 def entries(text, macro):
-    """(position, arguments) of every `macro(...)` that begins a line."""
+    """(position, arguments) of every `macro(...)` that begins a line; `macro` is a pattern."""
     for match in re.finditer(rf"^{macro}\(", text, re.M):
         end, depth, quoted = match.end(), 1, False
         while depth:
@@ -61,10 +63,15 @@ def system_calls():
     text = (ABI / "syscalls.def").read_text()
     headings = [(m.start(), m[1]) for m in re.finditer(r"^/\* (.*)\. \*/$", text, re.M)]
     calls = []
-    for position, arguments in entries(text, "SYSCALL"):
+    for position, arguments in entries(text, "SYSCALL(?:_ON|_HELD)?"):
+        handles = ""
+        if arguments[2].startswith("FIRST("):           # SYSCALL_ON and _HELD
+            handles = arguments[2]
+            arguments[1:3] = ["status_t", arguments[1]]
         number, result, name, meaning, statuses, count, *rest = arguments
         call = Call(int(number, 0), result, name, meaning.strip('"'), statuses.strip('"').split())
         call.parameters = list(zip(rest[0::2], rest[1::2]))
+        call.needs = [re.findall(r"RIGHT_(?!NONE)(\w+)", wanted) for wanted in handles.split("SECOND")]
         call.group = next((title for at, title in reversed(headings) if at < position), "")
         if len(rest) != 2 * int(count):
             raise ValueError(f"syscalls.def: {name} says {count} arguments and has {len(rest) / 2}")

@@ -25,7 +25,9 @@ def table(heads, rows):
 
 def describe(call):
     text = f"### sys_{call.name}\n\n```c\n{call.prototype()}    /* {call.number:#04x} */\n```\n\n"
-    text += call.meaning + "\n"
+    text += call.meaning
+    needs = [f"`{name}`: {', '.join(rights)}" for (_, name), rights in zip(call.parameters, call.needs) if rights]
+    text += f" Needs {'; '.join(needs)}.\n" if needs else "\n"
     if call.statuses:
         text += "\nStatuses: " + ", ".join(f"`ERR_{status}`" for status in call.statuses) + ".\n"
     return text

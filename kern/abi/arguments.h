@@ -2,7 +2,8 @@
  * arguments.h: the only macros that know how many arguments a system call has.
  *
  * PARAMETERS(n, type, name, ...)  ->  `type name, ...`, or `void`
- * FROM_WORDS(n, type, name, ...)  ->  `(type)w0, (type)w1, ...`: words of the trap to typed arguments
+ * FROM_WORDS(n, type, name, ...)  ->  `(type)w0, (type)w1, (type)words[2], ...`: words of the trap to
+ *     typed arguments (kern/sys/syscall.c)
  */
 #pragma once
 
@@ -20,14 +21,14 @@
 #define FROM_WORDS_0()
 #define FROM_WORDS_1(t0, a0) (t0)w0
 #define FROM_WORDS_2(t0, a0, t1, a1) (t0)w0, (t1)w1
-#define FROM_WORDS_3(t0, a0, t1, a1, t2, a2) (t0)w0, (t1)w1, (t2)w2
-#define FROM_WORDS_4(t0, a0, t1, a1, t2, a2, t3, a3) (t0)w0, (t1)w1, (t2)w2, (t3)w3
+#define FROM_WORDS_3(t0, a0, t1, a1, t2, a2) (t0)w0, (t1)w1, (t2)words[2]
+#define FROM_WORDS_4(t0, a0, t1, a1, t2, a2, t3, a3) (t0)w0, (t1)w1, (t2)words[2], (t3)words[3]
 #define FROM_WORDS_5(t0, a0, t1, a1, t2, a2, t3, a3, t4, a4) \
-    (t0)w0, (t1)w1, (t2)w2, (t3)w3, (t4)w4
+    (t0)w0, (t1)w1, (t2)words[2], (t3)words[3], (t4)words[4]
 #define FROM_WORDS_6(t0, a0, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5) \
-    (t0)w0, (t1)w1, (t2)w2, (t3)w3, (t4)w4, (t5)w5
+    (t0)w0, (t1)w1, (t2)words[2], (t3)words[3], (t4)words[4], (t5)words[5]
 #define FROM_WORDS_7(t0, a0, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6) \
-    (t0)w0, (t1)w1, (t2)w2, (t3)w3, (t4)w4, (t5)w5, (t6)w6
+    (t0)w0, (t1)w1, (t2)words[2], (t3)words[3], (t4)words[4], (t5)words[5], (t6)words[6]
 #define FROM_WORDS_8(t0, a0, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6, t7, a7) \
-    (t0)w0, (t1)w1, (t2)w2, (t3)w3, (t4)w4, (t5)w5, (t6)w6, (t7)w7
+    (t0)w0, (t1)w1, (t2)words[2], (t3)words[3], (t4)words[4], (t5)words[5], (t6)words[6], (t7)words[7]
 #define FROM_WORDS(n, ...) FROM_WORDS_##n(__VA_ARGS__)

@@ -165,7 +165,6 @@ status_t block_submit(struct block *block, struct port *port, uint64_t key, uint
         .content = { .key = key, .type = PKT_BLOCK,
                      .block = { .op = op, .dev_offset = offset, .length = length } },
         .dequeued = packet_dequeued,
-        .source = &block->object,
     };
     if (op == BLOCK_FLUSH && !disk_can_flush(block->disk))
         transfer_done(&transfer->request, OK);

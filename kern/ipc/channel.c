@@ -10,7 +10,7 @@
  * Locks: pair.lock guards both ends and is held while their signals change.  Messages are destroyed
  * with it released, because that closes handles.
  */
-#include "ipc/message.h"
+#include "ipc/channel.h"
 
 #include "mm/heap.h"
 #include "task/process.h"
@@ -28,18 +28,21 @@ struct channel {
     bool closed;
 };
 
+/* A thread in channel_call.  On its stack; linked until the reply came or the thread gave up. */
+struct channel_call {
+    struct list_node link;                  /* channel->calls */
+    struct thread *thread;
+    uint32_t transaction;
+    status_t failure;                       /* why no reply will come */
+    struct message *reply;
+};
+
 struct channel_pair {
     struct spinlock lock;                   /* RANK_CHANNEL */
     atomic_uint ends;                       /* not destroyed yet */
     uint32_t last_transaction;              /* lock */
     struct channel end[2];
 };
-
-struct channel *channel_from_object(struct object *object)
-{
-    assert(object->ops == &channel_ops);
-    return (struct channel *)object;
-}
 
 static struct channel *peer_of(const struct channel *channel)
 {
@@ -53,20 +56,14 @@ bool channel_is_end(const struct channel *channel, const struct object *object)
     return object == &channel->object || object == &peer_of(channel)->object;
 }
 
-uint64_t channel_peer_koid(const struct channel *channel)
+status_t channel_create(struct object *out_ends[2])
 {
-    return peer_of(channel)->object.koid;
-}
-
-status_t channel_create(struct channel **out_a, struct channel **out_b)
-{
-    struct channel_pair *pair = heap_alloc(sizeof(*pair));
+    struct channel_pair *pair = heap_alloc_zeroed(sizeof(*pair));
 
     if (!pair)
         return ERR_NO_MEMORY;
     spin_init(&pair->lock, RANK_CHANNEL);
     atomic_init(&pair->ends, 2);
-    pair->last_transaction = 0;
     for (uint32_t i = 0; i < 2; i++) {
         struct channel *end = &pair->end[i];
 
@@ -74,11 +71,9 @@ status_t channel_create(struct channel **out_a, struct channel **out_b)
         end->pair = pair;
         list_init(&end->messages);
         list_init(&end->calls);
-        end->message_count = end->message_bytes = 0;
-        end->closed = false;
+        out_ends[i] = &end->object;
     }
-    *out_a = &pair->end[0];
-    *out_b = &pair->end[1];
+    object_relate(out_ends[0], out_ends[1]);
     return OK;
 }
 
@@ -137,25 +132,21 @@ status_t channel_write(struct channel *channel, struct message *message)
     return status;
 }
 
-status_t channel_read(struct channel *channel, struct channel_read *read)
+status_t channel_read(struct channel *channel, const struct channel_read *read)
 {
     struct channel *peer = peer_of(channel);
+    struct message *message = NULL;
+    status_t status;
 
     spin_lock(&channel->pair->lock);
-    struct list_node *node = list_first(&channel->messages);
-
-    if (!node) {
-        status_t status = peer->closed ? ERR_PEER_CLOSED : ERR_SHOULD_WAIT;
-
-        spin_unlock(&channel->pair->lock);
-        return status;
+    if (list_empty(&channel->messages)) {
+        status = peer->closed ? ERR_PEER_CLOSED : ERR_SHOULD_WAIT;
+    } else {
+        message = list_entry(list_first(&channel->messages), struct message, link);
+        status = message_take(message, read);
     }
-
-    struct message *message = list_entry(node, struct message, link);
-    status_t status = message_take(message, read);
-
     if (status == OK) {
-        list_remove(node);
+        list_remove(&message->link);
         channel->message_count--;
         channel->message_bytes -= message->num_bytes;
         if (channel->message_count == 0)
@@ -192,43 +183,28 @@ static status_t wait_for_reply(struct channel *channel, struct channel_call *cal
     return call->failure;
 }
 
-status_t channel_call(struct channel *channel, struct channel_call *call, struct message *message,
-                      int64_t deadline, struct channel_read *read)
+status_t channel_call(struct channel *channel, struct message *message, int64_t deadline,
+                      struct message **out_reply)
 {
     struct channel_pair *pair = channel->pair;
+    struct channel_call call = { .thread = current_thread() };
 
     spin_lock(&pair->lock);
-    call->transaction = TRANSACTION_KERNEL | pair->last_transaction++;
-    call->thread = current_thread();
-    call->failure = OK;
-    call->reply = NULL;
-    message_fill(message, 0, &call->transaction, sizeof(call->transaction));
+    call.transaction = TRANSACTION_KERNEL | pair->last_transaction++;
+    message_fill(message, 0, &call.transaction, sizeof(call.transaction));
 
     status_t status = channel->closed ? ERR_CANCELED : write_locked(channel, message, true);
     bool sent = status == OK;
 
     if (sent) {
-        list_push_back(&channel->calls, &call->link);
-        status = wait_for_reply(channel, call, deadline);
+        list_push_back(&channel->calls, &call.link);
+        status = wait_for_reply(channel, &call, deadline);
     }
     spin_unlock(&pair->lock);
     if (!sent)
         message_destroy(message);
-    return status == OK ? channel_call_finish(call, read) : status;
-}
-
-status_t channel_call_finish(struct channel_call *call, struct channel_read *read)
-{
-    status_t status = message_take(call->reply, read);
-
-    if (status != ERR_USER_FAULT)
-        message_destroy(call->reply);
+    *out_reply = call.reply;
     return status;
-}
-
-void channel_call_abandon(struct channel_call *call)
-{
-    message_destroy(call->reply);
 }
 
 /* --- The end. --- */
@@ -248,7 +224,7 @@ static void fail_calls(struct channel *channel, status_t status)
 
 static void channel_unreachable(struct object *object)
 {
-    struct channel *channel = channel_from_object(object);
+    struct channel *channel = container_of(object, struct channel, object);
     struct channel *peer = peer_of(channel);
     struct list_node *node;
     struct list unread;
@@ -270,7 +246,7 @@ static void channel_unreachable(struct object *object)
 
 static void channel_destroy(struct object *object)
 {
-    struct channel *channel = channel_from_object(object);
+    struct channel *channel = container_of(object, struct channel, object);
 
     if (!channel->closed)
         channel_unreachable(object);

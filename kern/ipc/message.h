@@ -1,24 +1,39 @@
 /*
- * message.h: what channel.c knows of a message.
+ * message.h: the content of a channel message: bytes, and handles that belong to no process.
  */
 #pragma once
 
-#include "ipc/channel.h"
+#include "object/handle.h"
 
 struct message {
     struct list_node link;              /* channel_pair.lock while queued */
-    uint32_t num_bytes, num_handles, frame_count;
-    union {
-        char *bytes;                    /* frame_count == 0: behind the handles */
-        void **frames;                  /* else one pointer a page, behind the handles */
-    };
+    uint32_t num_bytes, num_handles;
+    uint32_t frame_count;               /* 0: the bytes lie behind the pieces */
+    char **pieces;                      /* behind the handles: where each page of the bytes lies */
     struct handle_slot handles[];
 };
 
+/* Where a message is to be put: buffers, their room, and where the user wants the actual counts (or 0). */
+struct channel_read {
+    uaddr_t bytes, handles;
+    uint32_t num_bytes, num_handles;
+    uaddr_t actual_bytes_at, actual_handles_at;
+};
+
+/* A message with room for num_bytes and num_handles; NO_MEMORY. */
+status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message **out_message);
+/* Where the bytes from `offset` on lie, and how many of the `length` wanted lie there in one piece. */
+char *message_piece(const struct message *message, uint32_t offset, uint32_t length, uint32_t *out_length);
+/* From the kernel (transaction ids, the first process' start message). */
+void message_fill(struct message *message, uint32_t offset, const void *from, uint32_t length);
+void message_set_handle(struct message *message, uint32_t index, struct handle_slot slot);
 /* The first four bytes; 0 if there are fewer. */
 uint32_t message_transaction(const struct message *message);
 /*
- * Copy the content to the current process with faults disabled; its handles are moved on success.  The message itself
- * stays the caller's.  BUFFER_TOO_SMALL, ERR_USER_FAULT, NO_MEMORY, NO_RESOURCES: nothing has moved.
+ * Copy the content to the current process with faults disabled; its handles are moved on success.  The actual counts are
+ * stored with OK and with BUFFER_TOO_SMALL.  The message itself stays the caller's.  BUFFER_TOO_SMALL, ERR_USER_FAULT,
+ * NO_MEMORY, NO_RESOURCES: nothing has moved.
  */
-status_t message_take(struct message *message, struct channel_read *read);
+status_t message_take(struct message *message, const struct channel_read *read);
+/* Close its handles, free it. */
+void message_destroy(struct message *message);

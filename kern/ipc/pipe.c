@@ -33,25 +33,12 @@ struct pipe_ring {
     struct pipe reader, writer;
 };
 
-struct pipe *pipe_from_object(struct object *object)
-{
-    assert(object->ops == &pipe_ops);
-    return (struct pipe *)object;
-}
-
-bool pipe_is_writer(const struct pipe *pipe)
+static bool is_writer(const struct pipe *pipe)
 {
     return pipe == &pipe->ring->writer;
 }
 
-uint64_t pipe_peer_koid(const struct pipe *pipe)
-{
-    const struct pipe_ring *ring = pipe->ring;
-
-    return pipe_is_writer(pipe) ? ring->reader.object.koid : ring->writer.object.koid;
-}
-
-status_t pipe_create(struct pipe **out_reader, struct pipe **out_writer)
+status_t pipe_create(struct object *out_ends[2])
 {
     struct pipe_ring *ring = heap_alloc_zeroed(sizeof(*ring));
 
@@ -63,9 +50,10 @@ status_t pipe_create(struct pipe **out_reader, struct pipe **out_writer)
     wait_queue_init(&ring->writers);
     object_init(&ring->reader.object, &pipe_ops, 0);
     object_init(&ring->writer.object, &pipe_ops, SIGNAL_WRITABLE);
+    object_relate(&ring->reader.object, &ring->writer.object);
     ring->reader.ring = ring->writer.ring = ring;
-    *out_reader = &ring->reader;
-    *out_writer = &ring->writer;
+    out_ends[0] = &ring->reader.object;
+    out_ends[1] = &ring->writer.object;
     return OK;
 }
 
@@ -114,25 +102,34 @@ static char *ring_piece(struct pipe_ring *ring, uint64_t at, size_t *out_length)
     return *frame + offset;
 }
 
-/* Copy out up to `length` bytes that are there; the bytes that were copied are taken. */
-static size_t take_bytes(struct pipe_ring *ring, uaddr_t to, size_t length)
+/*
+ * Move bytes between the ring from position `at` on and user memory.  *out_done bytes were moved,
+ * also on error.
+ */
+static status_t move_bytes(struct pipe_ring *ring, uint64_t at, uaddr_t user, size_t length,
+                           bool into_ring, size_t *out_done)
 {
-    size_t done = 0;
+    size_t done = 0, missing = 0;
 
-    length = min_u64(length, bytes_inside(ring));
-    while (done < length) {
+    while (done < length && missing == 0) {
         size_t part = length - done;
-        const char *from = ring_piece(ring, ring->taken + done, &part);
-        size_t missing = arch_copy_to_user(to + done, from, part);
+        char *piece = ring_piece(ring, at + done, &part);
 
-        done += part - missing;
-        if (missing > 0)
+        if (!piece)
             break;
+        if (into_ring)
+            missing = arch_copy_from_user(piece, user + done, part);
+        else
+            missing = arch_copy_to_user(user + done, piece, part);
+        done += part - missing;
     }
-    ring->taken += done;
-    if (bytes_inside(ring) == 0)
-        ring->written = ring->taken = 0;
-    return done;
+    *out_done = done;
+    if (done == length)
+        return OK;
+    if (missing == 0)
+        return ERR_NO_MEMORY;
+    return user_missing(user + done, into_ring ? min_u64(length - done, PIPE_ATOMIC) : 1,
+                        !into_ring);
 }
 
 status_t pipe_read(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *out_actual)
@@ -141,7 +138,7 @@ status_t pipe_read(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *out
     status_t status = OK;
 
     *out_actual = 0;
-    if (pipe_is_writer(pipe))
+    if (is_writer(pipe))
         return ERR_ACCESS_DENIED;
     if (length == 0)
         return OK;
@@ -150,44 +147,17 @@ status_t pipe_read(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *out
     while (status == OK && bytes_inside(ring) == 0 && !ring->writer.closed)
         status = wait_queue_sleep(&ring->readers, &ring->lock, DEADLINE_INFINITE, WAIT_KILLABLE);
     if (status == OK && bytes_inside(ring) > 0) {
-        *out_actual = take_bytes(ring, buffer, length);
-        if (*out_actual > 0)
+        status = move_bytes(ring, ring->taken, buffer, min_u64(length, bytes_inside(ring)), false,
+                            out_actual);
+        if (*out_actual > 0) {
+            status = OK;
+            ring->taken += *out_actual;
+            if (bytes_inside(ring) == 0)
+                ring->written = ring->taken = 0;
             ring_changed(ring);
-        else
-            status = ERR_USER_FAULT;
-    }
-    spin_unlock(&ring->lock);
-    return status;
-}
-
-/*
- * Copy in `length` bytes, for which there is room.  With `whole` they count only if all of them
- * came, else as many as came count.
- */
-static status_t put_bytes(struct pipe_ring *ring, uaddr_t from, size_t length, bool whole,
-                          size_t *out_done)
-{
-    status_t status = OK;
-    size_t done = 0;
-
-    while (status == OK && done < length) {
-        size_t part = length - done;
-        char *to = ring_piece(ring, ring->written + done, &part);
-
-        if (!to) {
-            status = ERR_NO_MEMORY;
-        } else {
-            size_t missing = arch_copy_from_user(to, from + done, part);
-
-            done += part - missing;
-            if (missing > 0)
-                status = ERR_USER_FAULT;
         }
     }
-    if (whole && status != OK)
-        done = 0;
-    ring->written += done;
-    *out_done = done;
+    spin_unlock(&ring->lock);
     return status;
 }
 
@@ -199,7 +169,7 @@ status_t pipe_write(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *ou
     status_t status = OK;
 
     *out_actual = 0;
-    if (!pipe_is_writer(pipe))
+    if (!is_writer(pipe))
         return ERR_ACCESS_DENIED;
 
     spin_lock(&ring->lock);
@@ -212,11 +182,14 @@ status_t pipe_write(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *ou
         } else {
             size_t done;
 
-            status = put_bytes(ring, buffer + *out_actual,
-                               min_u64(length - *out_actual, bytes_free(ring)), whole, &done);
-            *out_actual += done;
-            if (done > 0)
-                ring_changed(ring);
+            status = move_bytes(ring, ring->written, buffer + *out_actual,
+                                min_u64(length - *out_actual, bytes_free(ring)), true, &done);
+            if (status == OK || !whole) {
+                ring->written += done;
+                *out_actual += done;
+                if (done > 0)
+                    ring_changed(ring);
+            }
         }
     }
     spin_unlock(&ring->lock);
@@ -225,9 +198,9 @@ status_t pipe_write(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *ou
 
 static void pipe_unreachable(struct object *object)
 {
-    struct pipe *pipe = pipe_from_object(object);
+    struct pipe *pipe = container_of(object, struct pipe, object);
     struct pipe_ring *ring = pipe->ring;
-    struct pipe *peer = pipe_is_writer(pipe) ? &ring->reader : &ring->writer;
+    struct pipe *peer = is_writer(pipe) ? &ring->reader : &ring->writer;
 
     spin_lock(&ring->lock);
     pipe->closed = true;
@@ -241,7 +214,7 @@ static void pipe_unreachable(struct object *object)
 
 static void pipe_destroy(struct object *object)
 {
-    struct pipe *pipe = pipe_from_object(object);
+    struct pipe *pipe = container_of(object, struct pipe, object);
     struct pipe_ring *ring = pipe->ring;
 
     if (!pipe->closed)

@@ -20,9 +20,6 @@
 
 #include "mm/heap.h"
 
-/* A packet that sys_port_queue made. */
-struct user_packet { struct packet packet; };
-
 struct wait_record {
     struct observer observer;
     struct packet packet;
@@ -34,23 +31,17 @@ struct wait_record {
     bool persistent;
 };
 
-struct port *port_from_object(struct object *object)
-{
-    assert(object->ops == &port_ops);
-    return (struct port *)object;
-}
-
 static void port_destroy(struct object *object)
 {
-    struct port *port = port_from_object(object);
+    struct port *port = container_of(object, struct port, object);
 
     assert(list_empty(&port->packets) && list_empty(&port->waits));
     heap_free(port);
 }
 
-status_t port_create(struct port **out_port)
+status_t port_create(struct object **out_port)
 {
-    struct port *port = heap_alloc(sizeof(*port));
+    struct port *port = heap_alloc_zeroed(sizeof(*port));
 
     if (!port)
         return ERR_NO_MEMORY;
@@ -59,9 +50,7 @@ status_t port_create(struct port **out_port)
     list_init(&port->packets);
     list_init(&port->waits);
     wait_queue_init(&port->readers);
-    port->user_packets = 0;
-    port->closed = false;
-    *out_port = port;
+    *out_port = &port->object;
     return OK;
 }
 
@@ -96,30 +85,30 @@ bool port_withdraw(struct port *port, struct packet *packet)
     return queued;
 }
 
+/* Of a packet that port_queue_user made. */
 static void user_packet_dequeued(struct packet *packet)
 {
-    heap_free(container_of(packet, struct user_packet, packet));
+    heap_free(packet);
 }
 
 status_t port_queue_user(struct port *port, const port_packet_t *content)
 {
-    struct user_packet *user = heap_alloc(sizeof(*user));
+    struct packet *packet = heap_alloc(sizeof(*packet));
 
-    if (!user)
+    if (!packet)
         return ERR_NO_MEMORY;
-    user->packet = (struct packet){ .content = *content, .dequeued = user_packet_dequeued };
-    user->packet.content.type = PKT_USER;
+    *packet = (struct packet){ .content = *content, .dequeued = user_packet_dequeued };
 
     spin_lock(&port->lock);
     bool room = !port->closed && port->user_packets < PORT_MAX_USER_PACKETS;
 
     if (room) {
         port->user_packets++;
-        queue_locked(port, &user->packet, false);
+        queue_locked(port, packet, false);
     }
     spin_unlock(&port->lock);
     if (!room)
-        heap_free(user);
+        heap_free(packet);
     return room ? OK : ERR_SHOULD_WAIT;
 }
 
@@ -163,47 +152,27 @@ static status_t wait_for_packet(struct port *port, int64_t deadline)
     return OK;
 }
 
-status_t port_wait(struct port *port, int64_t deadline, uaddr_t out, size_t count,
-                   size_t *out_taken)
+status_t port_wait(struct port *port, int64_t deadline, uaddr_t out)
 {
-    size_t taken = 0;
-
     spin_lock(&port->lock);
     status_t status = wait_for_packet(port, deadline);
+    struct packet *packet = first_packet(port);
 
-    while (status == OK) {
-        struct packet *packet = first_packet(port);
-
-        if (!packet || taken == count)
-            break;
-        if (arch_copy_to_user(out + taken * sizeof(port_packet_t), &packet->content,
-                              sizeof(port_packet_t)) != 0) {
-            status = ERR_USER_FAULT;
-            break;
-        }
-        taken++;
+    if (status == OK && arch_copy_to_user(out, &packet->content, sizeof(packet->content)) != 0)
+        status = user_missing(out, sizeof(packet->content), true);
+    if (status == OK) {
         dequeue_and_unlock(port, packet);
-        if (taken == count)
-            goto out_unlocked;
-        spin_lock(&port->lock);
+    } else {
+        if (packet)
+            wait_queue_wake_one(&port->readers, false);
+        spin_unlock(&port->lock);
     }
-    if (!list_empty(&port->packets))
-        wait_queue_wake_one(&port->readers, false);
-    spin_unlock(&port->lock);
-
-out_unlocked:
-    *out_taken = taken;
     if (this_hart()->next)
         sched_release_next();
-    return taken > 0 ? OK : status;
+    return status;
 }
 
 /* --- Signals as packets. --- */
-
-static struct wait_record *record_of_packet(struct packet *packet)
-{
-    return container_of(packet, struct wait_record, packet);
-}
 
 /* Give up `count` counts of the record; with the last one it is freed.  No locks held. */
 static void record_release(struct wait_record *record, uint32_t count)
@@ -250,7 +219,7 @@ static void observer_release(struct observer *observer)
 
 static void record_dequeued(struct packet *packet)
 {
-    struct wait_record *record = record_of_packet(packet);
+    struct wait_record *record = container_of(packet, struct wait_record, packet);
     uint32_t counts = 1;
 
     if (!record->persistent && record_claim(record))
@@ -381,8 +350,7 @@ bool port_cancel(struct port *port, struct object *object, uint64_t key)
 /* The last handle is closed: packets are dropped, observers are detached, waiting ends. */
 static void port_unreachable(struct object *object)
 {
-    struct port *port = port_from_object(object);
-    struct wait_record *record;
+    struct port *port = container_of(object, struct port, object);
     struct packet *packet;
 
     spin_lock(&port->lock);
@@ -393,10 +361,7 @@ static void port_unreachable(struct object *object)
         spin_lock(&port->lock);
     }
     spin_unlock(&port->lock);
-    while ((record = claim_any(port, NULL, 0))) {
-        record_detach(record);
-        record_release(record, 1);
-    }
+    port_cancel(port, NULL, 0);
 }
 
 const struct object_ops port_ops = {

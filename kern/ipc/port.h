@@ -31,13 +31,11 @@ struct packet {
     struct list_node link;              /* port.lock; linked = queued */
     port_packet_t content;
     void (*dequeued)(struct packet *);
-    void *source;                       /* who it speaks for: what port_cancel compares; may be NULL */
 };
 
 extern const struct object_ops port_ops;
 
-status_t port_create(struct port **out_port);
-struct port *port_from_object(struct object *object);
+status_t port_create(struct object **out_port);
 
 /*
  * Queue an embedded packet; false if the port is closed.  The waiting reader is woken, by hand-over if hand_over.
@@ -47,13 +45,10 @@ bool port_queue_packet(struct port *port, struct packet *packet, bool hand_over)
 /* Withdraw it if unread: true if it was queued (dequeued is then not called). */
 bool port_withdraw(struct port *port, struct packet *packet);
 
-/* Queue a copy of a USER packet.  SHOULD_WAIT when PORT_MAX_USER_PACKETS are queued. */
+/* Queue a copy of a packet of type USER.  SHOULD_WAIT when PORT_MAX_USER_PACKETS are queued. */
 status_t port_queue_user(struct port *port, const port_packet_t *content);
-/*
- * Take up to `count` packets into user memory.  ERR_USER_FAULT: nothing was taken, make the first packet of `out` writable
- * and call again.  TIMED_OUT, CANCELED.  Sleeps only while there is none.
- */
-status_t port_wait(struct port *port, int64_t deadline, uaddr_t out, size_t count, size_t *out_taken);
+/* Take the oldest packet into user memory.  Sleeps while there is none.  TIMED_OUT, CANCELED, ERR_USER_FAULT: none was taken. */
+status_t port_wait(struct port *port, int64_t deadline, uaddr_t out);
 
 /*
  * Observe `object` and queue SIGNAL packets.  ONCE: one packet.  PERSISTENT: one each time a signal of `signals` becomes
@@ -61,5 +56,5 @@ status_t port_wait(struct port *port, int64_t deadline, uaddr_t out, size_t coun
  * a packet already queued stays when the object's handle closes.  NO_MEMORY; BAD_HANDLE if either has just lost its last handle.
  */
 status_t port_observe(struct port *port, struct object *object, uint64_t key, signals_t signals, uint32_t options);
-/* Drop observers and unread SIGNAL packets for this object and key: true if there were any. */
+/* Drop observers and unread SIGNAL packets for this object (NULL: any) and key: true if there were any. */
 bool port_cancel(struct port *port, struct object *object, uint64_t key);

@@ -24,6 +24,7 @@ void object_init(struct object *object, const struct object_ops *ops, signals_t 
     assert(ops->type < OBJECT_TYPES);
     object->ops = ops;
     object->koid = atomic_fetch_add_explicit(&last_koid, 1, memory_order_relaxed) + 1;
+    object->related_koid = 0;
     atomic_init(&object->references, 1);
     atomic_init(&object->handles, 0);
     atomic_init(&object->unreachable, false);

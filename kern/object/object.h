@@ -28,6 +28,7 @@ struct object {
     /* Immutable. */
     const struct object_ops *ops;
     uint64_t koid;                              /* never reused */
+    uint64_t related_koid;                      /* the other end of a channel or pipe, a thread's process; 0: none */
 
     atomic_uint references;
     atomic_uint handles;                        /* each holds a reference too */
@@ -68,6 +69,12 @@ struct object_reaper {
 
 /* One reference, no handle.  ops->name etc. live for ever. */
 void object_init(struct object *object, const struct object_ops *ops, signals_t signals);
+/* Tell two new objects that they are each other's other end. */
+static inline void object_relate(struct object *a, struct object *b)
+{
+    a->related_koid = b->koid;
+    b->related_koid = a->koid;
+}
 static inline void object_ref(struct object *object)
 {
     atomic_fetch_add_explicit(&object->references, 1, memory_order_relaxed);

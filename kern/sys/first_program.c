@@ -298,21 +298,21 @@ static struct message *start_message(const struct program *program, struct threa
 /* Give it a channel that holds the start message and whose other end is closed, and let it run. */
 static void start(const struct program *program, const char *path)
 {
-    struct channel *ours, *theirs;
-    struct handle_slot our_end, their_end;
+    struct object *ends[2];
     struct thread *thread;
 
     require(process_add_thread(program->process, "main", &thread), "no memory for its thread");
-    require(channel_create(&ours, &theirs), "no memory for its channel");
-    our_end = handle_slot_make((struct object *)ours, channel_ops.default_rights);
-    their_end = handle_slot_make((struct object *)theirs, channel_ops.default_rights);
-    require(channel_write(ours, start_message(program, thread, path)),
+    require(channel_create(ends), "no memory for its channel");
+    struct handle_slot ours = handle_slot_make(ends[0], channel_ops.default_rights);
+    struct handle_slot theirs = handle_slot_make(ends[1], channel_ops.default_rights);
+
+    require(channel_write((struct channel *)ends[0], start_message(program, thread, path)),
             "its start message cannot be sent");
-    handle_slot_close(our_end);
-    require(process_start(program->process, thread, program->entry, USER_TOP, their_end, 0),
+    handle_slot_close(ours);
+    require(process_start(program->process, thread, program->entry, USER_TOP, theirs, 0),
             "it cannot be started");
-    object_unref((struct object *)ours);
-    object_unref((struct object *)theirs);
+    object_unref(ends[0]);
+    object_unref(ends[1]);
     object_unref(&thread->object);
     object_unref(&program->process->object);
 }

@@ -1,16 +1,29 @@
 /*
- * helpers.c: the first and the last paragraph of every system call: handles in, results out.
+ * helpers.c: the first and the last paragraph of system calls: handles in, results out.
  *
  * A new handle is made in three steps, so that nothing is left behind if one fails: its value is
  * reserved, stored for the user, and only then made to name the object.
  */
 #include "sys/helpers.h"
 
+#include "lib/string.h"
 #include "vm/fault.h"
 
-status_t sys_lookup(handle_t handle, uint32_t type, rights_t rights, struct object **out_object)
+status_t sys_lookup(handle_t handle, uint32_t type, rights_t rights, void *out_object)
 {
-    return handle_lookup(current_process()->handles, handle, type, rights, out_object, NULL);
+    struct object *object;
+    status_t status = handle_lookup(current_process()->handles, handle, type, rights, &object, NULL);
+
+    if (status == OK)
+        memcpy(out_object, &object, sizeof(object));
+    return status;
+}
+
+status_t sys_resolve_fault(void)
+{
+    const struct user_missing *missing = &current_thread()->missing;
+
+    return user_touch(missing->address, missing->length, missing->write);
 }
 
 /* Make `count` handles at once, or none; the slots are used up. */
@@ -34,7 +47,7 @@ static status_t publish(uint32_t count, const struct handle_slot *slots, const u
     return status;
 }
 
-status_t sys_publish_slot(struct handle_slot slot, uaddr_t out)
+status_t sys_publish(struct handle_slot slot, uaddr_t out)
 {
     return publish(1, &slot, &out);
 }
@@ -44,18 +57,38 @@ status_t sys_new_handle(struct object *object, rights_t rights, uaddr_t out)
     struct handle_slot slot = handle_slot_make(object, rights);
 
     object_unref(object);
-    return publish(1, &slot, &out);
+    return sys_publish(slot, out);
 }
 
-status_t sys_new_handles(struct object *a, rights_t a_rights, uaddr_t a_out, struct object *b,
-                         rights_t b_rights, uaddr_t b_out)
+status_t sys_create(uint32_t options, status_t (*create)(struct object **), uaddr_t out)
 {
-    struct handle_slot slots[2] = { handle_slot_make(a, a_rights), handle_slot_make(b, b_rights) };
-    uaddr_t outs[2] = { a_out, b_out };
+    struct object *object;
+    status_t status = options == 0 ? create(&object) : ERR_INVALID_ARGS;
 
-    object_unref(a);
-    object_unref(b);
+    return status == OK ? sys_new_handle(object, object->ops->default_rights, out) : status;
+}
+
+status_t sys_create_pair(uint32_t options, status_t (*create)(struct object *[2]),
+                         const rights_t without[2], const uaddr_t outs[2])
+{
+    struct object *ends[2];
+    struct handle_slot slots[2];
+    status_t status = options == 0 ? create(ends) : ERR_INVALID_ARGS;
+
+    if (status != OK)
+        return status;
+    for (uint32_t i = 0; i < 2; i++) {
+        slots[i] = handle_slot_make(ends[i], ends[i]->ops->default_rights & ~without[i]);
+        object_unref(ends[i]);
+    }
     return publish(2, slots, outs);
+}
+
+status_t sys_narrow_rights(rights_t held, rights_t *rights)
+{
+    if (*rights == RIGHT_SAME_RIGHTS)
+        *rights = held;
+    return *rights & ~held ? ERR_INVALID_ARGS : OK;
 }
 
 status_t sys_copy_name(char name[32], uaddr_t from, size_t length)

@@ -1,24 +1,35 @@
 /*
- * helpers.h: what every system call does with handles and results.
+ * helpers.h: what system calls do with handles and results.
  *
- * A system call has four paragraphs: look up the handles, copy arguments in, one call to the object, copy
- * results out or install the handle.  Everything that can be refused is refused before anything changes.
+ * A system call has three paragraphs: copy arguments in, one call to the object, copy results out or install
+ * the handle.  The objects were found before (syscall.c), except where other checks come first.  Everything
+ * that can be refused is refused before anything changes.
  */
 #pragma once
 
 #include "sys/syscalls.h"
 #include "task/process.h"
 
-/* handle_lookup in the current process. */
-status_t sys_lookup(handle_t handle, uint32_t type, rights_t rights, struct object **out_object);
+#define UNUSED __attribute__((unused))
+
+/* handle_lookup in the current process; out_object is the address of a `struct vmo *` or whatever the type says. */
+status_t sys_lookup(handle_t handle, uint32_t type, rights_t rights, void *out_object);
+/* Make reachable what the last ERR_USER_FAULT was about (user_missing).  INVALID_ARGS, CANCELED. */
+status_t sys_resolve_fault(void);
 /*
  * Make a handle for a new object and store its value at `out`; the caller's reference is used up in every case.
  * NO_MEMORY, NO_RESOURCES, INVALID_ARGS (out): then the object is gone again.
  */
 status_t sys_new_handle(struct object *object, rights_t rights, uaddr_t out);
-status_t sys_new_handles(struct object *a, rights_t a_rights, uaddr_t a_out, struct object *b, rights_t b_rights, uaddr_t b_out);
-/* Likewise for a slot, which is used up in every case. */
-status_t sys_publish_slot(struct handle_slot slot, uaddr_t out);
+/* Likewise for a new object of a kind that has no options, with all rights of its type: port, event, pager. */
+status_t sys_create(uint32_t options, status_t (*create)(struct object **), uaddr_t out);
+/* Likewise for two ends, made by `create`; each has its type's rights without those given. */
+status_t sys_create_pair(uint32_t options, status_t (*create)(struct object *[2]), const rights_t without[2],
+                         const uaddr_t outs[2]);
+/* A handle of what the slot holds, which is used up in every case. */
+status_t sys_publish(struct handle_slot slot, uaddr_t out);
+/* *rights, asked for, becomes the rights to give: INVALID_ARGS unless all are held, or it is RIGHT_SAME_RIGHTS. */
+status_t sys_narrow_rights(rights_t held, rights_t *rights);
 /* A name of up to NAME_MAX_LENGTH bytes from user memory, zero terminated.  OUT_OF_RANGE if longer, INVALID_ARGS. */
 status_t sys_copy_name(char name[32], uaddr_t from, size_t length);
 /* For size_t / uint64_t results whose pointer may be null. */

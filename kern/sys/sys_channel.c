@@ -8,18 +8,10 @@
 #include "sys/helpers.h"
 #include "vm/fault.h"
 
-status_t sys_channel_create(uint32_t options, uaddr_t a_out, uaddr_t b_out)
+status_t sys_channel_create(uint32_t options, uaddr_t a, uaddr_t b)
 {
-    rights_t rights = channel_ops.default_rights;
-    struct channel *a, *b;
-
-    if (options != 0)
-        return ERR_INVALID_ARGS;
-    status_t status = channel_create(&a, &b);
-
-    if (status != OK)
-        return status;
-    return sys_new_handles((struct object *)a, rights, a_out, (struct object *)b, rights, b_out);
+    return sys_create_pair(options, channel_create, (const rights_t[2]){ RIGHT_NONE, RIGHT_NONE },
+                           (const uaddr_t[2]){ a, b });
 }
 
 /* A message that the user wants to send. */
@@ -31,18 +23,14 @@ struct outgoing {
 
 static status_t copy_bytes(struct message *message, uaddr_t from, uint32_t length)
 {
-    uint32_t done = 0;
+    status_t status = OK;
 
-    while (done < length) {
-        done = length - message_copy_in(message, done, from + done, length - done);
-        if (done < length) {
-            status_t status = user_touch(from + done, min_u64(length - done, PAGE_SIZE), false);
+    for (uint32_t done = 0, part; status == OK && done < length; done += part) {
+        char *to = message_piece(message, done, length - done, &part);
 
-            if (status != OK)
-                return status;
-        }
+        status = user_copy_in(to, from + done, part);
     }
-    return OK;
+    return status;
 }
 
 /*
@@ -82,11 +70,8 @@ static status_t prepare(handle_t handle, rights_t rights, uint32_t options,
     uint32_t count = from->num_handles;
     struct channel *channel = NULL;
     struct message *message = NULL;
-    struct object *object;
-    status_t status = sys_lookup(handle, OBJECT_CHANNEL, rights, &object);
+    status_t status = sys_lookup(handle, OBJECT_CHANNEL, rights, &channel);
 
-    if (status == OK)
-        channel = channel_from_object(object);
     if (status == OK && (options != 0 || from->num_bytes < from->min_bytes))
         status = ERR_INVALID_ARGS;
     if (status == OK && (from->num_bytes > CHANNEL_MAX_BYTES || count > CHANNEL_MAX_HANDLES))
@@ -105,7 +90,7 @@ static status_t prepare(handle_t handle, rights_t rights, uint32_t options,
     if (status != OK && message)
         message_destroy(message);
     if (status != OK && channel)
-        object_unref(object);
+        object_unref((struct object *)channel);
     *out_channel = channel;
     *out_message = message;
     return status;
@@ -130,45 +115,16 @@ status_t sys_channel_write(handle_t handle, uint32_t options, uaddr_t bytes, uin
     return status;
 }
 
-/* After ERR_USER_FAULT: make everything that a read stores to writable. */
-static status_t touch_results(const struct channel_read *read)
-{
-    status_t status = OK;
-
-    if (read->actual_bytes_at)
-        status = user_touch(read->actual_bytes_at, sizeof(uint32_t), true);
-    if (status == OK && read->actual_handles_at)
-        status = user_touch(read->actual_handles_at, sizeof(uint32_t), true);
-    if (status == OK && read->actual_bytes > 0)
-        status = user_touch(read->bytes, min_u64(read->actual_bytes, read->num_bytes), true);
-    if (status == OK && read->actual_handles > 0)
-        status = user_touch(read->handles, min_u64(read->actual_handles, read->num_handles) *
-                            sizeof(handle_t), true);
-    return status;
-}
-
-status_t sys_channel_read(handle_t handle, uint32_t options, uaddr_t bytes, uaddr_t handles,
-                          uint32_t num_bytes, uint32_t num_handles, uaddr_t actual_bytes,
-                          uaddr_t actual_handles)
+status_t sys_channel_read(struct channel *channel, uint32_t options, uaddr_t bytes,
+                          uaddr_t handles, uint32_t num_bytes, uint32_t num_handles,
+                          uaddr_t actual_bytes, uaddr_t actual_handles)
 {
     struct channel_read read = {
         .bytes = bytes, .handles = handles, .num_bytes = num_bytes, .num_handles = num_handles,
         .actual_bytes_at = actual_bytes, .actual_handles_at = actual_handles,
     };
-    struct object *object;
-    status_t status = sys_lookup(handle, OBJECT_CHANNEL, RIGHT_READ, &object);
 
-    if (status != OK)
-        return status;
-    status = options == 0 ? OK : ERR_INVALID_ARGS;
-    while (status == OK) {
-        status = channel_read(channel_from_object(object), &read);
-        if (status != ERR_USER_FAULT)
-            break;
-        status = touch_results(&read);
-    }
-    object_unref(object);
-    return status;
+    return options == 0 ? channel_read(channel, &read) : ERR_INVALID_ARGS;
 }
 
 status_t sys_channel_call(handle_t handle, uint32_t options, int64_t deadline, uaddr_t args,
@@ -191,22 +147,17 @@ status_t sys_channel_call(handle_t handle, uint32_t options, int64_t deadline, u
         .actual_bytes_at = actual_bytes, .actual_handles_at = actual_handles,
     };
     struct channel *channel;
-    struct message *message;
-
+    struct message *message, *reply;
     status_t status = prepare(handle, RIGHT_READ | RIGHT_WRITE, options, &from, &channel, &message);
 
     if (status != OK)
         return status;
-
-    struct channel_call call;
-
-    status = channel_call(channel, &call, message, deadline, &read);
-    while (status == ERR_USER_FAULT) {
-        status = touch_results(&read);
-        if (status == OK)
-            status = channel_call_finish(&call, &read);
-        else
-            channel_call_abandon(&call);
+    status = channel_call(channel, message, deadline, &reply);
+    if (status == OK) {
+        do
+            status = message_take(reply, &read);
+        while (status == ERR_USER_FAULT && (status = sys_resolve_fault()) == OK);
+        message_destroy(reply);
     }
     object_unref((struct object *)channel);
     return status;

@@ -6,39 +6,28 @@
 #include "sys/helpers.h"
 #include "vm/fault.h"
 
-#define BOUNCE 256u
-
-status_t sys_console_read(handle_t console, uaddr_t buffer, size_t length, uaddr_t actual)
+/* Typed bytes cannot be put back: what cannot be written is refused before any is taken. */
+status_t sys_console_read(UNUSED struct object *console, uaddr_t buffer, size_t length,
+                          uaddr_t actual)
 {
-    char bytes[BOUNCE];
+    char bytes[CONSOLE_PIECE];
     size_t room = min_u64(length, sizeof(bytes)), done = 0;
-    struct object *object;
-    status_t status = sys_lookup(console, OBJECT_CONSOLE, RIGHT_READ, &object);
+    status_t status = sys_copy_out_u64(actual, 0);
 
-    if (status != OK)
-        return status;
-    /* Typed bytes cannot be put back: refuse what cannot be written before any is taken. */
-    status = sys_copy_out_u64(actual, 0);
     if (status == OK && room > 0)
         status = user_touch(buffer, room, true);
     if (status == OK && room > 0)
         status = console_read(bytes, room, &done);
     if (status == OK && done > 0)
         status = user_copy_out(buffer, bytes, done);
-    if (status == OK)
-        status = sys_copy_out_u64(actual, done);
-    object_unref(object);
-    return status;
+    return status == OK ? sys_copy_out_u64(actual, done) : status;
 }
 
-status_t sys_console_write(handle_t console, uaddr_t buffer, size_t length)
+status_t sys_console_write(UNUSED struct object *console, uaddr_t buffer, size_t length)
 {
-    char bytes[BOUNCE];
-    struct object *object;
-    status_t status = sys_lookup(console, OBJECT_CONSOLE, RIGHT_WRITE, &object);
+    char bytes[CONSOLE_PIECE];
+    status_t status = OK;
 
-    if (status != OK)
-        return status;
     while (status == OK && length > 0) {
         size_t part = min_u64(length, sizeof(bytes)), done;
 
@@ -48,6 +37,5 @@ status_t sys_console_write(handle_t console, uaddr_t buffer, size_t length)
         buffer += part;
         length -= part;
     }
-    object_unref(object);
     return status;
 }

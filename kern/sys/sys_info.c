@@ -6,8 +6,6 @@
  * a system at work is a set of true records but not one moment's picture.
  */
 #include "dev/block.h"
-#include "ipc/channel.h"
-#include "ipc/pipe.h"
 #include "lib/string.h"
 #include "sys/helpers.h"
 #include "sys/system.h"
@@ -51,11 +49,8 @@ static bool next_basic(struct info_query *query, union info_record *record)
     info->koid = object->koid;
     info->type = object->ops->type;
     info->rights = query->rights;
-    if (info->type == OBJECT_CHANNEL)
-        info->related_koid = channel_peer_koid(channel_from_object(object));
-    else if (info->type == OBJECT_PIPE)
-        info->related_koid = pipe_peer_koid(pipe_from_object(object));
-    else if (info->type == OBJECT_THREAD)
+    info->related_koid = object->related_koid;
+    if (info->type == OBJECT_THREAD)
         info->related_koid = thread_from_object(object)->process->object.koid;
     return true;
 }

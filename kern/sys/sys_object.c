@@ -7,15 +7,6 @@
 #include "vm/fault.h"
 #include "vm/vmo.h"
 
-/* The rights asked for, if they are among those held. */
-static status_t narrow_rights(rights_t wanted, rights_t held, rights_t *out_rights)
-{
-    if (wanted != RIGHT_SAME_RIGHTS && (wanted & ~held))
-        return ERR_INVALID_ARGS;
-    *out_rights = wanted == RIGHT_SAME_RIGHTS ? held : wanted;
-    return OK;
-}
-
 status_t sys_handle_close(handle_t handle)
 {
     struct handle_slot slot;
@@ -26,20 +17,11 @@ status_t sys_handle_close(handle_t handle)
     return status;
 }
 
-status_t sys_handle_duplicate(handle_t handle, rights_t rights, uaddr_t out)
+status_t sys_handle_duplicate(rights_t held, struct object *object, rights_t rights, uaddr_t out)
 {
-    struct object *object;
-    rights_t held;
-    status_t status = handle_lookup(current_process()->handles, handle, OBJECT_ANY,
-                                    RIGHT_DUPLICATE, &object, &held);
-    if (status != OK)
-        return status;
-    status = narrow_rights(rights, held, &rights);
-    if (status != OK) {
-        object_unref(object);
-        return status;
-    }
-    return sys_new_handle(object, rights, out);
+    status_t status = sys_narrow_rights(held, &rights);
+
+    return status == OK ? sys_publish(handle_slot_make(object, rights), out) : status;
 }
 
 status_t sys_handle_replace(handle_t handle, rights_t rights, uaddr_t out)
@@ -49,12 +31,13 @@ status_t sys_handle_replace(handle_t handle, rights_t rights, uaddr_t out)
 
     if (status != OK)
         return status;
-    status = narrow_rights(rights, slot.rights, &slot.rights);
+    status = sys_narrow_rights(slot.rights, &rights);
     if (status != OK) {
         handle_slot_close(slot);
         return status;
     }
-    return sys_publish_slot(slot, out);
+    slot.rights = rights;
+    return sys_publish(slot, out);
 }
 
 /* --- Signals. --- */
@@ -116,16 +99,12 @@ static status_t wait_for_signals(struct object *object, signals_t signals, int64
     return seen ? OK : status;
 }
 
-status_t sys_object_wait_one(handle_t handle, signals_t signals, int64_t deadline, uaddr_t observed)
+status_t sys_object_wait_one(struct object *object, signals_t signals, int64_t deadline,
+                             uaddr_t observed)
 {
-    struct object *object;
     signals_t now;
-    status_t status = sys_lookup(handle, OBJECT_ANY, RIGHT_WAIT, &object);
+    status_t status = wait_for_signals(object, signals, deadline, &now);
 
-    if (status != OK)
-        return status;
-    status = wait_for_signals(object, signals, deadline, &now);
-    object_unref(object);
     if (observed && (status == OK || status == ERR_TIMED_OUT)) {
         status_t copied = user_copy_out(observed, &now, sizeof(now));
 
@@ -135,39 +114,20 @@ status_t sys_object_wait_one(handle_t handle, signals_t signals, int64_t deadlin
     return status;
 }
 
-status_t sys_object_wait_async(handle_t handle, handle_t port, uint64_t key, signals_t signals,
-                               uint32_t options)
+status_t sys_object_wait_async(struct object *object, struct port *port, uint64_t key,
+                               signals_t signals, uint32_t options)
 {
-    struct object *object, *port_object;
-    status_t status = sys_lookup(handle, OBJECT_ANY, RIGHT_WAIT, &object);
-
-    if (status != OK)
-        return status;
-    status = sys_lookup(port, OBJECT_PORT, RIGHT_WRITE, &port_object);
-    if (status == OK) {
-        if (options != WAIT_ASYNC_ONCE && options != WAIT_ASYNC_PERSISTENT)
-            status = ERR_INVALID_ARGS;
-        else
-            status = port_observe(port_from_object(port_object), object, key, signals, options);
-        object_unref(port_object);
-    }
-    object_unref(object);
-    return status;
+    if (options != WAIT_ASYNC_ONCE && options != WAIT_ASYNC_PERSISTENT)
+        return ERR_INVALID_ARGS;
+    return port_observe(port, object, key, signals, options);
 }
 
-status_t sys_object_signal(handle_t handle, signals_t clear, signals_t set)
+status_t sys_object_signal(struct object *object, signals_t clear, signals_t set)
 {
-    struct object *object;
-    status_t status = sys_lookup(handle, OBJECT_ANY, RIGHT_WRITE, &object);
-
-    if (status != OK)
-        return status;
     if ((clear | set) & ~SIGNAL_USER_ALL)
-        status = ERR_INVALID_ARGS;
-    else
-        object_signal(object, clear, set);
-    object_unref(object);
-    return status;
+        return ERR_INVALID_ARGS;
+    object_signal(object, clear, set);
+    return OK;
 }
 
 /* --- Children and names. --- */
@@ -185,28 +145,23 @@ static struct object *find_child(struct object *parent, uint64_t koid)
     return thread ? &thread->object : NULL;
 }
 
-status_t sys_object_get_child(handle_t handle, uint64_t koid, rights_t rights, uaddr_t out)
+status_t sys_object_get_child(rights_t held, struct object *parent, uint64_t koid, rights_t rights,
+                              uaddr_t out)
 {
-    struct object *parent;
-    rights_t held;
-    status_t status = handle_lookup(current_process()->handles, handle, OBJECT_ANY, RIGHT_INSPECT,
-                                    &parent, &held);
-    if (status != OK)
-        return status;
-
     uint32_t type = parent->ops->type;
-    bool has_children = type == OBJECT_SYSTEM || type == OBJECT_PROCESS;
-    struct object *child = has_children ? find_child(parent, koid) : NULL;
 
-    object_unref(parent);
+    if (type != OBJECT_SYSTEM && type != OBJECT_PROCESS)
+        return ERR_WRONG_TYPE;
+    struct object *child = find_child(parent, koid);
+
     if (!child)
-        return has_children ? ERR_NOT_FOUND : ERR_WRONG_TYPE;
-    status = narrow_rights(rights, held & child->ops->default_rights, &rights);
-    if (status != OK) {
-        object_unref(child);
-        return status;
-    }
-    return sys_new_handle(child, rights, out);
+        return ERR_NOT_FOUND;
+    status_t status = sys_narrow_rights(held & child->ops->default_rights, &rights);
+
+    if (status == OK)
+        status = sys_publish(handle_slot_make(child, rights), out);
+    object_unref(child);
+    return status;
 }
 
 /* Where an object keeps its name, and the lock that guards it; NULL: it has none. */
@@ -226,30 +181,22 @@ static char *find_name(struct object *object, struct spinlock **out_lock)
     }
 }
 
-status_t sys_object_set_name(handle_t handle, uaddr_t name, size_t length)
+status_t sys_object_set_name(rights_t held, struct object *object, uaddr_t name, size_t length)
 {
     char text[NAME_MAX_LENGTH + 1] = "";
     struct spinlock *lock;
-    struct object *object;
-    rights_t held;
-    status_t status = handle_lookup(current_process()->handles, handle, OBJECT_ANY, RIGHT_NONE,
-                                    &object, &held);
-    if (status != OK)
-        return status;
-
     char *place = find_name(object, &lock);
 
     if (!place)
-        status = ERR_WRONG_TYPE;
-    else if (!(held & RIGHT_WRITE))
-        status = ERR_ACCESS_DENIED;
-    else
-        status = sys_copy_name(text, name, length);
-    if (status == OK) {
-        spin_lock(lock);
-        memcpy(place, text, sizeof(text));
-        spin_unlock(lock);
-    }
-    object_unref(object);
-    return status;
+        return ERR_WRONG_TYPE;
+    if (!(held & RIGHT_WRITE))
+        return ERR_ACCESS_DENIED;
+    status_t status = sys_copy_name(text, name, length);
+
+    if (status != OK)
+        return status;
+    spin_lock(lock);
+    memcpy(place, text, sizeof(text));
+    spin_unlock(lock);
+    return OK;
 }

@@ -17,29 +17,23 @@ status_t sys_process_create(uaddr_t name_from, size_t name_length, uint32_t opti
 {
     char name[32];
     struct process *process;
-    status_t status;
+    status_t status = options ? ERR_INVALID_ARGS : sys_copy_name(name, name_from, name_length);
 
-    if (options != 0)
-        return ERR_INVALID_ARGS;
-    status = sys_copy_name(name, name_from, name_length);
-    if (status != OK)
-        return status;
-    status = process_create(name, &process);
-    if (status != OK)
-        return status;
-    return sys_new_handle(&process->object, process_ops.default_rights, out);
+    if (status == OK)
+        status = process_create(name, &process);
+    return status == OK ? sys_new_handle(&process->object, process_ops.default_rights, out) : status;
 }
 
 /*
  * arg1 moves only if the process starts, so the process is first given a second handle to the same
  * object, and the caller's is closed after.
  */
-static status_t start_with_handle(struct process *process, struct thread *thread, uintptr_t entry,
-                                  uintptr_t stack, handle_t arg1, uintptr_t arg2)
+status_t sys_process_start(struct process *process, struct thread *thread, uintptr_t entry,
+                           uintptr_t stack, handle_t arg1, uintptr_t arg2)
 {
     struct handle_table *own = current_process()->handles;
-    struct handle_slot slot = { NULL, 0 }, moved;
-    struct object *object = NULL;
+    struct handle_slot slot = { NULL, RIGHT_NONE }, moved;
+    struct object *object;
     status_t status = OK;
 
     if (arg1 != HANDLE_INVALID) {
@@ -60,82 +54,42 @@ static status_t start_with_handle(struct process *process, struct thread *thread
     return status;
 }
 
-status_t sys_process_start(handle_t process_handle, handle_t thread_handle, uintptr_t entry,
-                           uintptr_t stack, handle_t arg1, uintptr_t arg2)
-{
-    struct object *process, *thread;
-    status_t status = sys_lookup(process_handle, OBJECT_PROCESS, RIGHT_WRITE, &process);
-
-    if (status != OK)
-        return status;
-    status = sys_lookup(thread_handle, OBJECT_THREAD, RIGHT_WRITE, &thread);
-    if (status == OK) {
-        status = start_with_handle(process_from_object(process), thread_from_object(thread), entry,
-                                   stack, arg1, arg2);
-        object_unref(thread);
-    }
-    object_unref(process);
-    return status;
-}
-
 void sys_process_exit(int64_t code)
 {
     process_exit_current(code);
 }
 
-status_t sys_task_kill(handle_t task)
+status_t sys_task_kill(rights_t held, struct object *object)
 {
-    struct object *object;
-    rights_t rights;
-    status_t status = handle_lookup(current_process()->handles, task, OBJECT_ANY, 0, &object,
-                                    &rights);
-
-    if (status != OK)
-        return status;
     if (object->ops != &process_ops && object->ops != &thread_ops)
-        status = ERR_WRONG_TYPE;
-    else if (!(rights & RIGHT_DESTROY))
-        status = ERR_ACCESS_DENIED;
-    else if (object->ops == &process_ops)
+        return ERR_WRONG_TYPE;
+    if (!(held & RIGHT_DESTROY))
+        return ERR_ACCESS_DENIED;
+    if (object->ops == &process_ops)
         process_kill(process_from_object(object), EXIT_CODE_KILLED, true);
     else
         thread_kill(thread_from_object(object));
-    object_unref(object);
-    return status;
+    return OK;
 }
 
-status_t sys_thread_create(handle_t process, uaddr_t name_from, size_t name_length,
+status_t sys_thread_create(struct process *process, uaddr_t name_from, size_t name_length,
                            uint32_t options, uaddr_t out)
 {
     char name[32];
-    struct object *object;
     struct thread *thread;
-    status_t status = sys_lookup(process, OBJECT_PROCESS, RIGHT_WRITE, &object);
+    status_t status = options ? ERR_INVALID_ARGS : sys_copy_name(name, name_from, name_length);
 
-    if (status != OK)
-        return status;
-    status = options ? ERR_INVALID_ARGS : sys_copy_name(name, name_from, name_length);
     if (status == OK)
-        status = process_add_thread(process_from_object(object), name, &thread);
-    object_unref(object);
+        status = process_add_thread(process, name, &thread);
     return status == OK ? sys_new_handle(&thread->object, thread_ops.default_rights, out) : status;
 }
 
-status_t sys_thread_start(handle_t thread, uintptr_t entry, uintptr_t stack, uintptr_t arg1,
+status_t sys_thread_start(struct thread *thread, uintptr_t entry, uintptr_t stack, uintptr_t arg1,
                           uintptr_t arg2)
 {
-    struct object *object;
-    status_t status = sys_lookup(thread, OBJECT_THREAD, RIGHT_WRITE, &object);
-
-    if (status != OK)
-        return status;
-    if (is_user_start(entry, stack))
-        status = process_start_thread(thread_from_object(object),
-                                      (const uint64_t[4]){ entry, stack, arg1, arg2 });
-    else
-        status = ERR_INVALID_ARGS;
-    object_unref(object);
-    return status;
+    if (!is_user_start(entry, stack))
+        return ERR_INVALID_ARGS;
+    return process_start_thread(thread, (const uint64_t[4]){ entry, stack, arg1, arg2 });
 }
 
 void sys_thread_exit(void)
@@ -150,16 +104,7 @@ static bool is_futex_address(uaddr_t address)
 
 status_t sys_futex_wait(uaddr_t address, uint32_t expected, int64_t deadline)
 {
-    status_t status;
-
-    if (!is_futex_address(address))
-        return ERR_INVALID_ARGS;
-    while ((status = futex_wait(address, expected, deadline)) == ERR_USER_FAULT) {
-        status = user_touch(address, sizeof(uint32_t), false);
-        if (status != OK)
-            break;
-    }
-    return status;
+    return is_futex_address(address) ? futex_wait(address, expected, deadline) : ERR_INVALID_ARGS;
 }
 
 status_t sys_futex_wake(uaddr_t address, uint32_t count)

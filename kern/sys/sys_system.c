@@ -31,14 +31,8 @@ struct object *system_object(void)
     return &system;
 }
 
-status_t sys_system_power(handle_t handle, uint32_t action, uint32_t code)
+status_t sys_system_power(UNUSED struct object *object, uint32_t action, uint32_t code)
 {
-    struct object *object;
-    status_t status = sys_lookup(handle, OBJECT_SYSTEM, RIGHT_DESTROY, &object);
-
-    if (status != OK)
-        return status;
-    object_unref(object);
     if (action == POWER_OFF)
         arch_power_off(code);
     if (action == POWER_REBOOT)
@@ -46,25 +40,18 @@ status_t sys_system_power(handle_t handle, uint32_t action, uint32_t code)
     return ERR_INVALID_ARGS;
 }
 
-status_t sys_system_get_block(handle_t handle, uint32_t index, uaddr_t out)
+status_t sys_system_get_block(rights_t held, UNUSED struct object *object, uint32_t index,
+                              uaddr_t out)
 {
-    struct object *object;
-    rights_t held;
-    status_t status = handle_lookup(current_process()->handles, handle, OBJECT_SYSTEM, RIGHT_READ,
-                                    &object, &held);
-    if (status != OK)
-        return status;
-    object_unref(object);
-
     struct disk *disk = disk_by_index(index);
+    rights_t rights = block_ops.default_rights;
+    struct block *block;
 
     if (!disk)
         return ERR_NOT_FOUND;
-    struct block *block;
-    rights_t rights = block_ops.default_rights;
-
     if (!(held & RIGHT_WRITE) || disk_read_only(disk))
         rights &= ~RIGHT_WRITE;
-    status = block_create(disk, 0, disk_size(disk), &block);
-    return status == OK ? sys_new_handle((struct object *)block, rights, out) : status;
+    status_t status = block_create(disk, 0, disk_size(disk), &block);
+
+    return status == OK ? sys_new_handle(&block->object, rights, out) : status;
 }

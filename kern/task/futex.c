@@ -52,7 +52,7 @@ status_t futex_wait(uaddr_t address, uint32_t expected, int64_t deadline)
 
     spin_lock(&bucket->lock);
     if (arch_copy_from_user(&value, address, sizeof(value)) != 0)
-        status = ERR_USER_FAULT;
+        status = user_missing(address, sizeof(value), false);
     else if (value != expected)
         status = ERR_BAD_STATE;
     else

@@ -15,6 +15,13 @@ struct process;
 
 enum thread_life { LIFE_NEW, LIFE_STARTED, LIFE_DEAD };
 
+/* User memory that a copy with faults disabled could not reach. */
+struct user_missing {
+    uaddr_t address;
+    size_t length;
+    bool write;
+};
+
 struct thread {
     struct object object;                   /* first: a thread is an object */
 
@@ -43,6 +50,7 @@ struct thread {
     struct trap_frame *user_frame;          /* its user registers, at the top of its stack */
     uint64_t run_time;                      /* nanoseconds, sampled at the clock's ticks: it costs a switch nothing */
     struct object_reaper reaper;            /* objects it has still to end */
+    struct user_missing missing;            /* what its last ERR_USER_FAULT was about */
     struct arch_thread arch;
 };
 
@@ -60,6 +68,12 @@ _Noreturn void thread_exit(void);
 void thread_kill(struct thread *thread);
 void thread_kill_locked(struct thread *thread);
 static inline bool thread_killed(void) { return atomic_load(&current_thread()->killed); }
+/* ERR_USER_FAULT, with a note of what to make reachable before the call is made again (sys_resolve_fault). */
+static inline status_t user_missing(uaddr_t address, size_t length, bool write)
+{
+    current_thread()->missing = (struct user_missing){ address, length, write };
+    return ERR_USER_FAULT;
+}
 /* Free the stack of a thread that has run for the last time, and drop its own reference (sched.c). */
 void thread_free_finished(struct thread *thread);
 /* The running code becomes a hart's idle thread (sched_init_hart). */

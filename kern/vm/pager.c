@@ -38,12 +38,7 @@ struct pager *pager_from_object(struct object *object)
     return container_of(object, struct pager, object);
 }
 
-struct object *pager_object(struct pager *pager)
-{
-    return &pager->object;
-}
-
-status_t pager_create(struct pager **out_pager)
+status_t pager_create(struct object **out_pager)
 {
     struct pager *pager = heap_alloc_zeroed(sizeof *pager);
     struct process *process = current_process();
@@ -54,7 +49,7 @@ status_t pager_create(struct pager **out_pager)
     spin_lock(&process->object.lock);
     memcpy(pager->owner, process->name, sizeof pager->owner);
     spin_unlock(&process->object.lock);
-    *out_pager = pager;
+    *out_pager = &pager->object;
     return OK;
 }
 

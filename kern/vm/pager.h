@@ -10,9 +10,8 @@ struct pager;
 
 extern const struct object_ops pager_ops_object;
 
-status_t pager_create(struct pager **out_pager);
+status_t pager_create(struct object **out_pager);
 struct pager *pager_from_object(struct object *object);
-struct object *pager_object(struct pager *pager);
 
 status_t pager_create_vmo(struct pager *pager, bool resizable, struct port *port, uint64_t key, uint64_t size,
                           struct vmo **out_vmo);

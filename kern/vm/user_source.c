@@ -35,7 +35,6 @@ struct user_source *user_source_create(uint64_t pager_koid, const char owner[32]
     memcpy(source->owner, owner, sizeof source->owner);
     spin_init(&source->lock, RANK_SOURCE);
     source->packet.dequeued = packet_dequeued;
-    source->packet.source = source;
     list_init(&source->pending);
     return source;
 }

@@ -19,10 +19,11 @@
 
 #define IN(type) const type *
 #define OUT(type) type *
+#define OBJECT(type) handle_t
 #define SYSCALL(number, result, name, meaning, statuses, count, ...) \
     result sys_##name(PARAMETERS(count, __VA_ARGS__));
 #include "abi/syscalls.def"
-#undef SYSCALL
+#undef OBJECT
 #undef OUT
 #undef IN
 
