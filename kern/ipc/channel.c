@@ -13,7 +13,7 @@
 #include "ipc/channel.h"
 
 #include "mm/heap.h"
-#include "task/process.h"
+#include "task/wait_queue.h"
 
 #define TRANSACTION_KERNEL 0x80000000u      /* in ids that the kernel chose */
 
@@ -24,14 +24,13 @@ struct channel {
     /* Guarded by pair->lock. */
     struct list messages;                   /* to be read here, oldest first */
     uint32_t message_count, message_bytes;
-    struct list calls;                      /* struct channel_call: threads waiting here */
+    struct wait_queue calls;                /* struct channel_call: threads waiting here */
     bool closed;
 };
 
 /* A thread in channel_call.  On its stack; linked until the reply came or the thread gave up. */
 struct channel_call {
-    struct list_node link;                  /* channel->calls */
-    struct thread *thread;
+    struct wait_sleeper sleeper;            /* in channel->calls */
     uint32_t transaction;
     status_t failure;                       /* why no reply will come */
     struct message *reply;
@@ -70,7 +69,7 @@ status_t channel_create(struct object *out_ends[2])
         object_init(&end->object, &channel_ops, SIGNAL_WRITABLE);
         end->pair = pair;
         list_init(&end->messages);
-        list_init(&end->calls);
+        wait_queue_init(&end->calls);
         out_ends[i] = &end->object;
     }
     object_relate(out_ends[0], out_ends[1]);
@@ -86,17 +85,16 @@ static bool is_full(const struct channel *channel)
 /* Give the message to the thread that waits for it at this end, if there is one. */
 static bool answer_call(struct channel *channel, struct message *message)
 {
-    if (list_empty(&channel->calls))
+    if (wait_queue_empty(&channel->calls))
         return false;
     uint32_t transaction = message_transaction(message);
 
-    list_for_each(&channel->calls, node) {
-        struct channel_call *call = list_entry(node, struct channel_call, link);
+    list_for_each(&channel->calls.sleepers, node) {
+        struct channel_call *call = list_entry(node, struct channel_call, sleeper.link);
 
         if (call->transaction == transaction) {
-            list_remove(node);
             call->reply = message;
-            thread_unpark_next(call->thread);
+            wait_queue_wake(&call->sleeper, true);
             return true;
         }
     }
@@ -160,34 +158,11 @@ status_t channel_read(struct channel *channel, const struct channel_read *read)
     return status;
 }
 
-/* --- Calls. --- */
-
-/*
- * Sleep until the call has its reply or its failure.  Called and returns with the lock held, the
- * call unlinked.
- */
-static status_t wait_for_reply(struct channel *channel, struct channel_call *call, int64_t deadline)
-{
-    struct spinlock *lock = &channel->pair->lock;
-    bool in_time = true;
-
-    while (list_linked(&call->link)) {
-        if (thread_killed() || !in_time) {
-            list_remove(&call->link);
-            return thread_killed() ? ERR_CANCELED : ERR_TIMED_OUT;
-        }
-        spin_unlock(lock);
-        in_time = thread_park_until(deadline);
-        spin_lock(lock);
-    }
-    return call->failure;
-}
-
 status_t channel_call(struct channel *channel, struct message *message, int64_t deadline,
                       struct message **out_reply)
 {
     struct channel_pair *pair = channel->pair;
-    struct channel_call call = { .thread = current_thread() };
+    struct channel_call call = { .failure = OK };
 
     spin_lock(&pair->lock);
     call.transaction = TRANSACTION_KERNEL | pair->last_transaction++;
@@ -197,8 +172,10 @@ status_t channel_call(struct channel *channel, struct message *message, int64_t 
     bool sent = status == OK;
 
     if (sent) {
-        list_push_back(&channel->calls, &call.link);
-        status = wait_for_reply(channel, &call, deadline);
+        status = wait_queue_sleep_as(&channel->calls, &call.sleeper, &pair->lock, deadline,
+                                     WAIT_KILLABLE);
+        if (status == OK)
+            status = call.failure;
     }
     spin_unlock(&pair->lock);
     if (!sent)
@@ -212,13 +189,11 @@ status_t channel_call(struct channel *channel, struct message *message, int64_t 
 /* Wake every thread that waits at this end: no reply will come.  Lock held. */
 static void fail_calls(struct channel *channel, status_t status)
 {
-    struct list_node *node;
-
-    while ((node = list_pop_front(&channel->calls))) {
-        struct channel_call *call = list_entry(node, struct channel_call, link);
+    list_for_each(&channel->calls.sleepers, node) {
+        struct channel_call *call = list_entry(node, struct channel_call, sleeper.link);
 
         call->failure = status;
-        thread_unpark(call->thread);
+        wait_queue_wake(&call->sleeper, false);
     }
 }
 

@@ -187,14 +187,6 @@ static void record_release(struct wait_record *record, uint32_t count)
     object_unref(&port->object);
 }
 
-/* The record observes no more, and a packet of it goes unread. */
-static void record_detach(struct wait_record *record)
-{
-    object_unobserve(record->object, &record->observer);
-    if (port_withdraw(record->port, &record->packet))
-        record_release(record, 1);
-}
-
 /* Become the one who detaches the record: false if somebody else is. */
 static bool record_claim(struct wait_record *record)
 {
@@ -205,6 +197,20 @@ static bool record_claim(struct wait_record *record)
         list_remove(&record->link);
     spin_unlock(&record->port->lock);
     return claimed;
+}
+
+static bool observer_attach(struct observer *observer)
+{
+    struct wait_record *record = container_of(observer, struct wait_record, observer);
+    struct port *port = record->port;
+
+    spin_lock(&port->lock);
+    bool open = !port->closed;
+
+    if (open)
+        list_push_back(&port->waits, &record->link);
+    spin_unlock(&port->lock);
+    return open;
 }
 
 static bool observer_claim(struct observer *observer)
@@ -252,67 +258,34 @@ static void observer_notify(struct observer *observer, struct object *object, si
 }
 
 static const struct observer_ops record_ops = {
+    .attach = observer_attach,
     .notify = observer_notify,
     .claim = observer_claim,
     .release = observer_release,
 };
 
-static struct wait_record *record_create(struct port *port, struct object *object, uint64_t key,
-                                         signals_t signals, bool persistent)
+status_t port_observe(struct port *port, struct object *object, uint64_t key, signals_t signals,
+                      uint32_t options)
 {
     struct wait_record *record = heap_alloc_zeroed(sizeof(*record));
 
     if (!record)
-        return NULL;
-    record->observer.ops = &record_ops;
-    record->observer.trigger = signals;
-    record->packet.content.key = key;
-    record->packet.content.type = PKT_SIGNAL;
-    record->packet.content.signal.trigger = signals;
+        return ERR_NO_MEMORY;
+    record->observer = (struct observer){ .ops = &record_ops, .trigger = signals };
+    record->packet.content = (port_packet_t){
+        .key = key, .type = PKT_SIGNAL, .signal.trigger = signals,
+    };
     record->packet.dequeued = record_dequeued;
     record->port = port;
     record->object = object;
-    record->persistent = persistent;
-    atomic_init(&record->count, 2);     /* until detached, and until port_observe returns */
+    record->persistent = options == WAIT_ASYNC_PERSISTENT;
+    atomic_init(&record->count, 1);
     object_ref(&port->object);
     object_ref(object);
-    return record;
-}
-
-status_t port_observe(struct port *port, struct object *object, uint64_t key, signals_t signals,
-                      uint32_t options)
-{
-    struct wait_record *record = record_create(port, object, key, signals,
-                                               options == WAIT_ASYNC_PERSISTENT);
-    if (!record)
-        return ERR_NO_MEMORY;
-
-    spin_lock(&port->lock);
-    bool open = !port->closed;
-
-    if (open)
-        list_push_back(&port->waits, &record->link);
-    spin_unlock(&port->lock);
-    if (!open) {
-        record_release(record, 2);
-        return ERR_BAD_HANDLE;
-    }
-
-    bool attached = object_observe(object, &record->observer);
-
-    if (!attached && record_claim(record)) {
-        record_release(record, 2);
-        return ERR_BAD_HANDLE;
-    }
-    /* Whoever claimed it before it was attached could not detach it: then that is left to us. */
-    spin_lock(&port->lock);
-    bool claimed = !list_linked(&record->link);
-
-    spin_unlock(&port->lock);
-    if (claimed)
-        record_detach(record);
+    if (object_observe(object, &record->observer))
+        return OK;
     record_release(record, 1);
-    return OK;
+    return ERR_BAD_HANDLE;
 }
 
 /* Claim one record of the port, for this object and key unless object is NULL. */
@@ -340,8 +313,8 @@ bool port_cancel(struct port *port, struct object *object, uint64_t key)
     bool found = false;
 
     while ((record = claim_any(port, object, key))) {
-        record_detach(record);
-        record_release(record, 1);
+        object_unobserve(record->object, &record->observer);
+        record_release(record, port_withdraw(port, &record->packet) ? 2 : 1);
         found = true;
     }
     return found;

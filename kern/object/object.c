@@ -164,18 +164,20 @@ void object_signal_hint(struct object *object, signals_t clear, signals_t set, b
 
 bool object_observe(struct object *object, struct observer *observer)
 {
-    spin_lock(&object->lock);
-    bool reachable = atomic_load(&object->handles) > 0;
+    const struct observer_ops *ops = observer->ops;
 
-    if (reachable) {
+    spin_lock(&object->lock);
+    bool attached = atomic_load(&object->handles) > 0 && (!ops->attach || ops->attach(observer));
+
+    if (attached) {
         signals_t now = atomic_load_explicit(&object->signals, memory_order_relaxed);
 
         list_push_back(&object->observers, &observer->link);
         if (now & observer->trigger)
-            observer->ops->notify(observer, object, now, false);
+            ops->notify(observer, object, now, false);
     }
     spin_unlock(&object->lock);
-    return reachable;
+    return attached;
 }
 
 void object_unobserve(struct object *object, struct observer *observer)

@@ -48,6 +48,8 @@ struct observer {
 };
 
 struct observer_ops {
+    /* Called with object.lock held when it is about to be attached: false refuses.  NULL: nothing to do. */
+    bool (*attach)(struct observer *);
     /*
      * Called with object.lock held when a signal of the trigger became set.  May list_remove(&link).  hand_over: the thread
      * that this wakes should run as soon as the caller blocks (thread_unpark_next).
@@ -106,7 +108,7 @@ static inline void object_signal(struct object *object, signals_t clear, signals
 }
 /*
  * Attach an observer; if its trigger is set already, notify is called at once.  False, and not attached, if the object has
- * no handles any more.  Takes object.lock.
+ * no handles any more or the observer refuses.  Takes object.lock.
  */
 bool object_observe(struct object *object, struct observer *observer);
 /* Detach if still attached: afterwards notify is not running and will not run. */

@@ -66,7 +66,13 @@ static _Noreturn void give_up(const char *what, const char *detail)
     arch_power_off(1);
 }
 
-static void require(status_t status, const char *what)
+static void require(bool condition, const char *what)
+{
+    if (!condition)
+        give_up(what, "");
+}
+
+static void require_ok(status_t status, const char *what)
 {
     char number[24];
 
@@ -77,18 +83,20 @@ static void require(status_t status, const char *what)
 
 /* --- The archive. --- */
 
-static bool read_hexadecimal(const uint8_t *digits, uint64_t *out_value)
+static const char not_cpio[] = "the boot archive is not a cpio archive of format newc";
+
+static uint64_t read_hexadecimal(const uint8_t *digits)
 {
-    *out_value = 0;
+    uint64_t value = 0;
+
     for (int i = 0; i < 8; i++) {
         uint8_t c = digits[i] | 0x20;
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
+        uint64_t digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
 
-        if (digit == 16)
-            return false;
-        *out_value = *out_value * 16 + (uint64_t)digit;
+        require(digit < 16, not_cpio);
+        value = value * 16 + digit;
     }
-    return true;
+    return value;
 }
 
 /* Archives made with `find .` have names that begin with "./". */
@@ -103,22 +111,17 @@ static bool same_path(const char *name, const char *path)
 
 static bool archive_find(struct bytes archive, const char *path, struct bytes *out_file)
 {
-    uint64_t at = 0, name_size, file_size;
-
-    while (range_inside(at, CPIO_HEADER_SIZE, archive.size)) {
+    for (uint64_t at = 0; range_inside(at, CPIO_HEADER_SIZE, archive.size);) {
         const uint8_t *header = archive.base + at;
         const char *name = (const char *)header + CPIO_HEADER_SIZE;
 
-        if (memcmp(header, "070701", 6) != 0 ||
-            !read_hexadecimal(header + CPIO_FILE_SIZE, &file_size) ||
-            !read_hexadecimal(header + CPIO_NAME_SIZE, &name_size))
-            give_up("the boot archive is not a cpio archive of format newc", "");
-
+        require(memcmp(header, "070701", 6) == 0, not_cpio);
+        uint64_t file_size = read_hexadecimal(header + CPIO_FILE_SIZE);
+        uint64_t name_size = read_hexadecimal(header + CPIO_NAME_SIZE);
         uint64_t data = (at + CPIO_HEADER_SIZE + name_size + 3) & ~3ul;
 
-        if (!range_inside(data, file_size, archive.size) || name_size == 0 ||
-            name[name_size - 1] != '\0')
-            give_up("the boot archive is cut off", "");
+        require(range_inside(data, file_size, archive.size) && name_size > 0 &&
+                name[name_size - 1] == '\0', "the boot archive is cut off");
         if (strcmp(name, "TRAILER!!!") == 0)
             return false;
         if (same_path(name, path)) {
@@ -178,14 +181,14 @@ static void load_segment(struct program *program, struct bytes file,
                      (segment->flags & ELF_MAY_WRITE ? VM_READ | VM_WRITE : 0) |
                      (segment->flags & ELF_MAY_EXECUTE ? VM_EXECUTE : 0);
 
-    if (segment->file_size > segment->memory_size ||
-        !range_inside(segment->offset, segment->file_size, file.size) ||
-        segment->address < USER_BASE ||
-        !range_inside(segment->address, segment->memory_size, STACK_BASE - PAGE_SIZE))
-        give_up("it has an impossible segment", "");
-    require(map_filled(program, segment->address, segment->memory_size, flags,
-                       (struct bytes){ file.base + segment->offset, segment->file_size }),
-            "a segment cannot be loaded");
+    require(segment->file_size <= segment->memory_size &&
+            range_inside(segment->offset, segment->file_size, file.size) &&
+            segment->address >= USER_BASE &&
+            range_inside(segment->address, segment->memory_size, STACK_BASE - PAGE_SIZE),
+            "it has an impossible segment");
+    require_ok(map_filled(program, segment->address, segment->memory_size, flags,
+                          (struct bytes){ file.base + segment->offset, segment->file_size }),
+               "a segment cannot be loaded");
     program->image_base = min_u64(program->image_base, page_floor(segment->address));
     program->image_end = max_u64(program->image_end,
                                  page_ceil(segment->address + segment->memory_size));
@@ -195,18 +198,17 @@ static void load(struct program *program, struct bytes file)
 {
     struct elf_header header;
 
-    if (file.size < sizeof(header))
-        give_up("it is too short for an ELF file", "");
+    require(file.size >= sizeof(header), "it is too short for an ELF file");
     memcpy(&header, file.base, sizeof(header));
-    if (memcmp(header.magic, "\177ELF", 4) != 0 || header.class != ELF_CLASS_64 ||
-        header.byte_order != ELF_LITTLE_ENDIAN ||
-        header.type != ELF_EXECUTABLE || header.machine != ELF_RISCV)
-        give_up("it is not a static 64-bit RISC-V ELF executable", "");
-    if (header.program_header_size != sizeof(struct elf_segment) ||
-        header.program_header_count > MAX_SEGMENTS ||
-        !range_inside(header.program_headers,
-                      header.program_header_count * sizeof(struct elf_segment), file.size))
-        give_up("its ELF program headers are impossible", "");
+    require(memcmp(header.magic, "\177ELF", 4) == 0 && header.class == ELF_CLASS_64 &&
+            header.byte_order == ELF_LITTLE_ENDIAN &&
+            header.type == ELF_EXECUTABLE && header.machine == ELF_RISCV,
+            "it is not a static 64-bit RISC-V ELF executable");
+    require(header.program_header_size == sizeof(struct elf_segment) &&
+            header.program_header_count <= MAX_SEGMENTS &&
+            range_inside(header.program_headers,
+                         header.program_header_count * sizeof(struct elf_segment), file.size),
+            "its ELF program headers are impossible");
     program->entry = header.entry;
     program->image_base = UINT64_MAX;
     for (uint32_t i = 0; i < header.program_header_count; i++) {
@@ -216,11 +218,11 @@ static void load(struct program *program, struct bytes file)
         if (segment.type == ELF_LOAD && segment.memory_size > 0)
             load_segment(program, file, &segment);
     }
-    if (program->entry < program->image_base || program->entry >= program->image_end)
-        give_up("its entry lies outside its segments", "");
+    require(program->entry >= program->image_base && program->entry < program->image_end,
+            "its entry lies outside its segments");
     arch_mmu_sync_code(aspace_mmu(program->process->aspace));
-    require(map_filled(program, STACK_BASE, STACK_SIZE, VM_READ | VM_WRITE,
-                       (struct bytes){ NULL, 0 }), "it gets no stack");
+    require_ok(map_filled(program, STACK_BASE, STACK_SIZE, VM_READ | VM_WRITE,
+                          (struct bytes){ NULL, 0 }), "it gets no stack");
 }
 
 /* --- What it is told. --- */
@@ -256,22 +258,20 @@ static struct object *archive_object(void)
 {
     struct vmo *vmo;
 
-    if (!page_aligned(machine.initrd_base))
-        give_up("the boot archive does not begin at a page", "");
-    require(vmo_create_adopting(machine.initrd_base, page_ceil(machine.initrd_size), &vmo),
-            "no memory for the archive's VMO");
-    require(vmo_set_content_size(vmo, machine.initrd_size), "the archive's VMO is too small");
+    require(page_aligned(machine.initrd_base), "the boot archive does not begin at a page");
+    require_ok(vmo_create_adopting(machine.initrd_base, page_ceil(machine.initrd_size), &vmo),
+               "no memory for the archive's VMO");
+    require_ok(vmo_set_content_size(vmo, machine.initrd_size), "the archive's VMO is too small");
     return &vmo->object;
 }
 
-static struct message *start_message(const struct program *program, struct thread *thread,
+static struct message *start_message(const struct program *program, struct object *thread,
                                      const char *path)
 {
     static const uint32_t tags[] = { START_PROCESS, START_THREAD, START_CONSOLE, START_SYSTEM,
                                      START_INITRD };
-    struct object *archive = archive_object();
-    struct object *objects[] = { &program->process->object, &thread->object, console_object(),
-                                 system_object(), archive };
+    struct object *objects[] = { &program->process->object, thread, console_object(),
+                                 system_object(), archive_object() };
     char arguments[2 * sizeof(machine.command_line) + 16];
     size_t size = format_string(arguments, sizeof(machine.command_line), "%s", path) + 1;
     struct start_message start = {
@@ -282,16 +282,15 @@ static struct message *start_message(const struct program *program, struct threa
     };
     struct message *message;
 
-    require(message_create((uint32_t)(sizeof(start) + sizeof(tags) + size), array_size(tags),
-                           &message),
-            "no memory for its start message");
+    require_ok(message_create((uint32_t)(sizeof(start) + sizeof(tags) + size), array_size(tags),
+                              &message), "no memory for its start message");
     message_fill(message, 0, &start, sizeof(start));
     message_fill(message, sizeof(start), tags, sizeof(tags));
     message_fill(message, sizeof(start) + sizeof(tags), arguments, (uint32_t)size);
     for (uint32_t i = 0; i < array_size(tags); i++)
         message_set_handle(message, i,
                            handle_slot_make(objects[i], objects[i]->ops->default_rights));
-    object_unref(archive);
+    object_unref(objects[4]);
     return message;
 }
 
@@ -299,18 +298,19 @@ static struct message *start_message(const struct program *program, struct threa
 static void start(const struct program *program, const char *path)
 {
     struct object *ends[2];
+    struct handle_slot slots[2];
     struct thread *thread;
 
-    require(process_add_thread(program->process, "main", &thread), "no memory for its thread");
-    require(channel_create(ends), "no memory for its channel");
-    struct handle_slot ours = handle_slot_make(ends[0], channel_ops.default_rights);
-    struct handle_slot theirs = handle_slot_make(ends[1], channel_ops.default_rights);
-
-    require(channel_write((struct channel *)ends[0], start_message(program, thread, path)),
-            "its start message cannot be sent");
-    handle_slot_close(ours);
-    require(process_start(program->process, thread, program->entry, USER_TOP, theirs, 0),
-            "it cannot be started");
+    require_ok(process_add_thread(program->process, "main", &thread), "no memory for its thread");
+    require_ok(channel_create(ends), "no memory for its channel");
+    for (uint32_t i = 0; i < 2; i++)
+        slots[i] = handle_slot_make(ends[i], channel_ops.default_rights);
+    require_ok(channel_write((struct channel *)ends[0],
+                             start_message(program, &thread->object, path)),
+               "its start message cannot be sent");
+    handle_slot_close(slots[0]);
+    require_ok(process_start(program->process, thread, program->entry, USER_TOP, slots[1], 0),
+               "it cannot be started");
     object_unref(ends[0]);
     object_unref(ends[1]);
     object_unref(&thread->object);
@@ -325,14 +325,13 @@ void first_program_start(void)
     const char *option = command_line_value("init", &length);
     struct program program = { 0 };
 
-    if (archive.size == 0)
-        give_up("there is no boot archive", "");
+    require(archive.size > 0, "there is no boot archive");
     if (option)
         format_string(path, sizeof(path), "%.*s", (int)length, option);
     if (!(!option && archive_find(archive, "sbin/init", &file)) &&
         !archive_find(archive, path, &file))
         give_up("the boot archive does not hold ", option ? path : "sbin/init or init");
-    require(process_create("init", &program.process), "no memory for its process");
+    require_ok(process_create("init", &program.process), "no memory for its process");
     load(&program, file);
     start(&program, path);
 }

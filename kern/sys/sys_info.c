@@ -44,14 +44,11 @@ static void copy_name(struct object *object, char to[32], const char *name)
 static bool next_basic(struct info_query *query, union info_record *record)
 {
     struct object *object = query->object;
-    info_handle_basic_t *info = &record->basic;
 
-    info->koid = object->koid;
-    info->type = object->ops->type;
-    info->rights = query->rights;
-    info->related_koid = object->related_koid;
-    if (info->type == OBJECT_THREAD)
-        info->related_koid = thread_from_object(object)->process->object.koid;
+    record->basic = (info_handle_basic_t){
+        .koid = object->koid, .related_koid = object->related_koid,
+        .type = object->ops->type, .rights = query->rights,
+    };
     return true;
 }
 
@@ -79,14 +76,13 @@ static void fill_process(struct process *process, info_process_t *info)
     copy_name(&process->object, info->name, process->name);
 }
 
-static bool next_process_only(struct info_query *query, union info_record *record)
-{
-    fill_process(process_from_object(query->object), &record->process);
-    return true;
-}
-
+/* The process asked about, or of the system's the next. */
 static bool next_process(struct info_query *query, union info_record *record)
 {
+    if (query->object->ops == &process_ops) {
+        fill_process(process_from_object(query->object), &record->process);
+        return true;
+    }
     while ((query->cursor = process_next_koid(query->cursor)) != 0) {
         struct process *process = process_find(query->cursor);
 
@@ -108,15 +104,13 @@ static void fill_thread(struct thread *thread, info_thread_t *info)
     copy_name(&thread->object, info->name, thread->name);
 }
 
-static bool next_thread_only(struct info_query *query, union info_record *record)
-{
-    fill_thread(thread_from_object(query->object), &record->thread);
-    return true;
-}
-
-/* The thread with the smallest koid above the cursor. */
+/* The thread asked about, or the process' thread with the smallest koid above the cursor. */
 static bool next_thread(struct info_query *query, union info_record *record)
 {
+    if (query->object->ops == &thread_ops) {
+        fill_thread(thread_from_object(query->object), &record->thread);
+        return true;
+    }
     struct process *process = process_from_object(query->object);
     struct thread *next = NULL;
 
@@ -136,7 +130,7 @@ static bool next_thread(struct info_query *query, union info_record *record)
     return next != NULL;
 }
 
-static bool next_vmo_only(struct info_query *query, union info_record *record)
+static bool next_vmo(struct info_query *query, union info_record *record)
 {
     vmo_info(vmo_from_object(query->object), &record->vmo);
     record->vmo.handle_rights = query->rights;
@@ -153,7 +147,7 @@ static bool next_map(struct info_query *query, union info_record *record)
     return true;
 }
 
-static bool next_system_only(struct info_query *query, union info_record *record)
+static bool next_system(struct info_query *query, union info_record *record)
 {
     info_system_t *info = &record->system;
 
@@ -225,87 +219,76 @@ static bool next_frame_run(struct info_query *query, union info_record *record)
     return true;
 }
 
+#define ONE(record, type, next)  { OBJECT_##type, false, sizeof(record), next }
+#define LIST(record, type, next) { OBJECT_##type, true, sizeof(record), next }
+
 static const struct topic {
     uint32_t type;                      /* of the object asked about */
-    rights_t rights;
     bool is_list;
     size_t size;                        /* of a record */
     info_next *next;
 } topics[] = {
-    [INFO_HANDLE_BASIC]    = { OBJECT_ANY, 0, false, sizeof(info_handle_basic_t), next_basic },
-    [INFO_PROCESS]         = { OBJECT_PROCESS, RIGHT_INSPECT, false, sizeof(info_process_t),
-                               next_process_only },
-    [INFO_THREAD]          = { OBJECT_THREAD, RIGHT_INSPECT, false, sizeof(info_thread_t),
-                               next_thread_only },
-    [INFO_VMO]             = { OBJECT_VMO, RIGHT_INSPECT, false, sizeof(info_vmo_t),
-                               next_vmo_only },
-    [INFO_SYSTEM]          = { OBJECT_SYSTEM, RIGHT_INSPECT, false, sizeof(info_system_t),
-                               next_system_only },
-    [INFO_PROCESS_MAPS]    = { OBJECT_PROCESS, RIGHT_INSPECT, true, sizeof(info_map_t), next_map },
-    [INFO_PROCESS_LIST]    = { OBJECT_SYSTEM, RIGHT_INSPECT, true, sizeof(info_process_t),
-                               next_process },
-    [INFO_PROCESS_THREADS] = { OBJECT_PROCESS, RIGHT_INSPECT, true, sizeof(info_thread_t),
-                               next_thread },
-    [INFO_PAGER_LIST]      = { OBJECT_SYSTEM, RIGHT_INSPECT, true, sizeof(info_pager_vmo_t),
-                               next_pager_vmo },
-    [INFO_FRAME_MAP]       = { OBJECT_SYSTEM, RIGHT_INSPECT, true, sizeof(info_frame_run_t),
-                               next_frame_run },
+    [INFO_HANDLE_BASIC]    = ONE(info_handle_basic_t, ANY, next_basic),
+    [INFO_PROCESS]         = ONE(info_process_t, PROCESS, next_process),
+    [INFO_THREAD]          = ONE(info_thread_t, THREAD, next_thread),
+    [INFO_VMO]             = ONE(info_vmo_t, VMO, next_vmo),
+    [INFO_SYSTEM]          = ONE(info_system_t, SYSTEM, next_system),
+    [INFO_PROCESS_MAPS]    = LIST(info_map_t, PROCESS, next_map),
+    [INFO_PROCESS_LIST]    = LIST(info_process_t, SYSTEM, next_process),
+    [INFO_PROCESS_THREADS] = LIST(info_thread_t, PROCESS, next_thread),
+    [INFO_PAGER_LIST]      = LIST(info_pager_vmo_t, SYSTEM, next_pager_vmo),
+    [INFO_FRAME_MAP]       = LIST(info_frame_run_t, SYSTEM, next_frame_run),
 };
 
-/* Where the records go, and how many have gone and could have. */
-struct info_result {
-    uaddr_t to;
-    size_t room;                        /* records */
-    uint64_t actual, available;
-};
-
-static status_t write_records(const struct topic *topic, struct info_query *query,
-                              struct info_result *result)
+/* Write as many records as there is room for; *actual and *available count from 0. */
+static status_t write_records(const struct topic *topic, struct info_query *query, uaddr_t to,
+                              size_t room, uint64_t *actual, uint64_t *available)
 {
     union info_record record;
-    bool more = true;
 
-    while (more) {
+    do {
         memset(&record, 0, sizeof(record));
         if (!topic->next(query, &record))
             break;
-        if (result->actual < result->room) {
-            status_t status = user_copy_out(result->to + result->actual * topic->size, &record,
-                                            topic->size);
+        if (*actual < room) {
+            status_t status = user_copy_out(to + *actual * topic->size, &record, topic->size);
+
             if (status != OK)
                 return status;
-            result->actual++;
+            ++*actual;
         }
-        result->available++;
+        ++*available;
         sched_preempt_point();
         if (thread_killed())
             return ERR_CANCELED;
-        more = topic->is_list;
-    }
-    return !topic->is_list && result->actual == 0 ? ERR_BUFFER_TOO_SMALL : OK;
+    } while (topic->is_list);
+    return !topic->is_list && *actual == 0 ? ERR_BUFFER_TOO_SMALL : OK;
 }
 
+/* INSPECT is needed for all but HANDLE_BASIC, whose checks an unknown topic gets. */
 status_t sys_object_get_info(handle_t handle, uint32_t topic_number, uaddr_t buffer, size_t size,
-                             uaddr_t actual, uaddr_t avail)
+                             uaddr_t actual_at, uaddr_t available_at)
 {
     bool known = topic_number < array_size(topics) && topics[topic_number].next;
     const struct topic *topic = &topics[known ? topic_number : INFO_HANDLE_BASIC];
+    rights_t rights = topic->type == OBJECT_ANY ? RIGHT_NONE : RIGHT_INSPECT;
     struct info_query query = { 0 };
-    status_t status = handle_lookup(current_process()->handles, handle, topic->type, topic->rights,
+    uint64_t actual = 0, available = 0;
+    status_t status = handle_lookup(current_process()->handles, handle, topic->type, rights,
                                     &query.object, &query.rights);
     if (status != OK)
         return status;
-
-    struct info_result result = { .to = buffer, .room = size / topic->size };
-
-    status = known ? write_records(topic, &query, &result) : ERR_NOT_SUPPORTED;
+    if (known)
+        status = write_records(topic, &query, buffer, size / topic->size, &actual, &available);
+    else
+        status = ERR_NOT_SUPPORTED;
     object_unref(query.object);
     if (status != OK && status != ERR_BUFFER_TOO_SMALL)
         return status;
 
-    status_t copied = sys_copy_out_u64(actual, result.actual);
+    status_t copied = sys_copy_out_u64(actual_at, actual);
 
     if (copied == OK)
-        copied = sys_copy_out_u64(avail, result.available);
+        copied = sys_copy_out_u64(available_at, available);
     return copied == OK ? status : copied;
 }

@@ -64,6 +64,7 @@ struct object_reaper *current_reaper(void)
 static void init(struct thread *thread, struct process *process, const char *name)
 {
     object_init(&thread->object, &thread_ops, 0);
+    thread->object.related_koid = process ? process->object.koid : 0;
     thread->process = process;
     thread->home = this_hart()->index;
     format_string(thread->name, sizeof(thread->name), "%s", name);
