@@ -14,7 +14,6 @@
 #include "lib/random.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
-#include "sys/first_program.h"
 #include "sys/system.h"
 #include "task/futex.h"
 #include "task/sched.h"

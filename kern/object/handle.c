@@ -98,12 +98,6 @@ static status_t grow(struct handle_table *table)
     return OK;
 }
 
-static void unreserve_locked(struct handle_table *table, uint32_t count, const handle_t *values)
-{
-    for (uint32_t i = 0; i < count; i++)
-        free_entry(table, values[i] & (HANDLE_TABLE_MAX - 1));
-}
-
 status_t handle_reserve(struct handle_table *table, uint32_t count, handle_t *out_values)
 {
     spin_lock(&table->lock);
@@ -122,16 +116,17 @@ status_t handle_reserve(struct handle_table *table, uint32_t count, handle_t *ou
             out_values[done++] = entry->generation << INDEX_BITS | index;
         }
     }
-    if (status != OK)
-        unreserve_locked(table, done, out_values);
     spin_unlock(&table->lock);
+    if (status != OK)
+        handle_unreserve(table, done, out_values);
     return status;
 }
 
 void handle_unreserve(struct handle_table *table, uint32_t count, const handle_t *values)
 {
     spin_lock(&table->lock);
-    unreserve_locked(table, count, values);
+    for (uint32_t i = 0; i < count; i++)
+        free_entry(table, values[i] & (HANDLE_TABLE_MAX - 1));
     spin_unlock(&table->lock);
 }
 

@@ -6,7 +6,7 @@
  * console, the system and the archive. Everything in the archive is checked before it is believed,
  * but nothing here is undone on failure: without a first program the machine is powered off.
  */
-#include "sys/first_program.h"
+#include "sys/system.h"
 
 #include "abi/start.h"
 #include "dev/console.h"
@@ -14,7 +14,6 @@
 #include "lib/command_line.h"
 #include "lib/kprintf.h"
 #include "lib/string.h"
-#include "sys/system.h"
 #include "task/process.h"
 #include "vm/aspace.h"
 

@@ -47,21 +47,12 @@ static rights_t device_rights(uint32_t op)
 }
 
 /* A flush has no VMO: the handle is not looked at. */
-static status_t lookup_memory(uint32_t op, handle_t handle, struct vmo **out_vmo)
-{
-    *out_vmo = NULL;
-    if (op != BLOCK_READ && op != BLOCK_WRITE)
-        return OK;
-    return sys_lookup(handle, OBJECT_VMO,
-                      op == BLOCK_READ ? RIGHT_READ | RIGHT_WRITE : RIGHT_READ, out_vmo);
-}
-
 status_t sys_block_submit(rights_t held, struct block *block, handle_t port_handle, uint64_t key,
                           uint32_t op, handle_t vmo_handle, uint64_t vmo_offset,
                           uint64_t dev_offset, uint64_t length)
 {
     struct port *port;
-    struct vmo *vmo;
+    struct vmo *vmo = NULL;
 
     if (device_rights(op) & ~held)
         return ERR_ACCESS_DENIED;
@@ -69,7 +60,9 @@ status_t sys_block_submit(rights_t held, struct block *block, handle_t port_hand
 
     if (status != OK)
         return status;
-    status = lookup_memory(op, vmo_handle, &vmo);
+    if (op == BLOCK_READ || op == BLOCK_WRITE)
+        status = sys_lookup(vmo_handle, OBJECT_VMO,
+                            RIGHT_READ | (op == BLOCK_READ ? RIGHT_WRITE : 0), &vmo);
     if (status == OK)
         status = block_submit(block, port, key, op, vmo, vmo_offset, dev_offset, length);
     if (vmo)

@@ -14,13 +14,6 @@ status_t sys_channel_create(uint32_t options, uaddr_t a, uaddr_t b)
                            (const uaddr_t[2]){ a, b });
 }
 
-/* A message that the user wants to send. */
-struct outgoing {
-    uaddr_t bytes, handles;
-    uint32_t num_bytes, num_handles;
-    uint32_t min_bytes;
-};
-
 static status_t copy_bytes(struct message *message, uaddr_t from, uint32_t length)
 {
     status_t status = OK;
@@ -61,30 +54,34 @@ static status_t move_handles(struct channel *channel, struct message *message, s
     return status;
 }
 
-/* Look up the channel and make the message.  On OK the caller owns both. */
-static status_t prepare(handle_t handle, rights_t rights, uint32_t options,
-                        const struct outgoing *from, struct channel **out_channel,
+/*
+ * Look up the channel and make the message that `from` describes in its wr_ fields.  On OK the
+ * caller owns both.
+ */
+static status_t prepare(handle_t handle, rights_t rights, uint32_t options, uint32_t min_bytes,
+                        const channel_call_args_t *from, struct channel **out_channel,
                         struct message **out_message)
 {
     handle_t values[CHANNEL_MAX_HANDLES];
-    uint32_t count = from->num_handles;
+    uint32_t count = from->wr_num_handles, length = from->wr_num_bytes;
     struct channel *channel = NULL;
     struct message *message = NULL;
     status_t status = sys_lookup(handle, OBJECT_CHANNEL, rights, &channel);
 
-    if (status == OK && (options != 0 || from->num_bytes < from->min_bytes))
+    if (status == OK && (options != 0 || length < min_bytes))
         status = ERR_INVALID_ARGS;
-    if (status == OK && (from->num_bytes > CHANNEL_MAX_BYTES || count > CHANNEL_MAX_HANDLES))
+    if (status == OK && (length > CHANNEL_MAX_BYTES || count > CHANNEL_MAX_HANDLES))
         status = ERR_OUT_OF_RANGE;
     if (count > CHANNEL_MAX_HANDLES ||
-        (count > 0 && user_copy_in(values, from->handles, count * sizeof(handle_t)) != OK)) {
+        (count > 0 &&
+         user_copy_in(values, (uaddr_t)from->wr_handles, count * sizeof(handle_t)) != OK)) {
         status = status == OK ? ERR_INVALID_ARGS : status;
         count = 0;
     }
     if (status == OK)
-        status = message_create(from->num_bytes, count, &message);
+        status = message_create(length, count, &message);
     if (status == OK)
-        status = copy_bytes(message, from->bytes, from->num_bytes);
+        status = copy_bytes(message, (uaddr_t)from->wr_bytes, length);
     status = move_handles(channel, message, status, values, count);
 
     if (status != OK && message)
@@ -99,12 +96,13 @@ static status_t prepare(handle_t handle, rights_t rights, uint32_t options,
 status_t sys_channel_write(handle_t handle, uint32_t options, uaddr_t bytes, uint32_t num_bytes,
                            uaddr_t handles, uint32_t num_handles)
 {
-    struct outgoing from = {
-        .bytes = bytes, .handles = handles, .num_bytes = num_bytes, .num_handles = num_handles,
+    channel_call_args_t from = {
+        .wr_bytes = (void *)bytes, .wr_handles = (handle_t *)handles,
+        .wr_num_bytes = num_bytes, .wr_num_handles = num_handles,
     };
     struct channel *channel;
     struct message *message;
-    status_t status = prepare(handle, RIGHT_WRITE, options, &from, &channel, &message);
+    status_t status = prepare(handle, RIGHT_WRITE, options, 0, &from, &channel, &message);
 
     if (status != OK)
         return status;
@@ -127,6 +125,18 @@ status_t sys_channel_read(struct channel *channel, uint32_t options, uaddr_t byt
     return options == 0 ? channel_read(channel, &read) : ERR_INVALID_ARGS;
 }
 
+/* The reply waits in kernel memory while the user's is made present. */
+static status_t take_reply(struct message *reply, const struct channel_read *read)
+{
+    status_t status;
+
+    do
+        status = message_take(reply, read);
+    while (status == ERR_USER_FAULT && (status = sys_resolve_fault()) == OK);
+    message_destroy(reply);
+    return status;
+}
+
 status_t sys_channel_call(handle_t handle, uint32_t options, int64_t deadline, uaddr_t args,
                           uaddr_t actual_bytes, uaddr_t actual_handles)
 {
@@ -136,11 +146,6 @@ status_t sys_channel_call(handle_t handle, uint32_t options, int64_t deadline, u
     if (user_copy_in(&given, args, sizeof(given)) != OK)
         given = (channel_call_args_t){ 0 };
 
-    struct outgoing from = {
-        .bytes = (uaddr_t)given.wr_bytes, .handles = (uaddr_t)given.wr_handles,
-        .num_bytes = given.wr_num_bytes, .num_handles = given.wr_num_handles,
-        .min_bytes = sizeof(uint32_t),
-    };
     struct channel_read read = {
         .bytes = (uaddr_t)given.rd_bytes, .handles = (uaddr_t)given.rd_handles,
         .num_bytes = given.rd_num_bytes, .num_handles = given.rd_num_handles,
@@ -148,17 +153,14 @@ status_t sys_channel_call(handle_t handle, uint32_t options, int64_t deadline, u
     };
     struct channel *channel;
     struct message *message, *reply;
-    status_t status = prepare(handle, RIGHT_READ | RIGHT_WRITE, options, &from, &channel, &message);
+    status_t status = prepare(handle, RIGHT_READ | RIGHT_WRITE, options, sizeof(uint32_t), &given,
+                              &channel, &message);
 
     if (status != OK)
         return status;
     status = channel_call(channel, message, deadline, &reply);
-    if (status == OK) {
-        do
-            status = message_take(reply, &read);
-        while (status == ERR_USER_FAULT && (status = sys_resolve_fault()) == OK);
-        message_destroy(reply);
-    }
+    if (status == OK)
+        status = take_reply(reply, &read);
     object_unref((struct object *)channel);
     return status;
 }

@@ -86,17 +86,9 @@ status_t sys_vmo_set_content_size(struct vmo *vmo, uint64_t size)
 
 static rights_t op_rights(uint32_t op)
 {
-    switch (op) {
-    case VMO_OP_COMMIT:
-    case VMO_OP_DECOMMIT:
-    case VMO_OP_ZERO:
-    case VMO_OP_SYNC:
+    if (op == VMO_OP_COMMIT || op == VMO_OP_DECOMMIT || op == VMO_OP_ZERO || op == VMO_OP_SYNC)
         return RIGHT_WRITE;
-    case VMO_OP_PREFETCH:
-        return RIGHT_READ;
-    default:
-        return RIGHT_NONE;
-    }
+    return op == VMO_OP_PREFETCH ? RIGHT_READ : RIGHT_NONE;
 }
 
 /* Hints about pages that nothing evicts yet: in range or not is all there is to say. */

@@ -1,7 +1,7 @@
 /*
- * system.h: the system object: the one handle to the machine as a whole.
+ * system.h: the system object, the one handle to the machine as a whole, and the first program, which gets it.
  *
- * Whoever holds it may list processes, power off and open disks, as its rights say.
+ * Whoever holds the handle may list processes, power off and open disks, as its rights say.
  */
 #pragma once
 
@@ -11,3 +11,6 @@ extern const struct object_ops system_ops;
 
 void system_init(void);
 struct object *system_object(void);             /* the one system object, borrowed */
+
+/* Start init from the boot archive (first_program.c); without one, say what is wrong and power off. */
+void first_program_start(void);
