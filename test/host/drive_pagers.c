@@ -72,8 +72,7 @@ static void take_request(const port_packet_t *packet)
 
 static bool take_packet(void)
 {
-    size_t taken;
-    status_t status = port_wait(port, 0, WINDOW_BASE, 1, &taken);
+    status_t status = port_wait(port, 0, WINDOW_BASE);
     port_packet_t packet;
 
     if (status == ERR_TIMED_OUT || status == ERR_CANCELED)
@@ -254,10 +253,14 @@ static void drop_vmo(struct model *model)
 
 static void new_world(void)
 {
-    check_equal(port_create(&port), OK);
-    object_add_handle(&port->object);
-    check_equal(pager_create(&pager), OK);
-    object_add_handle(pager_object(pager));
+    struct object *made;
+
+    check_equal(port_create(&made), OK);
+    port = container_of(made, struct port, object);
+    object_add_handle(made);
+    check_equal(pager_create(&made), OK);
+    pager = pager_from_object(made);
+    object_add_handle(made);
     port_closed = pager_closed = false;
     detached_key_count = 0;
     for (uint32_t i = 0; i < VMOS; i++)
@@ -272,7 +275,7 @@ static void close_pager(void)
         models[i].detached = true;
         memset(models[i].asked, 0, sizeof models[i].asked);
     }
-    object_drop_handle(pager_object(pager));
+    object_drop_handle((struct object *)pager);
 }
 
 /* Nobody can hear of a request now; who waits is woken by the limit of time. */
@@ -344,7 +347,7 @@ static void end_world(void)
         check(!actors[i].thread);
     for (uint32_t i = 0; i < VMOS; i++)
         drop_vmo(&models[i]);
-    object_unref(pager_object(pager));
+    object_unref((struct object *)pager);
     object_unref(&port->object);
 }
 
@@ -368,7 +371,7 @@ static void check_vmo(const struct model *model)
     check_equal(vmo->resident, resident);
     check_equal(vmo->dirty, dirty);
     list_for_each(&port->packets, node)
-        queued += list_entry(node, struct packet, link)->source == source;
+        queued += node == &source->packet.link;
     check(queued <= 1);
     check_equal(source->requests, model->packets);
     check_equal(source->pages_asked, model->pages_asked);
