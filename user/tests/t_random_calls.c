@@ -127,7 +127,7 @@ static uint64_t random_argument(uint64_t *state, const char *type)
 {
     if (next_random(state) % 16 == 0)
         return random_word(state);
-    if (strncmp(type, "handle_t,", 9) == 0)
+    if (strncmp(type, "handle_t,", 9) == 0 || strncmp(type, "OBJECT(", 7) == 0)
         return random_handle(state);
     if (strncmp(type, "OUT(", 4) == 0 || strncmp(type, "IN(", 3) == 0)
         return random_address(state);
