@@ -23,20 +23,20 @@ status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message
 
     if (!message)
         return ERR_NO_MEMORY;
-    memset(message, 0, head);
     message->num_bytes = num_bytes;
     message->num_handles = num_handles;
-    message->frame_count = small ? 0 : pieces;
+    message->frame_count = 0;
     message->pieces = (char **)&message->handles[num_handles];
-    message->pieces[0] = small ? (char *)message + head : NULL;
-    for (uint32_t i = 0; i < message->frame_count; i++) {
+    message->pieces[0] = (char *)message + head;
+    memset(message->handles, 0, num_handles * sizeof(struct handle_slot));
+    for (; !small && message->frame_count < pieces; message->frame_count++) {
         struct page *page = frame_alloc(FRAME_KERNEL);
 
         if (!page) {
             message_destroy(message);
             return ERR_NO_MEMORY;
         }
-        message->pieces[i] = page_to_virt(page);
+        message->pieces[message->frame_count] = page_to_virt(page);
     }
     *out_message = message;
     return OK;
@@ -48,7 +48,7 @@ void message_destroy(struct message *message)
         if (message->handles[i].object)
             handle_slot_close(message->handles[i]);
     }
-    for (uint32_t i = 0; i < message->frame_count && message->pieces[i]; i++)
+    for (uint32_t i = 0; i < message->frame_count; i++)
         frame_free_virt(message->pieces[i]);
     heap_free(message);
 }

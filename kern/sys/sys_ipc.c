@@ -73,12 +73,13 @@ static status_t pipe_move(struct pipe *pipe, pipe_transfer *transfer, uaddr_t bu
     size_t done = 0, part;
     status_t status = sys_copy_out_u64(actual, 0);
 
-    if (status != OK)
-        return status;
-    do {
+    while (status == OK) {
         status = transfer(pipe, buffer + done, length - done, &part);
         done += part;
-    } while (status == ERR_USER_FAULT && (status = sys_resolve_fault()) == OK);
+        if (status != ERR_USER_FAULT)
+            break;
+        status = sys_resolve_fault();
+    }
     return done > 0 || status == OK ? sys_copy_out_u64(actual, done) : status;
 }
 

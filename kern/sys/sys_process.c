@@ -21,7 +21,9 @@ status_t sys_process_create(uaddr_t name_from, size_t name_length, uint32_t opti
 
     if (status == OK)
         status = process_create(name, &process);
-    return status == OK ? sys_new_handle(&process->object, process_ops.default_rights, out) : status;
+    if (status != OK)
+        return status;
+    return sys_new_handle(&process->object, process_ops.default_rights, out);
 }
 
 /*
@@ -104,7 +106,14 @@ static bool is_futex_address(uaddr_t address)
 
 status_t sys_futex_wait(uaddr_t address, uint32_t expected, int64_t deadline)
 {
-    return is_futex_address(address) ? futex_wait(address, expected, deadline) : ERR_INVALID_ARGS;
+    status_t status;
+
+    if (!is_futex_address(address))
+        return ERR_INVALID_ARGS;
+    do
+        status = futex_wait(address, expected, deadline);
+    while (status == ERR_USER_FAULT && (status = sys_resolve_fault()) == OK);
+    return status;
 }
 
 status_t sys_futex_wake(uaddr_t address, uint32_t count)

@@ -3,10 +3,10 @@
  *
  * abi/syscalls.def is expanded twice: into one adapter a call, which narrows each word to the type
  * of its argument (whatever the user left in the upper bits), and into the table of the adapters
- * and of the handles that are looked up before.  Every object found is held until the call is over.
+ * and of the handles that are looked up before.  The objects found are held during the call.
  *
- * A call that met user memory that is not there, with nothing done that counts, answers
- * ERR_USER_FAULT: the memory is made present and the call made again with the same objects.
+ * A call on objects that met user memory that is not there, with nothing done that counts, answers
+ * ERR_USER_FAULT: the memory is made present and the call made again.
  */
 #include "sys/helpers.h"
 
@@ -37,50 +37,57 @@
 
 static const struct call {
     int64_t (*adapter)(WORDS);
-    struct wanted {
+    struct {
         bool given;
         uint8_t type;
         rights_t rights;
-    } handles[2];
+    } first, second;
 } calls[] = {
-#define FIRST(object_type, needed)  .handles[0] = { true, OBJECT_##object_type, needed },
-#define SECOND(object_type, needed) .handles[1] = { true, OBJECT_##object_type, needed },
+#define FIRST(object_type, needed)  .first = { true, OBJECT_##object_type, needed },
+#define SECOND(object_type, needed) .second = { true, OBJECT_##object_type, needed },
 #define SYSCALL(number, result, name, ...) [number] = { .adapter = call_##name },
 #define SYSCALL_ON(number, name, wanted, ...) [number] = { wanted .adapter = call_##name },
 #include "abi/syscalls.def"
 };
 
-int64_t syscall_dispatch(const uint64_t words[8], uint64_t number)
+/* Not part of syscall_dispatch, which so saves few registers for calls that are over soon. */
+static __attribute__((noinline)) int64_t call_on_objects(const struct call *call,
+                                                         const uint64_t *words)
 {
-    this_hart()->syscalls++;
-    if (number >= array_size(calls) || !calls[number].adapter)
-        return ERR_BAD_SYSCALL;
-
-    const struct call *call = &calls[number];
-    uint64_t first[2] = { words[0], words[1] };
-    struct object *objects[2];
-    rights_t held[2] = { RIGHT_NONE };
-    uint32_t found = 0;
-    int64_t result = OK;
-
-    while (result == OK && found < 2 && call->handles[found].given) {
-        const struct wanted *wanted = &call->handles[found];
-
-        result = handle_lookup(current_process()->handles, words[found], wanted->type,
-                               wanted->rights, &objects[found], &held[found]);
-        if (result == OK) {
-            first[found] = (uint64_t)objects[found];
-            found++;
-        }
-    }
+    struct handle_table *table = current_process()->handles;
+    struct object *first, *second = NULL;
+    rights_t held;
+    int64_t result = handle_lookup(table, words[0], call->first.type, call->first.rights, &first,
+                                   &held);
+    if (result != OK)
+        return result;
+    if (call->second.given)
+        result = handle_lookup(table, words[1], call->second.type, call->second.rights, &second,
+                               NULL);
     while (result == OK) {
-        result = call->adapter(first[0], first[1], words, held[0]);
+        result = call->adapter((uint64_t)first, second ? (uint64_t)second : words[1], words, held);
         if (result != ERR_USER_FAULT)
             break;
         result = sys_resolve_fault();
     }
-    while (found > 0)
-        object_unref(objects[--found]);
+    if (second)
+        object_unref(second);
+    object_unref(first);
     assert(result != ERR_RETRY);
+    return result;
+}
+
+int64_t syscall_dispatch(const uint64_t words[8], uint64_t number)
+{
+    const struct call *call = &calls[number];
+
+    this_hart()->syscalls++;
+    if (number >= array_size(calls) || !call->adapter)
+        return ERR_BAD_SYSCALL;
+    if (call->first.given)
+        return call_on_objects(call, words);
+    int64_t result = call->adapter(words[0], words[1], words, RIGHT_NONE);
+
+    assert(result != ERR_RETRY && result != ERR_USER_FAULT);
     return result;
 }
