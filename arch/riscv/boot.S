@@ -26,9 +26,22 @@
 
     .section .text.boot, "ax"
 
-/* The boot hart: a0 = its hardware id, a1 = physical address of the device tree. */
+/*
+ * The boot hart: a0 = its hardware id, a1 = physical address of the device tree.
+ *
+ * OpenSBI before 1.3 marks a hart as to be started before it stores where: one that looks in between comes
+ * here with the old address.  Harts are started one at a time, so it can only be hart_starting.
+ */
     .globl _start
 _start:
+    la      t0, boot_hart_chosen
+    li      t1, 1
+    amoswap.w.aqrl t1, t1, (t0)
+    beqz    t1, 2f
+    la      t0, hart_starting
+    ld      a1, 0(t0)
+    j       secondary_entry
+2:
     csrw    sie, zero
     csrw    sscratch, zero
     la      t0, bss_start
@@ -77,6 +90,8 @@ timer_compare_present:
  * RAM that holds the kernel and the device tree.  mmu_boot.c completes it and takes rights away.
  */
     .data
+boot_hart_chosen:
+    .word   0
     .balign 4096
     .globl kernel_root
 kernel_root:

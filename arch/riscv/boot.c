@@ -19,6 +19,7 @@ _Noreturn void boot_start(uint64_t hart_id, paddr_t tree);
 _Noreturn void secondary_start(uint64_t hart_id);
 
 struct hart harts[MAX_HARTS];
+struct hart *volatile hart_starting;    /* for boot.S: see _start */
 uint32_t hart_count = 1;
 
 /* boot.S maps the first 3 GiB; the tree may lie above. */
@@ -80,6 +81,7 @@ static void start_hart(uint64_t id)
     hart->id = id;
     hart->index = hart_count;
     hart->kernel_sp = (uint64_t)stack + KERNEL_STACK_SIZE;
+    hart_starting = hart;
     atomic_thread_fence(memory_order_seq_cst);
 
     struct sbi_result result = sbi_call(SBI_HSM, 0, id, virt_to_phys(secondary_entry),

@@ -216,11 +216,7 @@ static status_t write_content(struct write *write, uaddr_t from, uint64_t *out_d
         vmo_lock(write->vmo);
         status = reserve(write);
         vmo_unlock(write->vmo);
-        if (status == ERR_SHOULD_WAIT && page_request_armed(&write->request)) {
-            status = page_request_wait(&write->request);
-            if (status == OK)
-                status = ERR_RETRY;
-        }
+        status = page_request_resolve(&write->request, status);
     } while (status == ERR_RETRY);
     if (status != OK)
         return status;

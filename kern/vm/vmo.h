@@ -4,7 +4,7 @@
  * A VMO is a sparse array of pages and one *source* for the pages it does not hold (struct pager_ops).
  * All VMOs that share pages are one family, with one lock.  vmo_get_page is the one way to a page: it finds
  * it, makes it, or asks the source and says ERR_SHOULD_WAIT; then the caller drops all locks, waits with
- * page_request_wait, and looks again from the top.
+ * page_request_resolve, and looks again from the top.
  */
 #pragma once
 
@@ -97,7 +97,7 @@ enum page_want { WANT_READ, WANT_WRITE };
 
 /*
  * The page at `index` for reading or writing.  Family lock held.  *out_page is NULL for content known to be zero that WANT_READ
- * needs no frame for.  ERR_SHOULD_WAIT: request was armed for up to `run` pages from index (see page_request_wait).
+ * needs no frame for.  ERR_SHOULD_WAIT: request was armed for up to `run` pages from index (see page_request_resolve).
  * OUT_OF_RANGE; NO_MEMORY; else the source's status.  WANT_WRITE makes the page dirty.
  */
 status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run, struct page_request *request,

@@ -61,11 +61,10 @@ static status_t copy_all(struct copy *copy)
         uint64_t length = min_u64(copy->left, PAGE_SIZE - (copy->offset & PAGE_MASK));
         status_t status = copy_within_page(copy, length);
 
+        status = page_request_resolve(&copy->request, status);
         if (status == ERR_USER_FAULT)
             status = user_touch(copy->user, 1, copy->to_user);
-        else if (status == ERR_SHOULD_WAIT && page_request_armed(&copy->request))
-            status = page_request_wait(&copy->request);
-        if (status != OK)
+        if (status != OK && status != ERR_RETRY)
             return status;
         if (thread_killed())
             return ERR_CANCELED;

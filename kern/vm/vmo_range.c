@@ -120,12 +120,10 @@ status_t vmo_commit(struct vmo *vmo, uint64_t offset, uint64_t length, enum page
     end = page_ceil(offset + length) >> PAGE_SHIFT;
     page_request_init(&request, may_block);
     while (index < end) {
-        status = commit_batch(vmo, &index, end, want, &request);
-        if (status == ERR_SHOULD_WAIT && page_request_armed(&request))
-            status = page_request_wait(&request);
+        status = page_request_resolve(&request, commit_batch(vmo, &index, end, want, &request));
         if (status == ERR_OUT_OF_RANGE)
             return OK;
-        if (status != OK)
+        if (status != OK && status != ERR_RETRY)
             return status;
         if (thread_killed())
             return ERR_CANCELED;
@@ -177,10 +175,7 @@ static status_t zero_part(struct vmo *vmo, uint64_t offset, uint64_t length, boo
         if (status == OK && page)
             memset((char *)page_to_virt(page) + (offset & PAGE_MASK), 0, length);
         vmo_unlock(vmo);
-        if (status == ERR_SHOULD_WAIT && page_request_armed(&request)) {
-            status = page_request_wait(&request);
-            status = status == OK ? ERR_RETRY : status;
-        }
+        status = page_request_resolve(&request, status);
     } while (status == ERR_RETRY);
     return status;
 }

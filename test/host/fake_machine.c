@@ -6,6 +6,7 @@
 
 #include "fake.h"
 #include "lib/kprintf.h"
+#include "task/timer.h"
 #include "vm/fault.h"
 
 struct hart harts[MAX_HARTS];
@@ -22,6 +23,7 @@ void machine_start(void)
     harts[0].online = true;
     scheduler_start();
     vm_init();
+    heap_driver_start();
 }
 
 void panic(const char *format, ...)

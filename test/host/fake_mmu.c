@@ -85,6 +85,7 @@ uint64_t arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
     struct table *table = table_of(mmu);
     uint64_t removed = 0;
 
+    check(range_inside(address, length, USER_TOP));
     spin_lock(&mmu->lock);
     for (uint64_t i = table->count; i-- > 0;) {
         if (table->mappings[i].address - address < length) {
@@ -102,11 +103,18 @@ uint64_t arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length
     struct table *table = table_of(mmu);
     uint64_t found = 0;
 
+    check(range_inside(address, length, USER_TOP));
     spin_lock(&mmu->lock);
-    for (uint64_t i = 0; i < table->count; i++) {
-        if (table->mappings[i].address - address < length) {
-            table->mappings[i].flags = flags;
-            found++;
+    for (uint64_t i = table->count; i-- > 0;) {
+        struct mapping *mapping = &table->mappings[i];
+
+        if (mapping->address - address >= length)
+            continue;
+        mapping->flags &= flags;
+        found++;
+        if (mapping->flags == 0) {
+            *mapping = table->mappings[--table->count];
+            mmu->resident--;
         }
     }
     spin_unlock(&mmu->lock);
