@@ -12,6 +12,7 @@
 #define CALLERS 4u
 #define ANSWERS 64u
 #define EVENTS  70u
+#define HEAD    16u                             /* transaction and number, in messages that have room for both */
 
 struct queued { uint64_t number; uint32_t bytes, handles, transaction; };
 
@@ -55,6 +56,8 @@ static struct message *make_message(const struct queued *content)
     for (uint32_t i = 0; i < content->bytes; i++)
         window[i] = byte_of(content->number, i);
     memcpy(window, &content->transaction, min_u64(content->bytes, 4));
+    if (content->bytes >= HEAD)
+        memcpy(window + 8, &content->number, 8);
     check_equal(message_copy_in(message, 0, WINDOW_BASE, content->bytes), 0);
     for (uint32_t i = 0; i < content->handles; i++)
         message_set_handle(message, i, handle_slot_make(events[i], RIGHT_WAIT | i));
@@ -107,8 +110,10 @@ static bool send(uint32_t from, struct queued content)
 /* The window holds a message that was read. */
 static void check_content(const struct queued *content, const uint8_t *bytes, const handle_t *handles)
 {
-    for (uint32_t i = 4; i < content->bytes; i++)
+    for (uint32_t i = content->bytes >= HEAD ? HEAD : 4; i < content->bytes; i++)
         check_equal(bytes[i], byte_of(content->number, i));
+    if (content->bytes >= HEAD)
+        check(memcmp(bytes + 8, &content->number, 8) == 0);
     for (uint32_t i = 0; i < content->handles; i++) {
         struct handle_slot slot;
 
@@ -158,7 +163,6 @@ static void receive(uint32_t end)
 
 /* --- Calls. --- */
 
-/* A caller's reply says nothing of its request but its transaction; the bytes follow from the transaction. */
 static void caller_body(void *argument)
 {
     struct caller *caller = argument;
@@ -187,10 +191,7 @@ static void caller_body(void *argument)
         struct queued reply = { 0, read.actual_bytes, read.actual_handles, 0 };
 
         memcpy(&reply.number, window + at + 8, 8);
-        for (uint32_t i = 16; i < reply.bytes; i++)
-            check_equal(window[at + i], byte_of(reply.number, i));
-        reply.bytes = 0;
-        check_content(&reply, NULL, (handle_t *)(window + at + 0x1000));
+        check_content(&reply, window + at, (handle_t *)(window + at + 0x1000));
     }
     caller->done = true;
     step("caller %u: %d", caller->slot, caller->status);
@@ -215,48 +216,6 @@ static void start_or_stop_caller(void)
     }
 }
 
-/* Answer a request, perhaps one whose caller has gone: then the reply is an ordinary message. */
-static void answer(void)
-{
-    struct queued reply = { ++last_number, choose_between(16, 3000), choose(4), 0 };
-    struct message *message;
-    status_t status;
-    uint32_t waiting = 0;
-
-    if (transaction_count == 0 || closed[1])
-        return;
-    uint32_t i = choose(transaction_count);
-
-    reply.transaction = transactions[i];
-    message = make_message(&reply);
-    if (!message)
-        return;
-    transactions[i] = transactions[--transaction_count];
-    message_fill(message, 8, &reply.number, 8);
-    uint64_t messages_before = counts[0];
-
-    for (uint32_t caller = 0; caller < CALLERS; caller++)
-        waiting += callers[caller].thread && thread_blocked(callers[caller].thread);
-    status = channel_write(ends[1], message);
-    step("answer 0x%x: %d", reply.transaction, status);
-    if (status != OK)
-        message_destroy(message);
-    for (uint32_t caller = 0; caller < CALLERS; caller++)
-        waiting -= callers[caller].thread && thread_blocked(callers[caller].thread);
-    if (waiting > 0) {
-        check_equal(waiting, 1);
-        check_equal(status, OK);
-        return;
-    }
-    check_equal(status, closed[0] ? ERR_PEER_CLOSED : is_full(0) ? ERR_SHOULD_WAIT : OK);
-    if (status == OK) {                         /* nobody waited: it is in the queue, with its number inside */
-        reply.bytes = min_u64(reply.bytes, reply.bytes);
-        queues[0][messages_before] = reply;
-        counts[0]++;
-        queued_bytes[0] += reply.bytes;
-    }
-}
-
 static void settle(void)
 {
     run_all();
@@ -275,6 +234,48 @@ static void settle(void)
         object_unref(&caller->process->object);
         object_unref(object_of_channel(caller->end));
         caller->thread = NULL;
+    }
+}
+
+static uint32_t callers_blocked(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < CALLERS; i++)
+        count += callers[i].thread && thread_blocked(callers[i].thread);
+    return count;
+}
+
+/* Answer a request, perhaps one whose caller has gone: then the reply is an ordinary message. */
+static void answer(void)
+{
+    struct queued reply = { ++last_number, choose_between(HEAD, 3000), choose(4), 0 };
+    struct message *message;
+    status_t status;
+
+    settle();
+    if (transaction_count == 0 || closed[1])
+        return;
+    uint32_t i = choose(transaction_count), blocked = callers_blocked();
+
+    reply.transaction = transactions[i];
+    message = make_message(&reply);
+    if (!message)
+        return;
+    transactions[i] = transactions[--transaction_count];
+    status = channel_write(ends[1], message);
+    step("answer 0x%x: %d", reply.transaction, status);
+    if (callers_blocked() < blocked) {
+        check_equal(callers_blocked(), blocked - 1);
+        check_equal(status, OK);
+        return;
+    }
+    check_equal(status, closed[0] ? ERR_PEER_CLOSED : is_full(0) ? ERR_SHOULD_WAIT : OK);
+    if (status == OK) {
+        queues[0][counts[0]++] = reply;
+        queued_bytes[0] += reply.bytes;
+    } else {
+        message_destroy(message);
     }
 }
 

@@ -41,7 +41,7 @@ void panic(const char *format, ...)
 void spin_contended(struct spinlock *lock, struct hart *hart)
 {
     (void)hart;
-    fail("a spinlock (%s) is taken twice", lock_rank_name(lock->rank));
+    fail("a spinlock (%s) is taken twice", lock_rank_name(lowest_bit(lock->rank_bit)));
 }
 
 _Noreturn void arch_halt(void)
