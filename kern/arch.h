@@ -156,7 +156,10 @@ void sched_switched(struct thread *previous);
 void return_to_user(void);                  /* reschedule, die, stop: before every return to user mode that has reason */
 /* A user access faulted and cannot be served, or an illegal instruction and the like: ends the thread's process
  * (later: tells its exception port).  Returns if the thread should go on. */
-enum user_exception { EXC_PAGE_FAULT, EXC_ILLEGAL_INSTRUCTION, EXC_BREAKPOINT, EXC_MISALIGNED, EXC_ACCESS_FAULT };
+enum user_exception {
+    EXC_LOAD_FAULT, EXC_STORE_FAULT, EXC_FETCH_FAULT,       /* page faults, with their reason */
+    EXC_MISALIGNED, EXC_ACCESS_FAULT, EXC_ILLEGAL_INSTRUCTION, EXC_BREAKPOINT,
+};
 void user_exception(enum user_exception kind, uint64_t address, uint64_t pc, status_t reason);
 /* vm/fault.h: resolve a page fault of the current process. */
 status_t vm_fault_current(vaddr_t address, uint32_t access);

@@ -62,12 +62,13 @@ static void dispatch_interrupt(uint64_t number)
 }
 
 /* [fault 1/8] A load, store or fetch of a page that is not there (or not allowed). */
-static void page_fault(struct trap_frame *frame, uint64_t address, uint32_t access)
+static void page_fault(struct trap_frame *frame, uint64_t address, uint32_t access,
+                       enum user_exception kind)
 {
     status_t status = vm_fault_current(address, access);
 
     if (status != OK)
-        user_exception(EXC_PAGE_FAULT, address, frame->x[0], status);
+        user_exception(kind, address, frame->x[0], status);
 }
 
 void trap_from_user(struct trap_frame *frame, uint64_t cause, uint64_t value)
@@ -80,13 +81,13 @@ void trap_from_user(struct trap_frame *frame, uint64_t cause, uint64_t value)
     }
     switch (cause) {
     case CAUSE_FETCH_PAGE:
-        page_fault(frame, value, MMU_EXECUTE);
+        page_fault(frame, value, MMU_EXECUTE, EXC_FETCH_FAULT);
         break;
     case CAUSE_LOAD_PAGE:
-        page_fault(frame, value, MMU_READ);
+        page_fault(frame, value, MMU_READ, EXC_LOAD_FAULT);
         break;
     case CAUSE_STORE_PAGE:
-        page_fault(frame, value, MMU_WRITE);
+        page_fault(frame, value, MMU_WRITE, EXC_STORE_FAULT);
         break;
     case CAUSE_ILLEGAL:
         user_exception(EXC_ILLEGAL_INSTRUCTION, pc, pc, OK);

@@ -71,7 +71,7 @@ static struct page *grow(struct size_class *class, uint8_t number)
         page->owner = object;
     }
     page->state = number + 1;
-    list_push_front(&class->frames, &page->link);
+    list_push_back(&class->frames, &page->link);
     return page;
 }
 
@@ -135,7 +135,7 @@ void heap_free(void *address)
     if (object->mark == FREE_MARK)
         assert(!is_free(page, object));
     if (!page->owner)
-        list_push_front(&class->frames, &page->link);
+        list_push_back(&class->frames, &page->link);
     object->next = page->owner;
     object->mark = FREE_MARK;
     page->owner = object;
