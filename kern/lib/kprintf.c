@@ -25,17 +25,17 @@ struct conversion {
     size_t precision;       /* SIZE_MAX: none given */
 };
 
-static void put(struct output *output, char c)
+static void put(struct output *output, const char *text, size_t length)
 {
-    if (output->length + 1 < output->size)
-        output->buffer[output->length] = c;
-    output->length++;
+    for (; length > 0; length--, text++, output->length++)
+        if (output->length + 1 < output->size)
+            output->buffer[output->length] = *text;
 }
 
-static void put_repeated(struct output *output, char c, size_t count)
+static void put_padding(struct output *output, const char *c, size_t count)
 {
     while (count--)
-        put(output, c);
+        put(output, c, 1);
 }
 
 /* Text with its padding; the sign goes before padding zeros and after padding spaces. */
@@ -46,15 +46,13 @@ static void put_padded(struct output *output, const struct conversion *conversio
     size_t padding = conversion->width > total ? conversion->width - total : 0;
 
     if (!conversion->left && !conversion->zeros)
-        put_repeated(output, ' ', padding);
-    while (*sign)
-        put(output, *sign++);
+        put_padding(output, " ", padding);
+    put(output, sign, strlen(sign));
     if (!conversion->left && conversion->zeros)
-        put_repeated(output, '0', padding);
-    while (length--)
-        put(output, *text++);
+        put_padding(output, "0", padding);
+    put(output, text, length);
     if (conversion->left)
-        put_repeated(output, ' ', padding);
+        put_padding(output, " ", padding);
 }
 
 static void put_number(struct output *output, const struct conversion *conversion,
@@ -101,7 +99,6 @@ static const char *parse_conversion(const char *format, va_list *arguments,
 static void put_conversion(struct output *output, char letter, const struct conversion *conversion,
                            va_list *arguments)
 {
-    char character;
     const char *text;
     int64_t number;
 
@@ -127,11 +124,11 @@ static void put_conversion(struct output *output, char letter, const struct conv
         put_padded(output, conversion, "", text, strnlen(text, conversion->precision));
         break;
     case 'c':
-        character = (char)va_arg(*arguments, int);
-        put_padded(output, conversion, "", &character, 1);
+        letter = (char)va_arg(*arguments, int);
+        put_padded(output, conversion, "", &letter, 1);
         break;
     default:                /* %% and letters that mean nothing stand for themselves */
-        put(output, letter);
+        put(output, &letter, 1);
     }
 }
 
@@ -144,7 +141,7 @@ size_t format_string_v(char *buffer, size_t size, const char *format, va_list ar
     va_copy(rest, arguments);
     for (; *format; format++) {
         if (*format != '%') {
-            put(&output, *format);
+            put(&output, format, 1);
             continue;
         }
         format = parse_conversion(format + 1, &rest, &conversion);

@@ -55,25 +55,17 @@ static struct block fresh_block(void)
     return block;
 }
 
-/* Mix up to a key's worth of bytes into the key, and stir. */
 static void absorb(const void *bytes, size_t length)
 {
-    uint32_t part[array_size(key)] = { 0 };
-    struct block stirred;
-
-    memcpy(part, bytes, length);
-    for (size_t i = 0; i < array_size(key); i++)
-        key[i] ^= part[i];
-    stirred = fresh_block();
-    memcpy(key, stirred.words, sizeof(key));
+    for (size_t i = 0; i < length; i++)
+        ((uint8_t *)key)[i % sizeof(key)] ^= ((const uint8_t *)bytes)[i];
 }
 
 void random_init(const uint8_t *seed, size_t length)
 {
     uint64_t clocks[2] = { arch_time(), arch_wall_time() };
 
-    for (size_t done = 0; done < length; done += sizeof(key))
-        absorb(seed + done, min_u64(length - done, sizeof(key)));
+    absorb(seed, length);
     absorb(clocks, sizeof(clocks));
 }
 

@@ -108,11 +108,12 @@ struct tree_node *tree_last_at_most(const struct tree *tree, uint64_t key)
     struct tree_node *node = tree->root, *best = NULL;
 
     while (node) {
-        bool fits = node->key <= key;
-
-        if (fits)
+        if (node->key <= key) {
             best = node;
-        node = node->child[fits];
+            node = node->child[1];
+        } else {
+            node = node->child[0];
+        }
     }
     return best;
 }

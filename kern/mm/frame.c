@@ -85,13 +85,8 @@ struct page *frame_alloc(uint8_t kind)
         count_change(page, kind);
     }
     spin_unlock(&frame_lock);
-    if (page) {
-        page->link.next = NULL;
-        page->owner = NULL;
-        page->index = page->owner_koid = 0;
-        page->busy = 0;
-        page->state = page->referenced = 0;
-    }
+    if (page)
+        *page = (struct page){ .kind = kind };
     return page;
 }
 

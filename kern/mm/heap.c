@@ -107,15 +107,6 @@ void *heap_alloc_zeroed(size_t size)
     return object ? memset(object, 0, size) : NULL;
 }
 
-static bool is_free(const struct page *page, const struct free_object *sought)
-{
-    const struct free_object *object = page->owner;
-
-    while (object && object != sought)
-        object = object->next;
-    return object != NULL;
-}
-
 void heap_free(void *address)
 {
     struct free_object *object = address;
@@ -132,8 +123,9 @@ void heap_free(void *address)
 
     assert(((uintptr_t)object & PAGE_MASK) % class_sizes[page->state - 1] == 0);
     spin_lock(&class->lock);
-    if (object->mark == FREE_MARK)
-        assert(!is_free(page, object));
+    for (struct free_object *other = page->owner; object->mark == FREE_MARK && other;
+         other = other->next)
+        assert(other != object);
     if (!page->owner)
         list_push_back(&class->frames, &page->link);
     object->next = page->owner;

@@ -12,7 +12,7 @@
 void mutex_init(struct mutex *mutex, enum lock_rank rank)
 {
     spin_init(&mutex->lock, RANK_MUTEX);
-    mutex->rank = rank;
+    mutex->rank_bit = 1u << rank;
     mutex->owner = NULL;
     wait_queue_init(&mutex->sleepers);
 }
@@ -27,15 +27,16 @@ void mutex_lock(struct mutex *mutex)
     struct thread *me = current_thread();
 
     assert_no_spinlocks();
-    if (me->held_mutexes >> mutex->rank)
-        panic("lock order: %s taken while thread %lu holds %s", lock_rank_name(mutex->rank),
-              me->object.koid, lock_rank_name(highest_bit(me->held_mutexes)));
+    if (me->held_mutexes >= mutex->rank_bit)
+        panic("lock order: %s taken while thread %lu holds %s",
+              lock_rank_name(lowest_bit(mutex->rank_bit)), me->object.koid,
+              lock_rank_name(highest_bit(me->held_mutexes)));
     spin_lock(&mutex->lock);
     while (mutex->owner)
         wait_queue_sleep(&mutex->sleepers, &mutex->lock, DEADLINE_INFINITE, WAIT_UNINTERRUPTIBLE);
     mutex->owner = me;
     spin_unlock(&mutex->lock);
-    me->held_mutexes |= 1u << mutex->rank;
+    me->held_mutexes |= mutex->rank_bit;
 }
 
 void mutex_unlock(struct mutex *mutex)
@@ -43,9 +44,10 @@ void mutex_unlock(struct mutex *mutex)
     struct thread *me = current_thread();
 
     assert(mutex->owner == me);
-    me->held_mutexes &= ~(1u << mutex->rank);
+    me->held_mutexes &= ~mutex->rank_bit;
     spin_lock(&mutex->lock);
     mutex->owner = NULL;
-    wait_queue_wake_one(&mutex->sleepers, false);
+    if (!list_empty(&mutex->sleepers.sleepers))
+        wait_queue_wake_one(&mutex->sleepers, false);
     spin_unlock(&mutex->lock);
 }

@@ -11,7 +11,7 @@
 
 struct mutex {
     struct spinlock lock;           /* RANK_MUTEX */
-    uint32_t rank;                  /* of the mutex itself */
+    uint32_t rank_bit;              /* 1 << the rank of the mutex itself */
     struct thread *owner;           /* NULL: free */
     struct wait_queue sleepers;
 };

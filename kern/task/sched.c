@@ -46,10 +46,15 @@ static struct hart *hart_of(struct thread *thread)
     return atomic_load_explicit(&thread->on_hart, memory_order_acquire);
 }
 
-/* Clear a hart's bit in idle_harts; true if it was set: then the caller has to wake the hart. */
+static uint32_t bit_of(const struct hart *hart)
+{
+    return 1u << hart->index;
+}
+
+/* True if the hart was idle: then the caller has to wake it. */
 static bool claim(const struct hart *hart)
 {
-    uint32_t bit = 1u << hart->index;
+    uint32_t bit = bit_of(hart);
 
     return atomic_load(&idle_harts) & bit && atomic_fetch_and(&idle_harts, ~bit) & bit;
 }
@@ -71,10 +76,10 @@ static struct hart *claim_any(struct hart *preferred)
     return NULL;
 }
 
-static void wake(struct hart *hart)
+static void wake(const struct hart *hart)
 {
     if (hart != this_hart())
-        arch_send_reschedule(1u << hart->index);
+        arch_send_reschedule(bit_of(hart));
 }
 
 static void push(struct hart *hart, struct thread *thread)
@@ -128,18 +133,11 @@ void sched_make_runnable(struct thread *thread)
         wake(hart);
 }
 
-static void program_clock(const struct run_queue *queue)
+static void set_clock(struct run_queue *queue, uint64_t slice_end, uint64_t grace_end)
 {
-    timer_program(min_u64(queue->grace_end, queue->slice_end));
-}
-
-static void start_slice(struct hart *hart, uint64_t end)
-{
-    struct run_queue *queue = queue_of(hart);
-
-    queue->grace_end = NEVER;
-    queue->slice_end = end;
-    program_clock(queue);
+    queue->slice_end = slice_end;
+    queue->grace_end = grace_end;
+    timer_program(min_u64(slice_end, grace_end));
 }
 
 /*
@@ -153,10 +151,8 @@ void sched_set_next(struct thread *thread)
     struct thread *older = hart->next;
 
     if (atomic_load_explicit(&idle_harts, memory_order_relaxed) && queue->grace_end == NEVER &&
-        hart->current != hart->idle) {
-        queue->grace_end = arch_time() + HAND_OVER_GRACE;
-        program_clock(queue);
-    }
+        hart->current != hart->idle)
+        set_clock(queue, queue->slice_end, arch_time() + HAND_OVER_GRACE);
     hart->next = thread;
     if (older)
         sched_make_runnable(older);
@@ -272,16 +268,15 @@ void sched_tick(void)
 {
     struct hart *hart = this_hart();
     struct run_queue *queue = queue_of(hart);
-    uint64_t now = arch_time();
+    uint64_t now = arch_time(), slice_end = queue->slice_end, grace_end = queue->grace_end;
 
-    if (now >= queue->grace_end) {
-        queue->grace_end = NEVER;
+    if (now >= slice_end || now >= grace_end) {
+        grace_end = NEVER;
         sched_release_next();
     }
-    if (now >= queue->slice_end) {
-        hart->current->run_time += now - (queue->slice_end - TIME_SLICE);
-        queue->slice_end = now + TIME_SLICE;
-        sched_release_next();
+    if (now >= slice_end) {
+        hart->current->run_time += now - (slice_end - TIME_SLICE);
+        slice_end = now + TIME_SLICE;
         if (queue->count > 0) {
             struct hart *helper = claim_any(hart);
 
@@ -290,7 +285,7 @@ void sched_tick(void)
                 wake(helper);
         }
     }
-    program_clock(queue);
+    set_clock(queue, slice_end, grace_end);
 }
 
 void sched_init_hart(struct hart *hart)
@@ -305,24 +300,23 @@ void sched_init_hart(struct hart *hart)
 _Noreturn void sched_idle(void)
 {
     struct hart *hart = this_hart();
-    uint32_t bit = 1u << hart->index;
 
     assert(hart->current == hart->idle);
     for (;;) {
         struct thread *thread = pick(hart);
 
         if (thread == hart->idle) {
-            atomic_fetch_or(&idle_harts, bit);
+            atomic_fetch_or(&idle_harts, bit_of(hart));
             thread = pick(hart);    /* again: whoever queued before our bit was set woke nobody */
             if (thread == hart->idle) {
-                start_slice(hart, NEVER);
+                set_clock(queue_of(hart), NEVER, NEVER);
                 arch_idle_wait();
             }
-            atomic_fetch_and(&idle_harts, ~bit);
+            atomic_fetch_and(&idle_harts, ~bit_of(hart));
             hart->reschedule = false;
         }
         if (thread != hart->idle) {
-            start_slice(hart, arch_time() + TIME_SLICE);
+            set_clock(queue_of(hart), arch_time() + TIME_SLICE, NEVER);
             switch_to(thread);
         }
     }
