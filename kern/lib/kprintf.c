@@ -100,6 +100,7 @@ static void put_conversion(struct output *output, char letter, const struct conv
                            va_list *arguments)
 {
     const char *text;
+    uint64_t value;
     int64_t number;
 
     switch (letter) {
@@ -110,9 +111,8 @@ static void put_conversion(struct output *output, char letter, const struct conv
         break;
     case 'u':
     case 'x':
-        put_number(output, conversion, "",
-                   conversion->is_long ? va_arg(*arguments, uint64_t) : va_arg(*arguments, unsigned),
-                   letter == 'u' ? 10 : 16);
+        value = conversion->is_long ? va_arg(*arguments, uint64_t) : va_arg(*arguments, unsigned);
+        put_number(output, conversion, "", value, letter == 'u' ? 10 : 16);
         break;
     case 'p':
         put_number(output, conversion, "0x", (uintptr_t)va_arg(*arguments, void *), 16);

@@ -8,8 +8,8 @@
  *
  * Invariant: a frame is on the free stack exactly while its kind is FRAME_FREE; counts[kind] frames
  * have each kind.
- * Locks: frame_lock guards the stack, and kinds that become or stop being FRAME_FREE; other changes of
- * kind are the owner's.  The counts are atomic, the ranges never change after boot.
+ * Locks: frame_lock guards the stack, and kinds that become or stop being FRAME_FREE; other changes
+ * of kind are the owner's.  The counts are atomic, the ranges never change after boot.
  */
 #include "mm/frame.h"
 

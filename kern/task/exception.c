@@ -20,9 +20,13 @@ static const char *status_meaning(status_t status)
 void user_exception(enum user_exception kind, uint64_t address, uint64_t pc, status_t reason)
 {
     static const char *const what[] = {
-        [EXC_LOAD_FAULT] = "load from", [EXC_STORE_FAULT] = "store to", [EXC_FETCH_FAULT] = "jump to",
-        [EXC_MISALIGNED] = "misaligned access to", [EXC_ACCESS_FAULT] = "access without memory at",
-        [EXC_ILLEGAL_INSTRUCTION] = "illegal instruction", [EXC_BREAKPOINT] = "breakpoint",
+        [EXC_LOAD_FAULT] = "load from",
+        [EXC_STORE_FAULT] = "store to",
+        [EXC_FETCH_FAULT] = "jump to",
+        [EXC_MISALIGNED] = "misaligned access to",
+        [EXC_ACCESS_FAULT] = "access without memory at",
+        [EXC_ILLEGAL_INSTRUCTION] = "illegal instruction",
+        [EXC_BREAKPOINT] = "breakpoint",
     };
     struct process *process = current_process();
     const char *detail = "", *kind_of_address = "";

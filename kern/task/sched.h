@@ -24,7 +24,7 @@ void sched_yield(void);
 void sched_preempt_point(void);
 /* Called by the timer interrupt: is the slice over? */
 void sched_tick(void);
-/* Put a thread that is not running on a run queue: an idle hart's if there is one, else its home's. */
+/* Queue a thread that does not run: at an idle hart if there is one, else at its home. */
 void sched_make_runnable(struct thread *thread);
 /* It runs here when the caller blocks; an older one becomes an ordinary runnable one. */
 void sched_set_next(struct thread *thread);

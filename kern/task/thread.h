@@ -26,7 +26,7 @@ struct thread {
     /* Guarded by process.lock. */
     struct list_node process_link;
     enum thread_life life;
-    uint64_t start[4];                      /* entry, stack, a0, a1 of the first entry to user mode */
+    uint64_t start[4];                      /* entry, stack, a0, a1: how it enters user mode */
 
     /* Any hart, atomically. */
     atomic_uint park;                       /* PARK_ states in thread.c */
