@@ -7,7 +7,8 @@
  * lists its frames that have room; one that is full is in no list, one that is wholly free goes
  * back unless it is the only one with room.
  *
- * Invariant: a frame is in its class' list exactly while it has a free object.
+ * Invariant: a frame is in its class' list exactly while it has a free object; one that is wholly
+ * free is alone there.
  * Locks: each class has its lock (RANK_HEAP) for its list and the records of its frames.
  */
 #include "mm/heap.h"
@@ -126,17 +127,26 @@ void heap_free(void *address)
     for (struct free_object *other = page->owner; object->mark == FREE_MARK && other;
          other = other->next)
         assert(other != object);
-    if (!page->owner)
+
+    struct page *surplus = NULL;
+
+    if (!page->owner) {             /* it gets room: one that is wholly free need not be kept */
+        struct list_node *kept = list_first(&class->frames);
+
+        if (kept && list_entry(kept, struct page, link)->index == 0) {
+            surplus = list_entry(kept, struct page, link);
+            list_remove(kept);
+        }
         list_push_back(&class->frames, &page->link);
+    }
     object->next = page->owner;
     object->mark = FREE_MARK;
     page->owner = object;
-
-    bool surplus = --page->index == 0 && class->frames.head.next != class->frames.head.prev;
-
-    if (surplus)
+    if (--page->index == 0 && class->frames.head.next != class->frames.head.prev) {
         list_remove(&page->link);
+        surplus = page;
+    }
     spin_unlock(&class->lock);
     if (surplus)
-        frame_free(page);
+        frame_free(surplus);
 }

@@ -6,12 +6,13 @@
  *
  * Built with FUZZ, the main program is libFuzzer's and QUIRE_FUZZ_TARGET names the driver.
  */
+#include <sanitizer/common_interface_defs.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
 #include "fake.h"
 
-#define LOG_LINES 40
+#define LOG_LINES 60
 #define LOG_WIDTH 160
 
 uint64_t run_seed;
@@ -24,10 +25,21 @@ static const uint8_t *choice_bytes;
 static size_t choice_bytes_left;
 static bool from_bytes;
 
+/* splitmix64: every seed gives a good sequence. */
+static uint64_t next_random(void)
+{
+    uint64_t x = generator += 0x9e3779b97f4a7c15ull;
+
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebull;
+    return x ^ x >> 31;
+}
+
 void choices_from_seed(uint64_t seed)
 {
-    generator = seed * 0x9e3779b97f4a7c15ull + 1;
     from_bytes = false;
+    generator = seed;
+    generator = next_random();          /* the sequences of two seeds have nothing in common */
 }
 
 void choices_from_bytes(const uint8_t *bytes, size_t size)
@@ -40,16 +52,6 @@ void choices_from_bytes(const uint8_t *bytes, size_t size)
 bool choices_left(void)
 {
     return !from_bytes || choice_bytes_left > 0;
-}
-
-/* splitmix64: every seed gives a good sequence. */
-static uint64_t next_random(void)
-{
-    uint64_t x = generator += 0x9e3779b97f4a7c15ull;
-
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebull;
-    return x ^ x >> 31;
 }
 
 /* As many bytes as the limit needs, so that a fuzzer can change one choice without moving the others. */
@@ -87,15 +89,21 @@ void step(const char *format, ...)
     va_end(arguments);
 }
 
-void fail_at(const char *file, int line, const char *format, ...)
+static void print_steps(void)
 {
     uint64_t from = steps_done > LOG_LINES ? steps_done - LOG_LINES : 0;
-    va_list arguments;
 
     fflush(stdout);
     fprintf(stderr, "driver %s, seed %lu: the last %lu steps\n", run_name, run_seed, steps_done - from);
     for (; from < steps_done; from++)
         fprintf(stderr, "  %6lu  %s\n", from + 1, steps_log[from % LOG_LINES]);
+}
+
+void fail_at(const char *file, int line, const char *format, ...)
+{
+    va_list arguments;
+
+    print_steps();
     fprintf(stderr, "%s:%d: ", file, line);
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
@@ -178,9 +186,11 @@ int main(int count, char **arguments)
     run_seed = count > 2 ? strtoull(arguments[2], NULL, 0) : 1;
     steps = count > 3 ? strtoul(arguments[3], NULL, 0) : driver->steps;
     printf("driver %s, seed %lu, %u steps\n", driver->name, run_seed, steps);
+    __sanitizer_set_death_callback(print_steps);        /* their reports, too, end with the steps */
     machine_start();
     choices_from_seed(run_seed);
     driver_run(driver, steps);
+    printf("passed\n");
     return 0;
 }
 

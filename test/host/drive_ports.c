@@ -60,9 +60,10 @@ static void unqueue(struct expected *entry)
     memmove(entry, entry + 1, (char *)&queue[--queued] - (char *)entry);
 }
 
+/* The others keep their order: it is the order in which they fire. */
 static void forget_record(struct record *record)
 {
-    *record = records[--record_count];
+    memmove(record, record + 1, (char *)&records[--record_count] - (char *)record);
 }
 
 /* Signals of the record's trigger are set. */

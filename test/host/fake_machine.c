@@ -8,6 +8,7 @@
 #include "lib/kprintf.h"
 #include "task/timer.h"
 #include "vm/fault.h"
+#include "vm/pager_watch.h"
 
 struct hart harts[MAX_HARTS];
 uint32_t hart_count = 1;
@@ -23,6 +24,7 @@ void machine_start(void)
     harts[0].online = true;
     scheduler_start();
     vm_init();
+    pager_watch_init();
     heap_driver_start();
 }
 
