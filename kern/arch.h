@@ -34,7 +34,7 @@ struct machine {
     char     command_line[512];
     uint8_t  seed[64];                      /* entropy from the firmware */
     uint32_t seed_size;
-    struct { paddr_t base; uint64_t size; uint32_t irq; } virtio[32];
+    struct { paddr_t base; uint32_t irq; } virtio[32];
     uint32_t virtio_count;
     paddr_t  rtc_base;                      /* 0: none */
 };
@@ -124,11 +124,16 @@ uint64_t arch_wall_time(void);              /* nanoseconds since 1970 from the c
 void arch_idle_wait(void);                  /* sleep until an interrupt, take it, return */
 void arch_interrupt_window(void);           /* take pending interrupts now; no locks may be held */
 void arch_send_reschedule(uint32_t hart_mask); /* IPI: sets hart->reschedule there, wakes it from idle; bits are indices */
-void arch_irq_enable(uint32_t irq);         /* route a device interrupt to the online harts */
+/*
+ * From now on `handler(argument)` runs at each device interrupt `irq`: on any online hart, with no
+ * locks held; it may take spinlocks and unpark threads, and never sleeps.  For the boot hart, at
+ * boot.  OUT_OF_RANGE; ALREADY_EXISTS: two drivers do not share a number.
+ */
+status_t arch_irq_register(uint32_t irq, void (*handler)(void *argument), void *argument);
 /* All accesses to memory and devices before it come before all after it, for harts and devices alike. */
 static inline void arch_device_fence(void)  { __asm__ volatile("fence iorw, iorw" ::: "memory"); }
 
-/* --- Console bytes.  put waits for room (panic and early boot); the rest never waits. --- */
+/* --- Console bytes.  put waits for room (panic and early boot); the rest never waits.  The caller serialises. --- */
 void arch_console_put(char c);
 bool arch_console_try_put(char c);          /* false: no room, a transmit interrupt will come */
 int  arch_console_get(void);                /* -1: none */
@@ -150,7 +155,6 @@ void kernel_main(void);                     /* the boot hart, on its idle thread
 void kernel_secondary_main(void);           /* every other hart */
 int64_t syscall_dispatch(const uint64_t words[8], uint64_t number);
 void interrupt_timer(void);                 /* the time set has come */
-void interrupt_device(uint32_t irq);
 /* First thing on a new thread's stack, before its entry; `previous` ran here until now (arch_switch's result). */
 void sched_switched(struct thread *previous);
 void return_to_user(void);                  /* reschedule, die, stop: before every return to user mode that has reason */

@@ -47,7 +47,6 @@ void boot_start(uint64_t hart_id, paddr_t tree)
         panic("the device tree at 0x%lx names no memory or no clock", tree);
     mmu_boot();
     mmu_probe_asids();
-    plic_init();
     plic_init_hart(hart);
     hart->online = true;
     kernel_main();
@@ -84,11 +83,10 @@ static void start_hart(uint64_t id)
     hart_starting = hart;
     atomic_thread_fence(memory_order_seq_cst);
 
-    struct sbi_result result = sbi_call(SBI_HSM, 0, id, virt_to_phys(secondary_entry),
-                                        (uint64_t)hart, 0, 0);
+    int64_t error = sbi_call(SBI_HSM, 0, id, virt_to_phys(secondary_entry), (uint64_t)hart, 0, 0);
 
-    if (result.error) {
-        kprintf("quire: hart %lu does not start (SBI error %ld)\n", id, result.error);
+    if (error) {
+        kprintf("quire: hart %lu does not start (SBI error %ld)\n", id, error);
         arch_stack_destroy(stack);
         return;
     }
@@ -106,11 +104,11 @@ uint32_t arch_start_harts(uint32_t limit)
 {
     uint32_t stopped = platform.harts_ignored, online = 0;
 
-    for (uint32_t i = 0; i < platform.hart_ids_count; i++) {
-        if (platform.hart_ids[i] == harts[0].id)
+    for (uint32_t i = 0; i < platform.hart_count; i++) {
+        if (platform.harts[i].id == harts[0].id)
             continue;
         if (hart_count < limit && hart_count < MAX_HARTS)
-            start_hart(platform.hart_ids[i]);
+            start_hart(platform.harts[i].id);
         else
             stopped++;
     }

@@ -44,6 +44,5 @@ void arch_send_reschedule(uint32_t hart_mask)
             harts[i].reschedule = true;
     hart_mask &= ~(1u << this_hart()->index);
     atomic_thread_fence(memory_order_seq_cst);
-    if (hart_mask)
-        sbi_send_ipi(hart_mask);
+    sbi_hart_call(SBI_IPI, 0, hart_mask, 0, 0, 0);
 }

@@ -2,7 +2,7 @@
  * sbi.c: calls to the machine-mode firmware.
  *
  * The firmware names sets of harts by hardware id, 64 at a time from a base; the kernel names them
- * by index. hart_call translates, in one call when all ids are below 64.
+ * by index.  sbi_hart_call translates, in one call when all ids are below 64.
  *
  * Locks: none; the firmware serialises, and serves fences even on harts whose interrupts are off.
  */
@@ -10,9 +10,8 @@
 
 #include "sync/hart.h"
 
-struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t argument0,
-                           uint64_t argument1, uint64_t argument2, uint64_t argument3,
-                           uint64_t argument4)
+int64_t sbi_call(uint64_t extension, uint64_t function, uint64_t argument0, uint64_t argument1,
+                 uint64_t argument2, uint64_t argument3, uint64_t argument4)
 {
     register uint64_t a0 __asm__("a0") = argument0;
     register uint64_t a1 __asm__("a1") = argument1;
@@ -24,11 +23,11 @@ struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t argum
 
     __asm__ volatile("ecall" : "+r"(a0), "+r"(a1)
                      : "r"(a2), "r"(a3), "r"(a4), "r"(a6), "r"(a7) : "memory");
-    return (struct sbi_result){ (int64_t)a0, (int64_t)a1 };
+    return (int64_t)a0;
 }
 
-static void hart_call(uint64_t extension, uint64_t function, uint32_t mask,
-                      uint64_t address, uint64_t length, uint64_t asid)
+void sbi_hart_call(uint64_t extension, uint64_t function, uint32_t mask, vaddr_t address,
+                   uint64_t length, uint64_t asid)
 {
     uint64_t low_ids = 0;
 
@@ -42,24 +41,4 @@ static void hart_call(uint64_t extension, uint64_t function, uint32_t mask,
     }
     if (low_ids)
         sbi_call(extension, function, low_ids, 0, address, length, asid);
-}
-
-void sbi_send_ipi(uint32_t mask)
-{
-    hart_call(SBI_IPI, 0, mask, 0, 0, 0);
-}
-
-void sbi_remote_code_fence(uint32_t mask)
-{
-    hart_call(SBI_RFENCE, RFENCE_CODE, mask, 0, 0, 0);
-}
-
-void sbi_remote_tlb_flush(uint32_t mask, vaddr_t address, uint64_t length)
-{
-    hart_call(SBI_RFENCE, RFENCE_TLB, mask, address, length, 0);
-}
-
-void sbi_remote_tlb_flush_asid(uint32_t mask, vaddr_t address, uint64_t length, uint16_t asid)
-{
-    hart_call(SBI_RFENCE, RFENCE_TLB_ASID, mask, address, length, asid);
 }

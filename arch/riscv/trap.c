@@ -7,7 +7,6 @@
 #include "asm_offsets.h"
 #include "csr.h"
 #include "platform.h"
-#include "trap_frame.h"
 
 #include "lib/kprintf.h"
 #include "task/thread.h"
@@ -33,11 +32,10 @@ void trap_init_hart(void)
     csr_write("stvec", trap_entry);
     csr_write("sscratch", 0);
     csr_write("scounteren", 7);
-    csr_clear("sstatus", SSTATUS_SIE | SSTATUS_SPP | SSTATUS_SUM | SSTATUS_FS);
-    csr_set("sstatus", SSTATUS_FS_INITIAL);
+    csr_clear("sstatus", SSTATUS_SIE | SSTATUS_SPP | SSTATUS_SUM);
+    csr_set("sstatus", SSTATUS_FS);
     fp_clear();
-    csr_clear("sstatus", SSTATUS_FS);
-    csr_set("sstatus", SSTATUS_FS_INITIAL);
+    fp_set_state(SSTATUS_FS_INITIAL);
     csr_write("sie", 1ul << IRQ_SOFTWARE | 1ul << IRQ_TIMER | 1ul << IRQ_EXTERNAL);
     this_hart()->emergency_sp = (uint64_t)(emergency_stacks + this_hart()->index + 1);
 }
@@ -80,31 +78,21 @@ void trap_from_user(struct trap_frame *frame, uint64_t cause, uint64_t value)
         dispatch_interrupt(cause & ~CAUSE_INTERRUPT);
         return;
     }
-    switch (cause) {
-    case CAUSE_FETCH_PAGE:
+    if (cause == CAUSE_FETCH_PAGE)
         page_fault(frame, value, MMU_EXECUTE);
-        break;
-    case CAUSE_LOAD_PAGE:
+    else if (cause == CAUSE_LOAD_PAGE)
         page_fault(frame, value, MMU_READ);
-        break;
-    case CAUSE_STORE_PAGE:
+    else if (cause == CAUSE_STORE_PAGE)
         page_fault(frame, value, MMU_WRITE);
-        break;
-    case CAUSE_ILLEGAL:
+    else if (cause == CAUSE_ILLEGAL)
         user_exception(EXC_ILLEGAL_INSTRUCTION, pc, pc, OK);
-        break;
-    case CAUSE_BREAKPOINT:
+    else if (cause == CAUSE_BREAKPOINT)
         user_exception(EXC_BREAKPOINT, pc, pc, OK);
-        break;
-    case CAUSE_FETCH_MISALIGNED:
-    case CAUSE_LOAD_MISALIGNED:
-    case CAUSE_STORE_MISALIGNED:
+    else if (cause == CAUSE_FETCH_MISALIGNED || cause == CAUSE_LOAD_MISALIGNED ||
+             cause == CAUSE_STORE_MISALIGNED)
         user_exception(EXC_MISALIGNED, value, pc, OK);
-        break;
-    default:
+    else
         user_exception(EXC_ACCESS_FAULT, value, pc, OK);
-        break;
-    }
 }
 
 /* Before every return to user mode but the fast one of system calls.  A kill sets `reschedule`. */
@@ -123,12 +111,9 @@ static bool user_copy_fixup(struct trap_frame *frame, uint64_t cause, uint64_t a
     if (cause < CAUSE_LOAD_MISALIGNED || cause == CAUSE_USER_ECALL || cause == CAUSE_FETCH_PAGE ||
         cause > CAUSE_STORE_PAGE || address >= USER_TOP)
         return false;
-    if (pc >= (uint64_t)user_copy_words && pc < (uint64_t)user_copy_bytes)
-        frame->x[0] = (uint64_t)user_copy_bytes;
-    else if (pc >= (uint64_t)user_copy_bytes && pc < (uint64_t)user_copy_end)
-        frame->x[0] = (uint64_t)user_copy_end;
-    else
+    if (pc < (uint64_t)user_copy_words || pc >= (uint64_t)user_copy_end)
         return false;
+    frame->x[0] = (uint64_t)(pc < (uint64_t)user_copy_bytes ? user_copy_bytes : user_copy_end);
     return true;
 }
 

@@ -14,7 +14,6 @@
 #include "dev/console.h"
 
 #include "arch.h"
-#include "dev/irq.h"
 #include "lib/kprintf.h"
 #include "task/wait_queue.h"
 
@@ -205,6 +204,6 @@ void console_init(void)
     object_init(&console.object, &console_ops, SIGNAL_WRITABLE);
     wait_queue_init(&console.readers);
     wait_queue_init(&console.writers);
-    if (arch_console_irq == 0 || irq_register(arch_console_irq, console_interrupt, NULL) != OK)
+    if (arch_console_irq == 0 || arch_irq_register(arch_console_irq, console_interrupt, NULL) != OK)
         kprintf("the console has no interrupt: nothing can be typed\n");
 }

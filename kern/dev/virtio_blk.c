@@ -14,7 +14,6 @@
  */
 #include "dev/disk.h"
 
-#include "dev/irq.h"
 #include "dev/virtio.h"
 #include "lib/kprintf.h"
 #include "mm/heap.h"
@@ -288,7 +287,7 @@ static status_t start_disk(struct disk *disk, uint32_t irq)
     if (status == OK)
         status = make_slots(disk);
     if (status == OK)
-        status = irq_register(irq, disk_interrupt, disk);
+        status = arch_irq_register(irq, disk_interrupt, disk);
     if (status == OK)
         virtio_ready(&disk->device);
     return status;
