@@ -34,7 +34,7 @@ struct machine {
     char     command_line[512];
     uint8_t  seed[64];                      /* entropy from the firmware */
     uint32_t seed_size;
-    struct { paddr_t base; uint32_t irq; } virtio[32];
+    struct { paddr_t base; uint32_t irq; } virtio[32];      /* by ascending address */
     uint32_t virtio_count;
     paddr_t  rtc_base;                      /* 0: none */
 };

@@ -129,12 +129,17 @@ static void visit_uart(const struct fdt_node *node, uint64_t base)
     platform.uart_shift = fdt_number(node, "reg-shift", 0);
 }
 
+/* In order of their addresses: so disks keep their numbers. */
 static void visit_virtio(const struct fdt_node *node, uint64_t base)
 {
-    if (machine.virtio_count == array_size(machine.virtio))
+    uint32_t i = machine.virtio_count;
+
+    if (i == array_size(machine.virtio))
         return;
-    machine.virtio[machine.virtio_count].base = base;
-    machine.virtio[machine.virtio_count].irq = fdt_number(node, "interrupts", 0);
+    for (; i > 0 && machine.virtio[i - 1].base > base; i--)
+        machine.virtio[i] = machine.virtio[i - 1];
+    machine.virtio[i].base = base;
+    machine.virtio[i].irq = fdt_number(node, "interrupts", 0);
     machine.virtio_count++;
 }
 

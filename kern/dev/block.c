@@ -50,7 +50,7 @@ static void block_destroy(struct object *object)
 
 static bool block_aligned(const struct block *block, uint64_t x)
 {
-    return (x & (disk_block_size(block->disk) - 1)) == 0;
+    return (x & (disk_info(block->disk)->block_size - 1)) == 0;
 }
 
 status_t block_create_partition(struct block *block, uint64_t offset, uint64_t length,
@@ -65,7 +65,7 @@ status_t block_create_partition(struct block *block, uint64_t offset, uint64_t l
 
 void block_get_info(struct block *block, block_info_t *info)
 {
-    disk_info(block->disk, info);
+    *info = *disk_info(block->disk);
     info->size = block->length;
     info->disk_offset = block->offset;
 }
@@ -102,41 +102,35 @@ static void transfer_done(struct disk_request *request, status_t status)
 }
 
 static status_t check_transfer(struct block *block, uint32_t op, uint64_t vmo_offset,
-                               uint64_t offset,
-                               uint64_t length)
+                               uint64_t offset, uint64_t length)
 {
-    if (op > BLOCK_FLUSH)
-        return ERR_INVALID_ARGS;
     if (op == BLOCK_FLUSH)
         return vmo_offset || offset || length ? ERR_INVALID_ARGS : OK;
-    if (!block_aligned(block, offset | length) || vmo_offset % 512 != 0 || length == 0)
+    if (op > BLOCK_FLUSH || !block_aligned(block, offset | length) || vmo_offset % 512 != 0 ||
+        length == 0)
         return ERR_INVALID_ARGS;
-    if (length > disk_max_transfer(block->disk) || !range_inside(offset, length, block->length))
-        return ERR_OUT_OF_RANGE;
-    return OK;
+    return length <= disk_info(block->disk)->max_transfer &&
+           range_inside(offset, length, block->length) ? OK : ERR_OUT_OF_RANGE;
 }
 
 /* The pieces of memory, one a page; the first may begin and the last may end inside its page. */
 static void fill_segments(struct block_transfer *transfer, uint64_t vmo_offset, uint64_t length)
 {
+    struct disk_request *request = &transfer->request;
     uint64_t skip = vmo_offset & PAGE_MASK;
-    uint32_t n = 0;
 
     while (length > 0) {
-        uint32_t piece = (uint32_t)min_u64(length, PAGE_SIZE - skip);
+        uint32_t piece = (uint32_t)min_u64(length, PAGE_SIZE - skip), n = request->segment_count++;
 
-        transfer->request.segments[n].address = page_to_phys(transfer->memory.pages[n]) + skip;
-        transfer->request.segments[n].length = piece;
+        request->segments[n].address = page_to_phys(transfer->memory.pages[n]) + skip;
+        request->segments[n].length = piece;
         length -= piece;
         skip = 0;
-        n++;
     }
-    transfer->request.segment_count = n;
 }
 
 status_t block_submit(struct block *block, struct port *port, uint64_t key, uint32_t op,
-                      struct vmo *vmo,
-                      uint64_t vmo_offset, uint64_t offset, uint64_t length)
+                      struct vmo *vmo, uint64_t vmo_offset, uint64_t offset, uint64_t length)
 {
     status_t status = check_transfer(block, op, vmo_offset, offset, length);
     struct block_transfer *transfer;
@@ -169,7 +163,7 @@ status_t block_submit(struct block *block, struct port *port, uint64_t key, uint
     };
     if (op == BLOCK_FLUSH && !disk_can_flush(block->disk))
         transfer_done(&transfer->request, OK);
-    else
-        disk_submit(block->disk, &transfer->request);
+    else if (disk_submit(block->disk, &transfer->request) != OK)
+        transfer_done(&transfer->request, ERR_IO);
     return OK;
 }

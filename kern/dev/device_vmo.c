@@ -21,8 +21,7 @@
 
 #define SYNC_IN_FLIGHT_MAX 32u          /* requests that one vmo_sync has running */
 
-/* A vmo_sync in progress, on the stack of its thread, which waits for its requests whatever
- * happens. */
+/* A vmo_sync in progress, on the stack of its thread, which waits for its requests in any case. */
 struct sync {
     /* Guarded by the family lock. */
     uint32_t in_flight;
@@ -33,32 +32,40 @@ struct sync {
 /* Pages on their way between the device and a VMO. */
 struct page_transfer {
     struct disk_request request;
-    struct vmo *vmo;                    /* a reference */
+    struct vmo *vmo;                    /* a reference while the disk has the request */
     uint64_t first;
     struct sync *sync;                  /* for whom it is written; NULL: a read */
 };
 
 static struct block *vmo_block(const struct vmo *vmo) { return vmo->source; }
 
-static void transfer_done(struct disk_request *request, status_t status)
+/* Family lock held. */
+static void transfer_end(struct page_transfer *transfer, status_t status)
 {
-    struct page_transfer *transfer = container_of(request, struct page_transfer, request);
-    struct vmo *vmo = transfer->vmo;
+    const struct disk_request *request = &transfer->request;
     struct sync *sync = transfer->sync;
 
-    vmo_lock(vmo);
     if (request->op == BLOCK_READ)
-        vmo_fill_done(vmo, transfer->first, request->segment_count, status);
+        vmo_fill_done(transfer->vmo, transfer->first, request->segment_count, status);
     else if (request->op == BLOCK_WRITE)
-        vmo_clean_done(vmo, transfer->first, request->segment_count, status);
+        vmo_clean_done(transfer->vmo, transfer->first, request->segment_count, status);
     if (sync) {
         sync->in_flight--;
         if (sync->status == OK)
             sync->status = status;
         wait_queue_wake_all(&sync->waiter);
     }
-    vmo_unlock(vmo);
     heap_free(transfer);
+}
+
+static void transfer_done(struct disk_request *request, status_t status)
+{
+    struct page_transfer *transfer = container_of(request, struct page_transfer, request);
+    struct vmo *vmo = transfer->vmo;
+
+    vmo_lock(vmo);
+    transfer_end(transfer, status);
+    vmo_unlock(vmo);
     object_unref(&vmo->object);
 }
 
@@ -90,21 +97,25 @@ static void transfer_add(struct page_transfer *transfer, struct page *page)
         (uint32_t)min_u64(PAGE_SIZE, vmo_block(transfer->vmo)->length - offset);
 }
 
+/* Family lock held, so that the disk cannot end it meanwhile. */
 static void transfer_start(struct page_transfer *transfer)
 {
-    object_ref(&transfer->vmo->object);
-    disk_submit(vmo_block(transfer->vmo)->disk, &transfer->request);
+    if (transfer->sync)
+        transfer->sync->in_flight++;
+    if (disk_submit(vmo_block(transfer->vmo)->disk, &transfer->request) == OK)
+        object_ref(&transfer->vmo->object);
+    else
+        transfer_end(transfer, ERR_IO);
 }
 
 static uint64_t transfer_max_pages(const struct vmo *vmo)
 {
-    return disk_max_transfer(vmo_block(vmo)->disk) >> PAGE_SHIFT;
+    return disk_info(vmo_block(vmo)->disk)->max_transfer >> PAGE_SHIFT;
 }
 
 /* --- The source. --- */
 
-/* A busy frame in an empty slot, what lies beyond the end of the device zeroed.  NULL without
- * memory. */
+/* A busy frame in an empty slot, zeroed beyond the device's end.  NULL without memory. */
 static struct page *insert_frame(struct vmo *vmo, uint64_t index)
 {
     uint64_t valid = vmo_block(vmo)->length - (index << PAGE_SHIFT);
@@ -121,8 +132,7 @@ static struct page *insert_frame(struct vmo *vmo, uint64_t index)
     return page;
 }
 
-/* One read for the run of empty slots that begins with the required page; neighbours before it
- * are not fetched. */
+/* One read for the run of empty slots that begins with the required page, none before it. */
 static status_t device_getpages(struct vmo *vmo, uint64_t first, uint64_t count, uint64_t required,
                                 struct page_request *request)
 {
@@ -179,8 +189,7 @@ status_t block_create_vmo(struct block *block, struct vmo **out_vmo)
 /* The dirty page that a sync has to write at `index`, or NULL. */
 static struct page *dirty_page(struct vmo *vmo, uint64_t index)
 {
-    slot_t slot = page_list_get(&vmo->pages, index);
-    struct page *page = slot_any_page(slot);
+    struct page *page = slot_any_page(page_list_get(&vmo->pages, index));
 
     return page && page->state == PAGE_DIRTY && page->busy == 0 ? page : NULL;
 }
@@ -192,8 +201,7 @@ static void sync_wait(struct vmo *vmo, struct sync *sync, uint32_t until)
                          WAIT_UNINTERRUPTIBLE);
 }
 
-/* Family lock held; dropped to wait while memory is short and requests of ours will give some
- * back. */
+/* Family lock held; dropped to wait while memory is short and requests of ours give some back. */
 static struct page_transfer *sync_transfer(struct vmo *vmo, uint32_t op, uint64_t first,
                                            struct sync *sync)
 {
@@ -205,14 +213,7 @@ static struct page_transfer *sync_transfer(struct vmo *vmo, uint32_t op, uint64_
     return transfer;
 }
 
-static void sync_start(struct sync *sync, struct page_transfer *transfer)
-{
-    sync->in_flight++;
-    transfer_start(transfer);
-}
-
-/* Write the run of dirty pages at index and go past it.  The lock may be dropped before the
- * pages are looked at. */
+/* Write the run of dirty pages at index and go past it.  The lock may be dropped before. */
 static status_t sync_run(struct vmo *vmo, struct sync *sync, uint64_t *index, uint64_t end)
 {
     struct page_transfer *transfer = sync_transfer(vmo, BLOCK_WRITE, *index, sync);
@@ -228,7 +229,7 @@ static status_t sync_run(struct vmo *vmo, struct sync *sync, uint64_t *index, ui
     if (transfer->request.segment_count == 0)
         heap_free(transfer);
     else
-        sync_start(sync, transfer);
+        transfer_start(transfer);
     return OK;
 }
 
@@ -282,7 +283,7 @@ status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length)
     if (status == OK && disk_can_flush(vmo_block(vmo)->disk)) {
         flush = sync_transfer(vmo, BLOCK_FLUSH, 0, &sync);
         if (flush)
-            sync_start(&sync, flush);
+            transfer_start(flush);
         sync_wait(vmo, &sync, 0);
         status = flush ? sync.status : ERR_NO_MEMORY;
     }
