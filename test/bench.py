@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Run the programs of user/bench on one hart that counts instructions, and print a table.
 
-A program prints a line `BENCH operation: instructions` for each thing it measures (under -icount one
-instruction is one nanosecond of the guest's clock).  The peers' numbers come from peers.txt, by the name of
-the operation.
+A program prints a line `BENCH operation: instructions` for each thing it measures.  peers.txt gives the order
+of the rows and the peers' numbers; what it does not name comes last.
 """
 
 import argparse
@@ -14,10 +13,11 @@ from pathlib import Path
 from quire.machine import BUILD, Machine
 
 RESULT = re.compile(r"^BENCH (.*): (\d+)$", re.M)
+ROW = "{:46} {:>10} {:>10} {:>10} {:>10}"
 
 
 def peers():
-    """Operation to (xv6, Linux), as text."""
+    """Operation to [xv6, Linux, goal], as text; empty where there is none."""
     table = {}
     for line in (Path(__file__).parent / "peers.txt").read_text().splitlines():
         if line.strip() and not line.startswith("#"):
@@ -26,14 +26,30 @@ def peers():
     return table
 
 
+def run(program, **options):
+    """What a program prints.  The one called boot takes the shell's place, each other is typed at the prompt."""
+    options |= {"cpus": 1, "icount": True, "disk": None}
+    if program == "boot":
+        with Machine("bench/boot", append="-- run bench/boot", **options) as machine:
+            machine.wait_for_end()
+            return machine.console
+    with Machine(f"bench/{program}", **options) as machine:
+        return machine.check(f"bench/{program}")
+
+
 def measure(programs, **options):
-    """(operation, instructions) of every program, each in a machine of its own."""
+    """Operation to instructions, for every program, each in a machine of its own."""
+    results = {}
     for program in programs:
-        with Machine(f"bench/{program}", cpus=1, icount=True, **options) as machine:
-            found = RESULT.findall(machine.check(f"bench/{program}"))
-            if not found:
-                sys.exit(f"bench/{program} printed no result:\n{machine.tail()}")
-            yield from ((operation, int(count)) for operation, count in found)
+        found = RESULT.findall(run(program, **options))
+        if not found:
+            sys.exit(f"bench/{program} printed no result")
+        results.update((operation, int(count)) for operation, count in found)
+    return results
+
+
+def number(text):
+    return f"{int(text):,}" if text else "-"
 
 
 def main():
@@ -42,11 +58,12 @@ def main():
     parser.add_argument("--initrd", required=True)
     options = parser.parse_args()
     programs = sorted(path.name for path in (BUILD / "stage/bench").glob("*"))
+    results = measure(programs, kernel=options.kernel, initrd=options.initrd)
     known = peers()
-    print(f"{'operation':46} {'Quire':>12} {'xv6':>10} {'Linux':>10}   (guest instructions)")
-    for operation, count in measure(programs, kernel=options.kernel, initrd=options.initrd):
-        xv6, linux = known.get(operation, ["", ""])
-        print(f"{operation:46} {count:12,} {xv6 or '-':>10} {linux or '-':>10}", flush=True)
+    print(ROW.format("guest instructions", "Quire", "xv6", "Linux", "goal"))
+    for operation in [name for name in known if name in results] + [name for name in results if name not in known]:
+        columns = known.get(operation, ["", "", ""])
+        print(ROW.format(operation, number(results[operation]), *map(number, columns)))
 
 
 if __name__ == "__main__":

@@ -62,8 +62,6 @@ static void dispatch_interrupt(uint64_t number)
 /* [fault 1/8] A load, store or fetch of a page that is not there (or not allowed). */
 static void page_fault(struct trap_frame *frame, uint64_t address, uint32_t access)
 {
-    this_hart()->page_faults++;
-
     status_t status = vm_fault_current(address, access);
 
     if (status != OK)

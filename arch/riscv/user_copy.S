@@ -75,10 +75,12 @@ user_copy_end:
 arch_zero_page:
     li      t0, 4096
     add     t0, a0, t0
-1:  .irp    offset, 0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120
-    sd      zero, \offset(a0)
+1:  .set    offset, 0
+    .rept   64
+    sd      zero, offset(a0)
+    .set    offset, offset + 8
     .endr
-    addi    a0, a0, 128
+    addi    a0, a0, 512
     bltu    a0, t0, 1b
     ret
 

@@ -268,6 +268,7 @@ status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length)
     struct page_transfer *flush;
     status_t status;
 
+    vmo = vmo_target(vmo);
     if (vmo->kind != VMO_DEVICE)
         return ERR_NOT_SUPPORTED;
     wait_queue_init(&sync.waiter);

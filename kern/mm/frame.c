@@ -8,8 +8,8 @@
  *
  * Invariant: a frame is on the free stack exactly while its kind is FRAME_FREE; counts[kind] frames
  * have each kind.
- * Locks: frame_lock guards the stack, the kinds and the counts.  The ranges never change after
- * boot.
+ * Locks: frame_lock guards the stack, and kinds that become or stop being FRAME_FREE; other changes of
+ * kind are the owner's.  The counts are atomic, the ranges never change after boot.
  */
 #include "mm/frame.h"
 
@@ -28,7 +28,7 @@ static struct page *pages;
 
 static struct spinlock frame_lock = SPINLOCK_INITIALIZER(RANK_FRAME);
 static struct list_node *free_frames;       /* singly linked through page->link.next */
-static uint64_t frames_of_kind[FRAME_KINDS];
+static _Atomic uint64_t frames_of_kind[FRAME_KINDS];
 
 paddr_t page_to_phys(const struct page *page)
 {
@@ -69,8 +69,8 @@ static uint8_t kind_of(const struct page *page)
 
 static void count_change(struct page *page, uint8_t kind)
 {
-    frames_of_kind[kind_of(page)]--;
-    frames_of_kind[kind]++;
+    atomic_fetch_sub_explicit(&frames_of_kind[kind_of(page)], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&frames_of_kind[kind], 1, memory_order_relaxed);
     atomic_store_explicit(&page->kind, kind, memory_order_relaxed);
 }
 
@@ -119,9 +119,8 @@ void frame_free(struct page *page)
 void frame_set_kind(struct page *page, uint8_t kind)
 {
     assert(kind_of(page) != FRAME_FREE && kind != FRAME_FREE);
-    spin_lock(&frame_lock);
-    count_change(page, kind);
-    spin_unlock(&frame_lock);
+    if (kind_of(page) != kind)
+        count_change(page, kind);
 }
 
 void *frame_alloc_virt(uint8_t kind)
@@ -138,7 +137,8 @@ void frame_free_virt(void *address)
 
 void frame_counts(uint64_t counts[FRAME_KINDS])
 {
-    memcpy(counts, frames_of_kind, sizeof(frames_of_kind));
+    for (uint32_t kind = 0; kind < FRAME_KINDS; kind++)
+        counts[kind] = atomic_load_explicit(&frames_of_kind[kind], memory_order_relaxed);
 }
 
 /* The end of a reserved area that shares a byte with [base, base + size), or 0. */

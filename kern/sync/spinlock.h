@@ -22,15 +22,15 @@ static_assert(RANK_COUNT <= 32, "ranks fit the bits of hart.held");
 
 struct spinlock {
     _Atomic(struct hart *) owner;   /* NULL: free */
-    uint32_t rank;
+    uint32_t rank_bit;              /* 1 << its rank */
 };
 
-#define SPINLOCK_INITIALIZER(rank) { NULL, (rank) }
+#define SPINLOCK_INITIALIZER(rank) { NULL, 1u << (rank) }
 
 static inline void spin_init(struct spinlock *lock, enum lock_rank rank)
 {
     atomic_init(&lock->owner, NULL);
-    lock->rank = rank;
+    lock->rank_bit = 1u << rank;
 }
 
 void spin_contended(struct spinlock *lock, struct hart *hart);
@@ -47,9 +47,9 @@ static inline void spin_lock(struct spinlock *lock)
     struct hart *hart = this_hart();
     struct hart *expected = NULL;
 
-    if (__builtin_expect(hart->held >> lock->rank, 0))
+    if (__builtin_expect(hart->held >= lock->rank_bit, 0))
         spin_order_violation(lock);
-    hart->held |= 1u << lock->rank;
+    hart->held |= lock->rank_bit;
     if (!atomic_compare_exchange_strong_explicit(&lock->owner, &expected, hart,
                                                  memory_order_acquire, memory_order_relaxed))
         spin_contended(lock, hart);
@@ -61,11 +61,11 @@ static inline bool spin_try_lock(struct spinlock *lock)
     struct hart *hart = this_hart();
     struct hart *expected = NULL;
 
-    assert(!(hart->held & (1u << lock->rank)));
+    assert(!(hart->held & lock->rank_bit));
     if (!atomic_compare_exchange_strong_explicit(&lock->owner, &expected, hart,
                                                  memory_order_acquire, memory_order_relaxed))
         return false;
-    hart->held |= 1u << lock->rank;
+    hart->held |= lock->rank_bit;
     return true;
 }
 
@@ -74,7 +74,7 @@ static inline void spin_unlock(struct spinlock *lock)
     struct hart *hart = this_hart();
 
     assert(atomic_load_explicit(&lock->owner, memory_order_relaxed) == hart);
-    hart->held &= ~(1u << lock->rank);
+    hart->held &= ~lock->rank_bit;
     atomic_store_explicit(&lock->owner, NULL, memory_order_release);
 }
 

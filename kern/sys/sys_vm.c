@@ -29,6 +29,29 @@ status_t sys_vmo_create(uint64_t size, uint32_t options, uaddr_t out)
     return sys_new_handle(&vmo->object, vmo_rights(vmo), out);
 }
 
+/* Options that later kernels know are refused as unsupported, others as wrong. */
+status_t sys_vmo_create_child(handle_t handle, uint32_t options, uint64_t offset, uint64_t size, uaddr_t out)
+{
+    const uint32_t known = VMO_CHILD_SNAPSHOT | VMO_CHILD_RESIZABLE | VMO_CHILD_SLICE |
+                           VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE | VMO_CHILD_NO_WRITE | VMO_CHILD_REFERENCE;
+    struct object *object;
+    struct vmo *child;
+    rights_t rights;
+    status_t status = handle_lookup(current_process()->handles, handle, OBJECT_VMO,
+                                    RIGHT_READ | RIGHT_DUPLICATE, &object, &rights);
+
+    if (status != OK)
+        return status;
+    if (options == 0 || (options & ~known) || (options == VMO_CHILD_REFERENCE && (offset || size)))
+        status = ERR_INVALID_ARGS;
+    else if (options != VMO_CHILD_REFERENCE)
+        status = ERR_NOT_SUPPORTED;
+    else
+        status = vmo_create_reference(vmo_from_object(object), &child);
+    object_unref(object);
+    return status == OK ? sys_new_handle(&child->object, rights, out) : status;
+}
+
 status_t sys_vmo_read(handle_t handle, uint32_t options, uaddr_t buffer, uint64_t offset, size_t length)
 {
     struct vmo *vmo;

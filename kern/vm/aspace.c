@@ -126,7 +126,7 @@ static void region_link(struct aspace *aspace, struct region *region)
 /* The page table holds nothing of the region any more. */
 static void region_free(struct aspace *aspace, struct region *region)
 {
-    struct vmo *vmo = region->vmo;
+    struct vmo *vmo = region->vmo, *through = region->through;
 
     tree_remove(&aspace->regions, &region->node);
     aspace->region_count--;
@@ -135,7 +135,7 @@ static void region_free(struct aspace *aspace, struct region *region)
     list_remove(&region->vmo_link);
     vmo->mappings--;
     vmo_unlock(vmo);
-    object_unref(&vmo->object);
+    object_unref(&through->object);
     heap_free(region);
 }
 
@@ -180,7 +180,7 @@ static status_t insert_region(struct aspace *aspace, uint32_t options, uint64_t 
         status = choose_address(aspace, options, address, region->length, &region->base);
     if (status != OK)
         return status;
-    object_ref(&region->vmo->object);
+    object_ref(&region->through->object);
     aspace->mapped_bytes += region->length;
     region_link(aspace, region);
     if (options & (VM_MAP_RANGE | VM_COMMIT))
@@ -211,7 +211,8 @@ status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, u
     if (!region)
         return ERR_NO_MEMORY;
     region->aspace = aspace;
-    region->vmo = vmo;
+    region->through = vmo;
+    region->vmo = vmo_target(vmo);
     region->vmo_offset = vmo_offset;
     region->length = page_ceil(length);
     region->flags = flags;
@@ -243,7 +244,7 @@ static status_t split(struct aspace *aspace, uint64_t at)
     high->base = at;
     high->vmo_offset += at - low->base;
     high->length -= at - low->base;
-    object_ref(&high->vmo->object);
+    object_ref(&high->through->object);
     vmo_lock(low->vmo);
     low->length = at - low->base;
     vmo_unlock(low->vmo);
@@ -270,13 +271,15 @@ static bool user_range_valid(uint64_t address, uint64_t length)
            range_inside(address, page_ceil(length), USER_TOP);
 }
 
+/* Region by region: between them nothing is mapped, and walking there would cost most of it. */
 static void unmap_regions(struct aspace *aspace, uint64_t address, uint64_t length)
 {
     struct region *region;
 
-    arch_mmu_unmap(&aspace->mmu, address, length);
-    while ((region = first_region(aspace, address)) && region->base < address + length)
+    while ((region = first_region(aspace, address)) && region->base < address + length) {
+        arch_mmu_unmap(&aspace->mmu, region->base, region->length);
         region_free(aspace, region);
+    }
 }
 
 status_t aspace_unmap(struct aspace *aspace, uint64_t address, uint64_t length)

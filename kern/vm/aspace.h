@@ -13,7 +13,8 @@ struct region {
     struct list_node vmo_link;          /* vmo->regions; family lock */
 
     struct aspace *aspace;
-    struct vmo *vmo;                    /* a reference */
+    struct vmo *through;                /* what was mapped (a reference) */
+    struct vmo *vmo;                    /* its target: where the pages are; kept alive by `through` */
     uint64_t base, length;              /* changed under aspace->lock and the family lock */
     uint64_t vmo_offset;
     uint32_t flags;                     /* VM_READ | _WRITE | _EXECUTE now */

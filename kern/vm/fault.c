@@ -77,11 +77,7 @@ status_t vm_fault(struct aspace *aspace, vaddr_t address, uint32_t access)
     page_request_init(&request, true);
     do {
         status = try_fault(aspace, address, access, &request);
-        if (status == ERR_SHOULD_WAIT) {
-            status = page_request_wait(&request);
-            if (status == OK)
-                status = ERR_RETRY;     /* something came: look again from the top */
-        }
+        status = page_request_resolve(&request, status);
     } while (status == ERR_RETRY);
     return status;
 }

@@ -148,7 +148,8 @@ static void cancel(struct vmo *vmo, struct page_request *request)
     forget(request, successor);
 }
 
-status_t page_request_wait(struct page_request *request)
+/* Sleep until the request completes, or is given up: its status. */
+static status_t wait(struct page_request *request)
 {
     struct vmo *vmo = request->vmo;
     bool watched = waits_for_user(request);
@@ -179,6 +180,14 @@ status_t page_request_wait(struct page_request *request)
     return status;
 }
 
+status_t page_request_resolve(struct page_request *request, status_t status)
+{
+    if (status != ERR_SHOULD_WAIT || !page_request_armed(request))
+        return status;
+    status = wait(request);
+    return status == OK ? ERR_RETRY : status;
+}
+
 status_t vmo_wait_not_busy(struct vmo *vmo, uint64_t first, uint64_t end)
 {
     uint64_t index;
@@ -190,7 +199,7 @@ status_t vmo_wait_not_busy(struct vmo *vmo, uint64_t first, uint64_t end)
         page_request_init(&request, false);
         page_request_arm(&request, vmo, REQUEST_UNBUSY, index, 1);
         vmo_unlock(vmo);
-        status = page_request_wait(&request);
+        status = wait(&request);
         vmo_lock(vmo);
         if (status == ERR_CANCELED)
             return status;

@@ -54,10 +54,11 @@ static inline bool page_request_armed(const struct page_request *request) { retu
 bool page_request_arm(struct page_request *request, struct vmo *vmo, enum request_kind kind, uint64_t first, uint64_t count);
 
 /*
- * Sleep until the request completes: its status.  CANCELED when the thread is killed, TIMED_OUT after the limit for
- * user pagers.  No locks held, mutexes neither; the request is idle afterwards.
+ * After a lookup that may have armed the request: its status, or if the request is armed, the status of the wait.  ERR_RETRY when the
+ * wait ended well: look again from the top.  CANCELED when the thread is killed, TIMED_OUT after the limit for user pagers (vm/pager_watch.h),
+ * else what the source said.  The request is idle afterwards.  No locks held, mutexes neither.
  */
-status_t page_request_wait(struct page_request *request);
+status_t page_request_resolve(struct page_request *request, status_t status);
 
 /* Report pages as present (OK) or failed.  Wakes by hand-over if it wakes exactly one thread.  Family lock held. */
 void vmo_complete_range(struct vmo *vmo, enum request_kind kind, uint64_t first, uint64_t count, status_t status);

@@ -229,6 +229,7 @@ status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, s
     struct list taken;
     status_t status;
 
+    aux = vmo_target(aux);
     if (aux->kind != VMO_ANONYMOUS)
         return ERR_NOT_SUPPORTED;
     list_init(&taken);

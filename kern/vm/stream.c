@@ -216,11 +216,7 @@ static status_t write_content(struct write *write, uaddr_t from, uint64_t *out_d
         vmo_lock(write->vmo);
         status = reserve(write);
         vmo_unlock(write->vmo);
-        if (status == ERR_SHOULD_WAIT && page_request_armed(&write->request)) {
-            status = page_request_wait(&write->request);
-            if (status == OK)
-                status = ERR_RETRY;
-        }
+        status = page_request_resolve(&write->request, status);
     } while (status == ERR_RETRY);
     if (status != OK)
         return status;
@@ -247,7 +243,7 @@ static status_t append(struct stream *stream, struct write *write, uaddr_t from,
 status_t stream_write(struct stream *stream, uaddr_t from, uint64_t length, const uint64_t *offset,
                       uint64_t *out_done)
 {
-    struct write write = { .vmo = stream->vmo, .start = offset ? *offset : 0, .length = length };
+    struct write write = { .vmo = vmo_target(stream->vmo), .start = offset ? *offset : 0, .length = length };
     uint64_t move;
     status_t status;
 

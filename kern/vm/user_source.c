@@ -136,6 +136,8 @@ static status_t source_getpages(struct vmo *vmo, uint64_t first, uint64_t count,
     assert(first == required);
     if (source->detached)
         return ERR_BAD_STATE;
+    if (!request || !request->may_ask_user)
+        return ERR_SHOULD_WAIT;
     if (!page_request_arm(request, vmo, REQUEST_READ, first, count))
         return ERR_SHOULD_WAIT;
 

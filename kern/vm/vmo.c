@@ -93,6 +93,39 @@ status_t vmo_create_adopting(paddr_t base, uint64_t size, struct vmo **out_vmo)
     return status;
 }
 
+status_t vmo_create_reference(struct vmo *parent, struct vmo **out_vmo)
+{
+    struct vmo *target = vmo_target(parent);
+    struct vmo *vmo = heap_alloc_zeroed(sizeof *vmo);
+
+    if (!vmo)
+        return ERR_NO_MEMORY;
+    object_init(&vmo->object, &vmo_ops, SIGNAL_ZERO_CHILDREN);
+    vmo->kind = VMO_REFERENCE;
+    vmo->resizable = target->resizable;
+    vmo->family = target->family;
+    vmo->parent = target;
+    object_ref(&target->object);
+    vmo_lock(target);
+    if (target->children++ == 0)
+        object_signal(&target->object, SIGNAL_ZERO_CHILDREN, 0);
+    vmo_unlock(target);
+    *out_vmo = vmo;
+    return OK;
+}
+
+static void reference_destroy(struct vmo *vmo)
+{
+    struct vmo *target = vmo->parent;
+
+    vmo_lock(target);
+    if (--target->children == 0)
+        object_signal(&target->object, 0, SIGNAL_ZERO_CHILDREN);
+    vmo_unlock(target);
+    object_unref(&target->object);
+    heap_free(vmo);
+}
+
 /* Nobody can reach the VMO any more; may run in a disk's completion. */
 static void vmo_destroy(struct object *object)
 {
@@ -101,7 +134,11 @@ static void vmo_destroy(struct object *object)
     uint64_t index = 0;
     slot_t slot;
 
-    assert(list_empty(&vmo->regions) && list_empty(&vmo->requests));
+    if (vmo->parent) {
+        reference_destroy(vmo);
+        return;
+    }
+    assert(list_empty(&vmo->regions) && list_empty(&vmo->requests) && vmo->children == 0);
     vmo_lock(vmo);
     while (page_list_next(&vmo->pages, index, UINT64_MAX, &index, &slot))
         vmo_drop_slot(vmo, index);
@@ -243,8 +280,6 @@ static status_t get_absent(struct vmo *vmo, uint64_t index, enum page_want want,
         *out_page = NULL;
         return OK;
     }
-    if (vmo->ops->asks_user && (!request || !request->may_ask_user))
-        return ERR_SHOULD_WAIT;
     run = min_u64(run, vmo->source_pages - index);
     if (page_list_next(&vmo->pages, index, index + run, &next, &slot))
         run = next - index;

@@ -4,7 +4,7 @@
  * A VMO is a sparse array of pages and one *source* for the pages it does not hold (struct pager_ops).
  * All VMOs that share pages are one family, with one lock.  vmo_get_page is the one way to a page: it finds
  * it, makes it, or asks the source and says ERR_SHOULD_WAIT; then the caller drops all locks, waits with
- * page_request_wait, and looks again from the top.
+ * page_request_resolve, and looks again from the top.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 struct vmo;
 struct page_request;
 
-enum vmo_kind { VMO_ANONYMOUS, VMO_PAGER, VMO_DEVICE };
+enum vmo_kind { VMO_ANONYMOUS, VMO_PAGER, VMO_DEVICE, VMO_REFERENCE };
 
 struct vmo_family {
     struct spinlock lock;               /* RANK_FAMILY */
@@ -37,8 +37,10 @@ struct vmo {
     const struct pager_ops *ops;        /* NULL for anonymous VMOs: absent means zero */
     void *source;                       /* the source's own record of this VMO */
     struct vmo_family *family;
+    struct vmo *parent;                 /* VMO_REFERENCE: whose pages and sizes these are (a reference); else NULL */
 
-    /* Guarded by family->lock. */
+    /* Guarded by family->lock.  A VMO_REFERENCE uses none of it. */
+    uint32_t children;                  /* references to this VMO: ZERO_CHILDREN is set while there are none */
     uint64_t size;                      /* bytes, whole pages */
     uint64_t content_size;              /* bytes */
     uint64_t source_pages;              /* from this page on the source owes nothing: absent means zero (the VMO grew) */
@@ -82,6 +84,17 @@ status_t vmo_create_with_source(enum vmo_kind kind, uint64_t size, bool resizabl
 status_t vmo_create_adopting(paddr_t base, uint64_t size, struct vmo **out_vmo);
 struct vmo *vmo_from_object(struct object *object);
 
+/*
+ * A child that shares every page and size with its parent but is an object of its own: as long as a handle, mapping or stream
+ * uses it the parent has a child.  That is how a pager knows whether anybody still uses a VMO.
+ */
+status_t vmo_create_reference(struct vmo *parent, struct vmo **out_vmo);
+/* The VMO that holds the pages: itself, or of a reference its parent.  Functions below that take user's offsets accept both. */
+static inline struct vmo *vmo_target(struct vmo *vmo)
+{
+    return vmo->parent ? vmo->parent : vmo;
+}
+
 /* What the first handle to a VMO may do: RESIZE only if it can be resized. */
 static inline rights_t vmo_rights(const struct vmo *vmo)
 {
@@ -97,7 +110,7 @@ enum page_want { WANT_READ, WANT_WRITE };
 
 /*
  * The page at `index` for reading or writing.  Family lock held.  *out_page is NULL for content known to be zero that WANT_READ
- * needs no frame for.  ERR_SHOULD_WAIT: request was armed for up to `run` pages from index (see page_request_wait).
+ * needs no frame for.  ERR_SHOULD_WAIT: request was armed for up to `run` pages from index (see page_request_resolve).
  * OUT_OF_RANGE; NO_MEMORY; else the source's status.  WANT_WRITE makes the page dirty.
  */
 status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run, struct page_request *request,

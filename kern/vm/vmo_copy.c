@@ -61,11 +61,10 @@ static status_t copy_all(struct copy *copy)
         uint64_t length = min_u64(copy->left, PAGE_SIZE - (copy->offset & PAGE_MASK));
         status_t status = copy_within_page(copy, length);
 
+        status = page_request_resolve(&copy->request, status);
         if (status == ERR_USER_FAULT)
             status = user_touch(copy->user, 1, copy->to_user);
-        else if (status == ERR_SHOULD_WAIT && page_request_armed(&copy->request))
-            status = page_request_wait(&copy->request);
-        if (status != OK)
+        if (status != OK && status != ERR_RETRY)
             return status;
         if (thread_killed())
             return ERR_CANCELED;
@@ -77,10 +76,11 @@ static status_t copy_all(struct copy *copy)
 static status_t copy_range(struct vmo *vmo, uint64_t offset, uaddr_t user, uint64_t length, bool to_user,
                            bool may_block, uint64_t *out_done)
 {
-    struct copy copy = { .vmo = vmo, .offset = offset, .user = user, .left = length, .to_user = to_user };
+    struct copy copy = { .offset = offset, .user = user, .left = length, .to_user = to_user };
     status_t status;
 
     *out_done = 0;
+    vmo = copy.vmo = vmo_target(vmo);
     if (!range_inside(offset, length, vmo_size(vmo)))
         return ERR_OUT_OF_RANGE;
     if (!range_inside(user, length, USER_TOP))

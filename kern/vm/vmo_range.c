@@ -17,6 +17,7 @@ uint64_t vmo_size(struct vmo *vmo)
 {
     uint64_t size;
 
+    vmo = vmo_target(vmo);
     vmo_lock(vmo);
     size = vmo->size;
     vmo_unlock(vmo);
@@ -27,6 +28,7 @@ uint64_t vmo_content_size(struct vmo *vmo)
 {
     uint64_t size;
 
+    vmo = vmo_target(vmo);
     vmo_lock(vmo);
     size = vmo->content_size;
     vmo_unlock(vmo);
@@ -37,6 +39,7 @@ status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
 {
     status_t status = OK;
 
+    vmo = vmo_target(vmo);
     vmo_lock(vmo);
     if (size > vmo->size)
         status = ERR_OUT_OF_RANGE;
@@ -68,6 +71,7 @@ status_t vmo_set_size(struct vmo *vmo, uint64_t size)
     uint64_t old_end, new_end = page_ceil(size) >> PAGE_SHIFT;
     status_t status = OK;
 
+    vmo = vmo_target(vmo);
     if (!vmo->resizable)
         return ERR_UNAVAILABLE;
     if (size > VMO_SIZE_MAX)
@@ -115,17 +119,16 @@ status_t vmo_commit(struct vmo *vmo, uint64_t offset, uint64_t length, enum page
     struct page_request request;
     status_t status;
 
+    vmo = vmo_target(vmo);
     if (!range_inside(offset, length, vmo_size(vmo)))
         return ERR_OUT_OF_RANGE;
     end = page_ceil(offset + length) >> PAGE_SHIFT;
     page_request_init(&request, may_block);
     while (index < end) {
-        status = commit_batch(vmo, &index, end, want, &request);
-        if (status == ERR_SHOULD_WAIT && page_request_armed(&request))
-            status = page_request_wait(&request);
+        status = page_request_resolve(&request, commit_batch(vmo, &index, end, want, &request));
         if (status == ERR_OUT_OF_RANGE)
             return OK;
-        if (status != OK)
+        if (status != OK && status != ERR_RETRY)
             return status;
         if (thread_killed())
             return ERR_CANCELED;
@@ -147,6 +150,7 @@ status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length)
     uint64_t first, end;
     status_t status;
 
+    vmo = vmo_target(vmo);
     if (vmo->kind == VMO_PAGER)
         return ERR_NOT_SUPPORTED;
     vmo_lock(vmo);
@@ -177,10 +181,7 @@ static status_t zero_part(struct vmo *vmo, uint64_t offset, uint64_t length, boo
         if (status == OK && page)
             memset((char *)page_to_virt(page) + (offset & PAGE_MASK), 0, length);
         vmo_unlock(vmo);
-        if (status == ERR_SHOULD_WAIT && page_request_armed(&request)) {
-            status = page_request_wait(&request);
-            status = status == OK ? ERR_RETRY : status;
-        }
+        status = page_request_resolve(&request, status);
     } while (status == ERR_RETRY);
     return status;
 }
@@ -234,6 +235,7 @@ status_t vmo_zero(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_bl
     uint64_t first, end, stop = offset + length;
     status_t status = OK;
 
+    vmo = vmo_target(vmo);
     if (!range_inside(offset, length, vmo_size(vmo)))
         return ERR_OUT_OF_RANGE;
     if (page_floor(offset) == page_floor(stop)) {       /* inside one page */
@@ -253,19 +255,23 @@ status_t vmo_zero(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_bl
 
 void vmo_info(struct vmo *vmo, info_vmo_t *info)
 {
+    struct vmo *target = vmo_target(vmo);
+
     memset(info, 0, sizeof *info);
     info->koid = vmo->object.koid;
-    vmo_lock(vmo);
-    info->size_bytes = vmo->size;
-    info->content_size = vmo->content_size;
-    info->committed_bytes = info->populated_bytes = vmo->resident << PAGE_SHIFT;
-    info->dirty_bytes = vmo->dirty << PAGE_SHIFT;
-    info->change_events = vmo->change_events;
-    info->num_mappings = vmo->mappings;
-    vmo_unlock(vmo);
+    info->parent_koid = vmo->parent ? vmo->parent->object.koid : 0;
+    vmo_lock(target);
+    info->size_bytes = target->size;
+    info->content_size = target->content_size;
+    info->committed_bytes = info->populated_bytes = target->resident << PAGE_SHIFT;
+    info->dirty_bytes = target->dirty << PAGE_SHIFT;
+    info->change_events = target->change_events;
+    info->num_children = vmo->children;
+    info->num_mappings = target->mappings;
+    vmo_unlock(target);
     info->share_count = atomic_load(&vmo->object.handles);
-    info->flags = INFO_VMO_PAGED | (vmo->resizable ? INFO_VMO_RESIZABLE : 0) |
-                  (vmo->kind == VMO_PAGER ? INFO_VMO_PAGER_BACKED : 0);
+    info->flags = INFO_VMO_PAGED | (target->resizable ? INFO_VMO_RESIZABLE : 0) |
+                  (target->kind == VMO_PAGER ? INFO_VMO_PAGER_BACKED : 0);
     spin_lock(&vmo->object.lock);
     memcpy(info->name, vmo->name, sizeof info->name);
     spin_unlock(&vmo->object.lock);

@@ -77,7 +77,7 @@ status_t vmo_transfer_begin(struct vmo *vmo, uint64_t offset, uint64_t length, b
     uint64_t end = offset + length;
     status_t status;
 
-    transfer->vmo = vmo;
+    transfer->vmo = vmo = vmo_target(vmo);
     transfer->into_memory = into_memory;
     transfer->first = offset >> PAGE_SHIFT;
     transfer->count = 0;

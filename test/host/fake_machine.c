@@ -8,6 +8,7 @@
 #include "lib/kprintf.h"
 #include "task/timer.h"
 #include "vm/fault.h"
+#include "vm/pager_watch.h"
 
 struct hart harts[MAX_HARTS];
 uint32_t hart_count = 1;
@@ -23,6 +24,7 @@ void machine_start(void)
     harts[0].online = true;
     scheduler_start();
     vm_init();
+    pager_watch_init();
     heap_driver_start();
 }
 
@@ -41,7 +43,7 @@ void panic(const char *format, ...)
 void spin_contended(struct spinlock *lock, struct hart *hart)
 {
     (void)hart;
-    fail("a spinlock (%s) is taken twice", lock_rank_name(lock->rank));
+    fail("a spinlock (%s) is taken twice", lock_rank_name(lowest_bit(lock->rank_bit)));
 }
 
 _Noreturn void arch_halt(void)

@@ -26,10 +26,13 @@ static uint64_t live_of_kind[FRAME_KINDS], live_objects;
 static uint64_t fail_countdown;
 static bool failed;
 
-void fail_allocation(uint64_t n)
+uint64_t fail_allocation(uint64_t n)
 {
+    uint64_t before = fail_countdown;
+
     fail_countdown = n;
     failed = false;
+    return before;
 }
 
 bool allocation_failed(void)

@@ -43,9 +43,13 @@ struct process *director_process(void)
 
 void scheduler_start(void)
 {
+    handle_t handle;
+
     harts[0].current = &director;
     thread_init_idle(&director, &harts[0]);
     check(process_create("director", &director.process) == OK);
+    check(handle_reserve(director.process->handles, 1, &handle) == OK);     /* its table has entries from now on */
+    handle_unreserve(director.process->handles, 1, &handle);
 }
 
 /* --- Switching. --- */

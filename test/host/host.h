@@ -21,7 +21,7 @@ void choices_from_bytes(const uint8_t *bytes, size_t size);
 bool choices_left(void);                        /* a seed never ends; bytes do, and then every choice is 0 */
 uint64_t choose(uint64_t limit);                /* 0 .. limit - 1 */
 static inline uint64_t choose_between(uint64_t low, uint64_t high) { return low + choose(high - low + 1); }
-static inline bool one_in(uint64_t n)           { return choose(n) == 0; }
+static inline bool one_in(uint64_t n)           { return choose(n) == n - 1; }  /* false when no choices are left */
 
 /* --- Checks.  A failure prints the driver, its seed and the last steps, and aborts. --- */
 
@@ -59,8 +59,11 @@ void driver_run(const struct driver *driver, uint32_t steps);
 uint64_t frames_live(void);
 uint64_t frames_live_of_kind(uint8_t kind);
 uint64_t heap_live(void);                       /* objects */
-/* The n-th allocation from now on fails, n counted from 1; 0: none.  allocation_failed says whether it was reached. */
-void fail_allocation(uint64_t n);
+/*
+ * The n-th allocation from now on fails, n counted from 1; 0: none.  The n given before, less the allocations since, is
+ * returned.  allocation_failed says whether it was reached, and ends it.
+ */
+uint64_t fail_allocation(uint64_t n);
 bool allocation_failed(void);
 
 /* --- Address translation (fake_mmu.c). --- */

@@ -18,10 +18,10 @@ static inline int64_t after(int64_t nanoseconds)
     return sys_clock_get() + nanoseconds;
 }
 
-/* Ask until the answer is yes; false if it still is no when patience ends. */
-static inline bool comes_true(bool (*condition)(void *), void *argument)
+/* Ask until the answer is yes; false if it still is no at the limit. */
+static inline bool comes_true_within(int64_t limit, bool (*condition)(void *), void *argument)
 {
-    int64_t end = after(PATIENCE);
+    int64_t end = after(limit);
 
     while (!condition(argument)) {
         if (sys_clock_get() > end)
@@ -29,6 +29,11 @@ static inline bool comes_true(bool (*condition)(void *), void *argument)
         sys_nanosleep(0);
     }
     return true;
+}
+
+static inline bool comes_true(bool (*condition)(void *), void *argument)
+{
+    return comes_true_within(PATIENCE, condition, argument);
 }
 
 /* --- Pointers that a system call must refuse. --- */

@@ -1,0 +1,628 @@
+/*
+ * drive_pagers.c: threads that need pages, and a director who is their pager.
+ *
+ * Actors read, write, map and commit pages of pager-backed VMOs, each in a process of its own.  The director takes
+ * packets and answers them, or fails them, kills actors, detaches and closes.  What page i of a VMO holds follows from
+ * its key and i, so every actor knows what it must see.
+ *
+ * The model: `asked` are the pages of packets taken and not answered.  A page is not asked for twice, no VMO has two
+ * packets, nothing follows COMPLETE; and when everything asked has been answered, nobody sleeps.
+ */
+#include "host.h"
+#include "vm/aspace.h"
+#include "vm/pager.h"
+#include "vm/pager_watch.h"
+#include "vm/user_source.h"
+#include "vm/vmo_copy.h"
+#include "vm/vmo_pages.h"
+
+#define VMOS    3u
+#define PAGES   20u
+#define ACTORS  7u
+#define MINUTE  60000000000ull
+
+struct model {
+    struct vmo *vmo;
+    uint64_t key;
+    bool detached, complete, timed_out;
+    bool asked[PAGES], abandoned[PAGES];        /* abandoned: whoever wanted it may have gone, and others ask anew */
+    bool may_be_zero[PAGES];                    /* was once beyond the pager's pages, or zeroed */
+    bool shrank, failed;
+    uint64_t packets, pages_asked;
+};
+
+enum action { LOAD, STORE, READ, WRITE, COMMIT, ACTIONS };
+
+struct actor {
+    struct thread *thread;
+    struct process *process;
+    struct model *model;
+    enum action action;
+    uint64_t first, count, mapped;
+    uint32_t slot;
+    bool killed, done;
+    status_t status;
+};
+
+static struct pager *pager;
+static struct port *port;
+static bool port_closed, pager_closed;
+static struct model models[VMOS];
+static struct actor actors[ACTORS];
+static bool overtaking;                         /* threads are overtaken anywhere */
+static uint64_t last_key;
+static uint64_t detached_keys[64];              /* VMOs that are gone and whose COMPLETE has not come */
+static uint32_t detached_key_count;
+
+static uint8_t content(const struct model *model, uint64_t index)
+{
+    return index % 5 == 3 ? 0 : (uint8_t)(model->key * 37 + index * 11 + 1) | 1;
+}
+
+static void check_content(const struct model *model, uint64_t index, uint8_t found)
+{
+    if (found != content(model, index) && !(found == 0 && model->may_be_zero[index]))
+        fail("page %lu of the VMO with key %lu shows 0x%x, not 0x%x", index, model->key, found, content(model, index));
+}
+
+/* --- Actors. --- */
+
+/* Loads and stores go through a mapping, the others through the VMO. */
+static status_t act_on_pages(struct actor *actor)
+{
+    struct model *model = actor->model;
+    uint64_t at = 0x80000 + actor->slot * 0x8000, length = actor->count << PAGE_SHIFT, done = 0;
+    uint8_t value = content(model, actor->first);
+    status_t status;
+
+    switch (actor->action) {
+    case LOAD:
+    case STORE:
+        status = user_access(actor->mapped + (actor->first << PAGE_SHIFT) + 5, actor->action == STORE, &value);
+        if (status == OK)
+            check_content(model, actor->first, value);
+        return status;
+    case READ:
+        status = vmo_copy_to_user(model->vmo, actor->first << PAGE_SHIFT, WINDOW_BASE + at, length, true, &done);
+        for (uint64_t i = 0; i < done >> PAGE_SHIFT; i++)
+            check_content(model, actor->first + i, window[at + (i << PAGE_SHIFT) + 5]);
+        return status;
+    case WRITE:
+        for (uint64_t i = 0; i < actor->count; i++)
+            window[at + i] = content(model, actor->first + i);
+        for (uint64_t i = 0; i < actor->count; i++) {
+            status = vmo_copy_from_user(model->vmo, ((actor->first + i) << PAGE_SHIFT) + 5, WINDOW_BASE + at + i, 1, true,
+                                        &done);
+            if (status != OK)
+                return status;
+        }
+        return OK;
+    default:
+        return vmo_commit(model->vmo, actor->first << PAGE_SHIFT, length, WANT_READ, true);
+    }
+}
+
+/* A status that nothing explains is an error. */
+static void check_status(const struct actor *actor)
+{
+    const struct model *model = actor->model;
+    bool explained = actor->status == OK;
+
+    switch (actor->status) {
+    case ERR_IO:
+    case ERR_IO_DATA_INTEGRITY:
+    case ERR_NO_SPACE:
+        explained = model->failed;
+        break;
+    case ERR_BAD_STATE:
+        explained = model->detached;
+        break;
+    case ERR_OUT_OF_RANGE:
+        explained = model->shrank;
+        break;
+    case ERR_CANCELED:
+        explained = actor->killed;
+        break;
+    case ERR_TIMED_OUT:
+        explained = model->timed_out;
+        break;
+    case ERR_NO_MEMORY:                         /* it overtook the director and met the failure meant for him */
+        explained = overtaking;
+        break;
+    default:
+        break;
+    }
+    if (!explained)
+        fail("actor %u, action %u on page %lu: status %d without a reason", actor->slot, actor->action, actor->first,
+             actor->status);
+}
+
+static void actor_body(void *argument)
+{
+    struct actor *actor = argument;
+
+    actor->status = act_on_pages(actor);
+    step("actor %u: %d", actor->slot, actor->status);
+    check_status(actor);
+    actor->done = true;
+    return_to_user();
+}
+
+static void start_actor(struct actor *actor)
+{
+    struct model *model = &models[choose(VMOS)];
+    uint64_t pages = model->vmo->size >> PAGE_SHIFT;
+
+    if (pages == 0)
+        return;
+    *actor = (struct actor){ .model = model, .action = choose(ACTIONS), .slot = (uint32_t)(actor - actors) };
+    actor->first = choose(pages);
+    actor->count = 1 + choose(min_u64(pages - actor->first, 6));
+    check_equal(process_create("actor", &actor->process), OK);
+    check_equal(aspace_map(actor->process->aspace, VM_READ | VM_WRITE | (one_in(2) ? VM_MAP_RANGE : 0), VM_READ | VM_WRITE,
+                           0, model->vmo, 0, model->vmo->size, &actor->mapped), OK);
+    step("actor %u: action %u on %lu pages from %lu of key %lu", actor->slot, actor->action, actor->count, actor->first,
+         model->key);
+    actor->thread = spawn(actor->process, actor_body, actor);
+}
+
+/* Threads that asked for pages of this VMO go away, or look again before everything has come. */
+static void abandon(struct model *model)
+{
+    memset(model->abandoned, true, sizeof model->abandoned);
+}
+
+static void kill_actor(struct actor *actor)
+{
+    step("kill actor %u", actor->slot);
+    actor->killed = true;
+    abandon(actor->model);
+    if (one_in(2))
+        thread_kill(actor->thread);
+    else
+        process_kill(actor->process, -1, true);
+}
+
+static void reap_actors(void)
+{
+    for (uint32_t i = 0; i < ACTORS; i++) {
+        struct actor *actor = &actors[i];
+
+        if (!actor->thread || !thread_ended(actor->thread))
+            continue;
+        check(actor->done || actor->killed);
+        object_unref(&actor->thread->object);
+        object_unref(&actor->process->object);
+        actor->thread = NULL;
+    }
+}
+
+static bool in_use(const struct model *model)
+{
+    for (uint32_t i = 0; i < ACTORS; i++)
+        if (actors[i].thread && actors[i].model == model)
+            return true;
+    return false;
+}
+
+/* --- The pager's side. --- */
+
+static void take_complete(const port_packet_t *packet)
+{
+    for (uint32_t i = 0; i < VMOS; i++) {
+        if (models[i].key == packet->key) {
+            check(models[i].detached && !models[i].complete);
+            models[i].complete = true;
+            return;
+        }
+    }
+    for (uint32_t i = 0; i < detached_key_count; i++) {
+        if (detached_keys[i] == packet->key) {
+            detached_keys[i] = detached_keys[--detached_key_count];
+            return;
+        }
+    }
+    fail("COMPLETE for key %lu, which ended long ago or never was", packet->key);
+}
+
+static void take_request(const port_packet_t *packet)
+{
+    uint64_t first = packet->page_request.offset >> PAGE_SHIFT, count = packet->page_request.length >> PAGE_SHIFT;
+    struct model *model = NULL;
+
+    check_equal(packet->page_request.command, PAGER_VMO_READ);
+    for (uint32_t i = 0; i < VMOS; i++)
+        if (models[i].key == packet->key)
+            model = &models[i];
+    if (!model)                                 /* its VMO went while the packet was queued */
+        return;
+    check(!model->complete);
+    check(count > 0 && first + count <= PAGES);
+    for (uint64_t page = first; page < first + count; page++) {
+        if (model->asked[page] && !model->abandoned[page])
+            fail("page %lu of key %lu is asked for again", page, model->key);
+        model->asked[page] = true;
+        model->abandoned[page] = false;
+    }
+    model->packets++;
+    model->pages_asked += count;
+}
+
+static bool take_packet(void)
+{
+    size_t taken;
+    status_t status = port_wait(port, 0, WINDOW_BASE, 1, &taken);
+    port_packet_t packet;
+
+    if (status == ERR_TIMED_OUT || status == ERR_CANCELED)
+        return false;
+    check_equal(status, OK);
+    memcpy(&packet, window, sizeof packet);
+    check_equal(packet.type, PKT_PAGE_REQUEST);
+    step("packet: key %lu, command %u, %lu pages from %lu", packet.key, packet.page_request.command,
+         packet.page_request.length >> PAGE_SHIFT, packet.page_request.offset >> PAGE_SHIFT);
+    if (packet.page_request.command == PAGER_VMO_COMPLETE)
+        take_complete(&packet);
+    else
+        take_request(&packet);
+    return true;
+}
+
+static struct vmo *make_aux(const struct model *model, uint64_t first, uint64_t count, uint64_t offset)
+{
+    struct vmo *aux;
+    uint64_t done;
+
+    check_equal(vmo_create((count << PAGE_SHIFT) + offset, false, &aux), OK);
+    for (uint64_t i = 0; i < count; i++) {
+        if (content(model, first + i) == 0 && one_in(2))
+            continue;                           /* absent: supplied as zeros */
+        memset(window, content(model, first + i), PAGE_SIZE);
+        check_equal(vmo_copy_from_user(aux, offset + (i << PAGE_SHIFT), WINDOW_BASE, PAGE_SIZE, false, &done), OK);
+    }
+    return aux;
+}
+
+static void answered(struct model *model, uint64_t first, uint64_t count)
+{
+    for (uint64_t page = first; page < first + count; page++)
+        model->asked[page] = model->abandoned[page] = false;
+}
+
+/* A supply that ran out of memory is repeated: what came first stays. */
+static void supply(struct model *model, uint64_t first, uint64_t count)
+{
+    uint64_t offset = choose(3) << PAGE_SHIFT;
+    status_t status, expected = first + count > model->vmo->size >> PAGE_SHIFT ? ERR_OUT_OF_RANGE
+                                : model->detached ? ERR_BAD_STATE : OK;
+    struct vmo *aux = make_aux(model, first, count, offset);
+
+    if (expected == OK)
+        answered(model, first, count);
+    fail_allocation(one_in(8) ? choose_between(1, 4) : 0);
+    status = pager_supply_pages(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, aux, offset);
+    step("supply %lu pages from %lu of key %lu: %d", count, first, model->key, status);
+    if (allocation_failed())
+        check(status == ERR_NO_MEMORY || status == OK);
+    else
+        check_equal(status, expected);
+    check_equal(aux->resident, 0);
+    object_unref(&aux->object);
+    if (status == ERR_NO_MEMORY)
+        supply(model, first, count);
+}
+
+static void fail_pages(struct model *model, uint64_t first, uint64_t count)
+{
+    static const status_t codes[] = { ERR_IO, ERR_IO_DATA_INTEGRITY, ERR_NO_SPACE };
+    status_t expected = first + count > model->vmo->size >> PAGE_SHIFT ? ERR_OUT_OF_RANGE
+                        : model->detached ? ERR_BAD_STATE : OK;
+
+    step("fail %lu pages from %lu of key %lu", count, first, model->key);
+    model->failed = true;
+    abandon(model);
+    if (expected == OK)
+        answered(model, first, count);
+    check_equal(pager_fail_pages(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, (uint64_t)codes[choose(3)]), expected);
+    check_equal(pager_fail_pages(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, 5), ERR_INVALID_ARGS);
+}
+
+/* Answer something asked, all of it or a part; or pages nobody asked for. */
+static void answer_some(void)
+{
+    struct model *model = &models[choose(VMOS)];
+    uint64_t first = choose(PAGES), count = choose_between(1, 6);
+
+    for (uint64_t i = 0; i < PAGES && !one_in(6); i++)
+        if (!model->asked[first])
+            first = (first + 1) % PAGES;
+    count = min_u64(count, PAGES - first);
+    if (one_in(5))
+        fail_pages(model, first, count);
+    else
+        supply(model, first, count);
+}
+
+static void detach(struct model *model)
+{
+    step("detach key %lu", model->key);
+    model->detached = true;
+    memset(model->asked, 0, sizeof model->asked);
+    check_equal(pager_detach_vmo(model->vmo), OK);
+}
+
+static void set_size(struct model *model)
+{
+    uint64_t pages = choose(PAGES + 1);
+
+    step("key %lu: %lu pages", model->key, pages);
+    model->shrank = true;
+    abandon(model);
+    if (pages < model->vmo->size >> PAGE_SHIFT)
+        answered(model, pages, PAGES - pages);
+    for (uint64_t page = pages; page < PAGES; page++)
+        model->may_be_zero[page] = true;
+    check_equal(vmo_set_size(model->vmo, pages << PAGE_SHIFT), OK);
+}
+
+static void zero(struct model *model)
+{
+    uint64_t pages = model->vmo->size >> PAGE_SHIFT, first = choose(PAGES), count = choose_between(1, 3);
+
+    if (first + count > pages)
+        return;
+    step("zero %lu pages from %lu of key %lu", count, first, model->key);
+    for (uint64_t page = first; page < first + count; page++)
+        model->may_be_zero[page] = true;
+    answered(model, first, count);
+    check_equal(vmo_zero(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, false), OK);
+}
+
+/* Without MAY_BLOCK nothing is asked. */
+static void peek(struct model *model)
+{
+    uint64_t page = choose(PAGES), done;
+    bool inside = page < model->vmo->size >> PAGE_SHIFT;
+    status_t status = vmo_copy_to_user(model->vmo, (page << PAGE_SHIFT) + 5, WINDOW_BASE + 0x70000, 1, false, &done);
+
+    step("look at page %lu of key %lu: %d", page, model->key, status);
+    if (status == OK)
+        check_content(model, page, window[0x70000]);
+    else
+        check_equal(status, !inside ? ERR_OUT_OF_RANGE : model->detached ? ERR_BAD_STATE : ERR_SHOULD_WAIT);
+}
+
+/* --- Beginnings and ends. --- */
+
+static void new_vmo(struct model *model)
+{
+    uint64_t pages = one_in(3) ? PAGES : choose_between(1, PAGES);
+    status_t status = ERR_NO_MEMORY;
+
+    *model = (struct model){ .key = ++last_key };
+    for (uint64_t page = pages; page < PAGES; page++)
+        model->may_be_zero[page] = true;
+    for (uint64_t n = one_in(3); status == ERR_NO_MEMORY; n = n ? n + 1 : 0) {
+        fail_allocation(n);
+        status = pager_create_vmo(pager, true, port, model->key, pages << PAGE_SHIFT, &model->vmo);
+        check_equal(status, allocation_failed() ? ERR_NO_MEMORY : OK);
+    }
+}
+
+static void drop_vmo(struct model *model)
+{
+    step("close the VMO with key %lu", model->key);
+    if (!model->complete && !port_closed && !pager_closed && detached_key_count < array_size(detached_keys))
+        detached_keys[detached_key_count++] = model->key;
+    object_unref(&model->vmo->object);
+    model->key = 0;
+}
+
+static void new_world(void)
+{
+    check_equal(port_create(&port), OK);
+    object_add_handle(&port->object);
+    check_equal(pager_create(&pager), OK);
+    object_add_handle(pager_object(pager));
+    port_closed = pager_closed = false;
+    detached_key_count = 0;
+    for (uint32_t i = 0; i < VMOS; i++)
+        new_vmo(&models[i]);
+}
+
+static void close_pager(void)
+{
+    step("close the pager");
+    pager_closed = true;
+    for (uint32_t i = 0; i < VMOS; i++) {
+        models[i].detached = true;
+        memset(models[i].asked, 0, sizeof models[i].asked);
+    }
+    object_drop_handle(pager_object(pager));
+}
+
+/* Nobody can hear of a request now; who waits is woken by the limit of time. */
+static void close_port(void)
+{
+    step("close the port");
+    port_closed = true;
+    object_drop_handle(&port->object);
+    if (!pager_closed && one_in(2)) {
+        for (uint32_t i = 0; i < VMOS; i++)
+            models[i].timed_out = true;
+        run_all();
+        for (uint32_t i = 0; i < 24; i++) {
+            advance_time(MINUTE / 4);
+            run_all();
+        }
+        reap_actors();
+        for (uint32_t i = 0; i < ACTORS; i++)
+            check(!actors[i].thread);
+    }
+}
+
+/* Answer everything: then nobody may be left asleep. */
+static void drain(void)
+{
+    bool busy = true;
+
+    step("answer everything");
+    while (busy) {
+        run_all();
+        busy = take_packet();
+        for (uint32_t i = 0; i < VMOS; i++) {
+            for (uint64_t page = 0; page < PAGES; page++) {
+                if (models[i].asked[page]) {
+                    supply(&models[i], page, 1);
+                    busy = true;
+                }
+            }
+        }
+    }
+    reap_actors();
+    for (uint32_t i = 0; i < ACTORS; i++)
+        if (actors[i].thread)
+            fail("actor %u sleeps although nothing is asked for", i);
+    check_equal(detached_key_count, 0);
+    for (uint32_t i = 0; i < VMOS; i++)
+        check_equal(models[i].complete, models[i].detached);
+}
+
+static void end_world(void)
+{
+    if (one_in(2)) {
+        close_port();
+        close_pager();
+    } else {
+        close_pager();
+        while (one_in(2) && take_packet())
+            ;
+        close_port();
+    }
+    run_all();
+    reap_actors();
+    for (uint32_t i = 0; i < ACTORS; i++)
+        check(!actors[i].thread);
+    for (uint32_t i = 0; i < VMOS; i++)
+        drop_vmo(&models[i]);
+    object_unref(pager_object(pager));
+    object_unref(&port->object);
+}
+
+/* --- Checks after each step. --- */
+
+static void check_vmo(const struct model *model)
+{
+    struct vmo *vmo = model->vmo;
+    struct user_source *source = user_source_of(vmo);
+    uint64_t resident = 0, dirty = 0, queued = 0, index = 0;
+    slot_t slot;
+
+    for (; page_list_next(&vmo->pages, index, UINT64_MAX, &index, &slot); index++) {
+        struct page *page = slot_any_page(slot);
+
+        check(index < vmo->size >> PAGE_SHIFT);
+        check(!page || (page->owner == vmo && page->index == index && page->busy == 0));
+        resident += page != NULL;
+        dirty += page && page->state == PAGE_DIRTY;
+    }
+    check_equal(vmo->resident, resident);
+    check_equal(vmo->dirty, dirty);
+    list_for_each(&port->packets, node)
+        queued += list_entry(node, struct packet, link)->source == source;
+    check(queued <= 1);
+    check_equal(source->requests, model->packets);
+    check_equal(source->pages_asked, model->pages_asked);
+}
+
+static void check_all(void)
+{
+    uint64_t frames = 0;
+
+    for (uint32_t i = 0; i < VMOS; i++) {
+        check_vmo(&models[i]);
+        frames += models[i].vmo->resident;
+    }
+    check_equal(frames_live_of_kind(FRAME_PAGER), frames);
+    for (uint32_t i = 0; i < ACTORS; i++)
+        if (actors[i].thread)
+            check_mappings(actors[i].process->aspace);
+}
+
+static void pager_step(void)
+{
+    struct model *model = &models[choose(VMOS)];
+    struct actor *actor = &actors[choose(ACTORS)];
+
+    switch (choose(12)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+        if (!actor->thread)
+            start_actor(actor);
+        break;
+    case 4:
+    case 5:
+        take_packet();
+        break;
+    case 6:
+    case 7:
+        answer_some();
+        break;
+    case 8:
+        if (actor->thread && !actor->killed && one_in(3))
+            kill_actor(actor);
+        else
+            peek(model);
+        break;
+    case 9:
+        if (one_in(5))
+            set_size(model);
+        else if (one_in(5))
+            zero(model);
+        break;
+    case 10:
+        if (one_in(15))
+            detach(model);
+        else if (!in_use(model) && one_in(4)) {
+            drop_vmo(model);
+            new_vmo(model);
+        }
+        break;
+    default:
+        if (one_in(12))
+            drain();
+        else if (one_in(60)) {
+            end_world();
+            new_world();
+        }
+    }
+}
+
+static void drive(uint32_t steps, uint32_t odds)
+{
+    overtaking = odds > 0;
+    new_world();
+    while (steps-- > 0 && choices_left()) {
+        interleave_odds(odds);
+        pager_step();
+        if (one_in(2))
+            run_all();
+        reap_actors();
+        interleave_odds(0);
+        check_all();
+    }
+    drain();
+    end_world();
+}
+
+void drive_pagers(uint32_t steps)
+{
+    drive(steps, 0);
+}
+
+void drive_races(uint32_t steps)
+{
+    drive(steps, 3);
+}

@@ -1,0 +1,142 @@
+/*
+ * memory.h: what the tests of VMOs, address spaces, pagers and devices share.
+ */
+#pragma once
+
+#include "common.h"
+
+/* Another handle to the same object with only these rights. */
+static inline handle_t reduced(handle_t handle, rights_t rights)
+{
+    handle_t out = HANDLE_INVALID;
+
+    CHECK_OK(sys_handle_duplicate(handle, rights, &out));
+    return out;
+}
+
+static inline handle_t new_vmo(uint64_t pages)
+{
+    handle_t vmo = HANDLE_INVALID;
+
+    CHECK_OK(sys_vmo_create(pages * PAGE_SIZE, 0, &vmo));
+    return vmo;
+}
+
+static inline handle_t new_resizable_vmo(uint64_t pages)
+{
+    handle_t vmo = HANDLE_INVALID;
+
+    CHECK_OK(sys_vmo_create(pages * PAGE_SIZE, VMO_RESIZABLE, &vmo));
+    return vmo;
+}
+
+static inline info_vmo_t vmo_info(handle_t vmo)
+{
+    info_vmo_t info = { 0 };
+
+    CHECK_OK(sys_object_get_info(vmo, INFO_VMO, &info, sizeof info, NULL, NULL));
+    return info;
+}
+
+static inline uint64_t committed(handle_t vmo)
+{
+    return vmo_info(vmo).committed_bytes / PAGE_SIZE;
+}
+
+static inline info_system_t system_info(void)
+{
+    info_system_t info = { 0 };
+
+    CHECK_OK(sys_object_get_info(system_handle(), INFO_SYSTEM, &info, sizeof info, NULL, NULL));
+    return info;
+}
+
+static inline uint64_t live_vmos(void)
+{
+    return system_info().objects[OBJECT_VMO];
+}
+
+static inline info_process_t own_info(void)
+{
+    info_process_t info = { 0 };
+
+    CHECK_OK(sys_object_get_info(process_self(), INFO_PROCESS, &info, sizeof info, NULL, NULL));
+    return info;
+}
+
+static inline char *map_vmo(handle_t vmo, uint32_t options, uint64_t offset, uint64_t length)
+{
+    uintptr_t at = 0;
+
+    CHECK_OK(sys_vm_map(process_self(), options, 0, vmo, offset, length, &at));
+    return (char *)at;
+}
+
+static inline void unmap(const void *at, uint64_t length)
+{
+    CHECK_OK(sys_vm_unmap(process_self(), (uintptr_t)at, length));
+}
+
+/* Can the kernel read, write a byte there on our behalf?  What is written is what was there. */
+static inline bool is_readable(const void *at)
+{
+    handle_t vmo = new_vmo(1);
+    status_t status = sys_vmo_write(vmo, 0, at, 0, 1);
+
+    CHECK(status == OK || status == ERR_INVALID_ARGS);
+    CHECK_OK(sys_handle_close(vmo));
+    return status == OK;
+}
+
+static inline bool is_writable(void *at)
+{
+    handle_t vmo = new_vmo(1);
+    status_t status = sys_vmo_write(vmo, 0, at, 0, 1);
+
+    if (status == OK)
+        status = sys_vmo_read(vmo, 0, at, 0, 1);
+    CHECK(status == OK || status == ERR_INVALID_ARGS);
+    CHECK_OK(sys_handle_close(vmo));
+    return status == OK;
+}
+
+/* Numbers that are the same in every run. */
+static inline uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* Is every byte of a range of a VMO this one? */
+static inline bool vmo_is_filled(handle_t vmo, uint64_t offset, size_t length, int byte)
+{
+    static unsigned char bytes[PAGE_SIZE];
+
+    while (length > 0) {
+        size_t part = length < sizeof bytes ? length : sizeof bytes;
+
+        CHECK_OK(sys_vmo_read(vmo, 0, bytes, offset, part));
+        for (size_t i = 0; i < part; i++)
+            if (bytes[i] != byte)
+                return false;
+        offset += part;
+        length -= part;
+    }
+    return true;
+}
+
+static inline void vmo_fill(handle_t vmo, uint64_t offset, size_t length, int byte)
+{
+    static unsigned char bytes[PAGE_SIZE];
+
+    memset(bytes, byte, sizeof bytes);
+    while (length > 0) {
+        size_t part = length < sizeof bytes ? length : sizeof bytes;
+
+        CHECK_OK(sys_vmo_write(vmo, 0, bytes, offset, part));
+        offset += part;
+        length -= part;
+    }
+}
