@@ -4,7 +4,7 @@
  * The chip says only when its output queue is empty, so `room` counts what still fits since then.
  * A machine without one writes into nothing.
  *
- * Locks: console.lock is held by whoever calls, or the kernel panics.
+ * Locks: console_lock is held by whoever calls, or the kernel panics.
  */
 #include "platform.h"
 

@@ -80,7 +80,7 @@ struct block_transfer {
 };
 
 static_assert(sizeof(struct block_transfer) <= HEAP_MAX, "a transfer comes from the heap");
-static_assert(VMO_TRANSFER_MAX / PAGE_SIZE + 1 <= DISK_SEGMENTS, "one segment a page");
+static_assert(VMO_TRANSFER_MAX / PAGE_SIZE + 1 <= DISK_PIECES, "one piece a page");
 
 static void packet_dequeued(struct packet *packet)
 {
@@ -113,17 +113,15 @@ static status_t check_transfer(struct block *block, uint32_t op, uint64_t vmo_of
            range_inside(offset, length, block->length) ? OK : ERR_OUT_OF_RANGE;
 }
 
-/* The pieces of memory, one a page; the first may begin and the last may end inside its page. */
-static void fill_segments(struct block_transfer *transfer, uint64_t vmo_offset, uint64_t length)
+/* One piece a page; the first may begin and the last may end inside its page. */
+static void add_pieces(struct block_transfer *transfer, uint64_t vmo_offset, uint64_t length)
 {
-    struct disk_request *request = &transfer->request;
     uint64_t skip = vmo_offset & PAGE_MASK;
 
-    while (length > 0) {
-        uint32_t piece = (uint32_t)min_u64(length, PAGE_SIZE - skip), n = request->segment_count++;
+    for (struct page **page = transfer->memory.pages; length > 0; page++) {
+        uint32_t piece = (uint32_t)min_u64(length, PAGE_SIZE - skip);
 
-        request->segments[n].address = page_to_phys(transfer->memory.pages[n]) + skip;
-        request->segments[n].length = piece;
+        disk_request_add(&transfer->request, page_to_phys(*page) + skip, piece);
         length -= piece;
         skip = 0;
     }
@@ -140,19 +138,16 @@ status_t block_submit(struct block *block, struct port *port, uint64_t key, uint
     transfer = heap_alloc(sizeof *transfer);
     if (!transfer)
         return ERR_NO_MEMORY;
-    transfer->request.segment_count = 0;
+    disk_request_init(&transfer->request, op, block->offset + offset, transfer_done);
     if (op != BLOCK_FLUSH) {
         status = vmo_transfer_begin(vmo, vmo_offset, length, op == BLOCK_READ, &transfer->memory);
         if (status != OK) {
             heap_free(transfer);
             return status;
         }
-        fill_segments(transfer, vmo_offset, length);
+        add_pieces(transfer, vmo_offset, length);
     }
 
-    transfer->request.op = op;
-    transfer->request.offset = block->offset + offset;
-    transfer->request.done = transfer_done;
     object_ref(&port->object);
     transfer->port = port;
     transfer->packet = (struct packet){

@@ -46,9 +46,9 @@ static void transfer_end(struct page_transfer *transfer, status_t status)
     struct sync *sync = transfer->sync;
 
     if (request->op == BLOCK_READ)
-        vmo_fill_done(transfer->vmo, transfer->first, request->segment_count, status);
+        vmo_fill_done(transfer->vmo, transfer->first, request->pieces, status);
     else if (request->op == BLOCK_WRITE)
-        vmo_clean_done(transfer->vmo, transfer->first, request->segment_count, status);
+        vmo_clean_done(transfer->vmo, transfer->first, request->pieces, status);
     if (sync) {
         sync->in_flight--;
         if (sync->status == OK)
@@ -76,10 +76,8 @@ static struct page_transfer *transfer_create(struct vmo *vmo, uint32_t op, uint6
 
     if (!transfer)
         return NULL;
-    transfer->request.op = op;
-    transfer->request.offset = vmo_block(vmo)->offset + (first << PAGE_SHIFT);
-    transfer->request.segment_count = 0;
-    transfer->request.done = transfer_done;
+    disk_request_init(&transfer->request, op, vmo_block(vmo)->offset + (first << PAGE_SHIFT),
+                      transfer_done);
     transfer->vmo = vmo;
     transfer->first = first;
     transfer->sync = sync;
@@ -89,12 +87,10 @@ static struct page_transfer *transfer_create(struct vmo *vmo, uint32_t op, uint6
 /* The next page joins the transfer, as far as it lies on the device. */
 static void transfer_add(struct page_transfer *transfer, struct page *page)
 {
-    uint64_t offset = (transfer->first + transfer->request.segment_count) << PAGE_SHIFT;
-    uint32_t i = transfer->request.segment_count++;
+    uint64_t offset = (transfer->first + transfer->request.pieces) << PAGE_SHIFT;
+    uint64_t rest = vmo_block(transfer->vmo)->length - offset;
 
-    transfer->request.segments[i].address = page_to_phys(page);
-    transfer->request.segments[i].length =
-        (uint32_t)min_u64(PAGE_SIZE, vmo_block(transfer->vmo)->length - offset);
+    disk_request_add(&transfer->request, page_to_phys(page), (uint32_t)min_u64(PAGE_SIZE, rest));
 }
 
 /* Family lock held, so that the disk cannot end it meanwhile. */
@@ -152,11 +148,11 @@ static status_t device_getpages(struct vmo *vmo, uint64_t first, uint64_t count,
             break;
         transfer_add(transfer, page);
     }
-    if (transfer->request.segment_count == 0) {
+    if (transfer->request.pieces == 0) {
         heap_free(transfer);
         return ERR_NO_MEMORY;
     }
-    page_request_arm(request, vmo, REQUEST_READ, required, transfer->request.segment_count);
+    page_request_arm(request, vmo, REQUEST_READ, required, transfer->request.pieces);
     transfer_start(transfer);
     return ERR_SHOULD_WAIT;
 }
@@ -226,7 +222,7 @@ static status_t sync_run(struct vmo *vmo, struct sync *sync, uint64_t *index, ui
         vmo_clean_start(vmo, page);
         transfer_add(transfer, page);
     }
-    if (transfer->request.segment_count == 0)
+    if (transfer->request.pieces == 0)
         heap_free(transfer);
     else
         transfer_start(transfer);

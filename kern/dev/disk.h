@@ -3,30 +3,39 @@
  */
 #pragma once
 
+#include "dev/virtio.h"
 #include "lib/list.h"
 #include "lib/status.h"
 #include "vm/vmo.h"
 
 struct disk;
 
-#define DISK_SEGMENTS 34                /* scatter-gather entries of one request */
+#define DISK_PIECES 34                  /* of memory in one request */
 
 /*
- * A request.  The owner fills the first part and keeps the storage (never on a stack that can be
- * killed) until `done`, which is called with no locks held, perhaps in an interrupt (so it never
+ * A request.  The owner prepares it with init and add, submits it, and keeps the storage, from
+ * the heap, until `done`: that is called with no locks held, perhaps in an interrupt (so it never
  * sleeps), and may free it.
  */
 struct disk_request {
     uint32_t op;                        /* BLOCK_READ, _WRITE; _FLUSH only if disk_can_flush */
-    uint64_t offset;                    /* bytes on the disk; a multiple of the block size */
-    uint32_t segment_count;
-    struct { paddr_t address; uint32_t length; } segments[DISK_SEGMENTS];
+    uint32_t pieces;                    /* how many were added */
+    uint64_t length;                    /* of all of them, in bytes */
     void (*done)(struct disk_request *, status_t status);   /* OK or ERR_IO */
 
     struct list_node link;              /* disk.lock */
     status_t status;                    /* between completion and done */
+
+    /* What the device sees: a table of what it reads or writes, the header first, the result last. */
+    struct { uint32_t type, reserved; uint64_t sector; } header;
+    volatile uint8_t result;
+    struct virtio_descriptor table[DISK_PIECES + 2];
 };
 
+/* offset: bytes on the disk, a multiple of the block size. */
+void disk_request_init(struct disk_request *request, uint32_t op, uint64_t offset,
+                       void (*done)(struct disk_request *, status_t status));
+void disk_request_add(struct disk_request *request, paddr_t address, uint32_t length);
 /*
  * Start it, or queue it behind others when the ring is full.  IO at once, without a call of `done`,
  * if the device has stopped for good.  Takes disk.lock; callable under a family lock.

@@ -1,18 +1,16 @@
 /*
  * virtio_blk.c: disks.
  *
- * A request that is running occupies a *slot*: memory for what the device wants to see (header,
- * table of pieces, status byte), allocated at boot, so submitting needs no memory.  There are as
- * many slots as the queue has entries.  When all are taken, requests wait in a list, oldest first.
- * An interrupt ends any number of requests, starts waiting ones in their place, drops the lock, and
- * only then tells the owners.
+ * A request carries all that the device wants to see of it, so submitting needs no memory: it takes
+ * a free number of the queue, or waits in a list, oldest first.  An interrupt ends any number of
+ * requests, starts waiting ones in their place, drops the lock, and only then tells the owners.
  *
  * A device that stops because of an error is given up: what runs and waits fails, later requests
  * are refused.
  *
- * Invariant: until that, a slot has a request exactly while its number is not among free_slots, and
- * nothing waits while a slot is free.
- * Locks: disk.lock for the queue, the slots and the counters.  `done` is called with none.
+ * Invariant: until then, running[i] is set exactly while i is not among the free numbers, and
+ * nothing waits while a number is free.
+ * Locks: disk.lock for the queue, the numbers and the counters.  `done` is called with none.
  */
 #include "dev/disk.h"
 
@@ -34,25 +32,18 @@ enum { RESULT_OK = 0, RESULT_NONE = 0xff };
 
 static const uint32_t types[] = { [BLOCK_READ] = 0, [BLOCK_WRITE] = 1, [BLOCK_FLUSH] = 4 };
 
-struct slot {
-    struct { uint32_t type, reserved; uint64_t sector; } header;
-    struct virtio_descriptor table[DISK_SEGMENTS + 2];      /* header, data, result */
-    volatile uint8_t result;
-    struct disk_request *request;               /* NULL: free */
-};
-
 struct disk {
     /* Immutable after the boot. */
     uint32_t index;
-    uint32_t max_segments;
-    struct slot *slots[VIRTIO_QUEUE_MAX];       /* as many as the queue has entries */
+    uint32_t max_pieces;                        /* of a request */
 
     struct spinlock lock;                       /* RANK_BLOCK: all below */
     struct virtio_device device;
     block_info_t info;                          /* only its counters change */
     bool failed;                                /* the device was given up */
     uint32_t free_count;
-    uint8_t free_slots[VIRTIO_QUEUE_MAX];       /* numbers, the first free_count are valid */
+    uint8_t free[VIRTIO_QUEUE_MAX];             /* numbers, the first free_count are valid */
+    struct disk_request *running[VIRTIO_QUEUE_MAX];
     struct list waiting;                        /* struct disk_request, oldest first */
 };
 
@@ -70,32 +61,46 @@ const block_info_t *disk_info(const struct disk *disk) { return &disk->info; }
 
 /* --- Starting requests. --- */
 
-static void describe(struct slot *slot, uint32_t n, paddr_t address, uint32_t length, uint16_t flags)
+void disk_request_init(struct disk_request *request, uint32_t op, uint64_t offset,
+                       void (*done)(struct disk_request *, status_t status))
 {
-    slot->table[n] = (struct virtio_descriptor){ address, length, flags, (uint16_t)(n + 1) };
+    request->op = op;
+    request->pieces = 0;
+    request->length = 0;
+    request->done = done;
+    request->header.type = types[op];
+    request->header.reserved = 0;
+    request->header.sector = offset / SECTOR;
+    request->result = RESULT_NONE;
+    request->table[0] = (struct virtio_descriptor){
+        virt_to_phys(&request->header), sizeof request->header, DESCRIPTOR_NEXT, 1,
+    };
 }
 
-/* Put a request into a free slot and that into the queue; the device is not told yet. */
+void disk_request_add(struct disk_request *request, paddr_t address, uint32_t length)
+{
+    uint16_t direction = request->op == BLOCK_READ ? DESCRIPTOR_DEVICE_WRITES : 0;
+    uint16_t n = (uint16_t)++request->pieces;
+
+    request->length += length;
+    request->table[n] = (struct virtio_descriptor){
+        address, length, DESCRIPTOR_NEXT | direction, n + 1,
+    };
+}
+
+/* Put a request into the queue under a free number; the device is not told yet. */
 static void start_request(struct disk *disk, struct disk_request *request)
 {
-    uint32_t number = disk->free_slots[--disk->free_count], count = request->segment_count;
-    struct slot *slot = disk->slots[number];
-    uint16_t direction = request->op == BLOCK_READ ? DESCRIPTOR_DEVICE_WRITES : 0;
+    uint32_t number = disk->free[--disk->free_count];
 
-    slot->request = request;
-    slot->header.type = types[request->op];
-    slot->header.sector = request->offset / SECTOR;
-    slot->result = RESULT_NONE;
-    describe(slot, 0, virt_to_phys(&slot->header), sizeof slot->header, DESCRIPTOR_NEXT);
-    for (uint32_t i = 0; i < count; i++)
-        describe(slot, i + 1, request->segments[i].address, request->segments[i].length,
-                 DESCRIPTOR_NEXT | direction);
-    describe(slot, count + 1, virt_to_phys((const void *)&slot->result), 1,
-             DESCRIPTOR_DEVICE_WRITES);
-    virtio_offer(&disk->device, number, slot->table, count + 2);
+    request->table[request->pieces + 1] = (struct virtio_descriptor){
+        virt_to_phys((const void *)&request->result), 1, DESCRIPTOR_DEVICE_WRITES, 0,
+    };
+    disk->running[number] = request;
+    virtio_offer(&disk->device, number, request->table, request->pieces + 2);
 }
 
-/* Start what waits while there are slots. */
+/* Start what waits while there are numbers. */
 static void start_waiting(struct disk *disk)
 {
     bool started = false;
@@ -112,8 +117,8 @@ status_t disk_submit(struct disk *disk, struct disk_request *request)
 {
     status_t status;
 
-    assert(request->segment_count <= disk->max_segments);
-    assert((request->op == BLOCK_FLUSH) == (request->segment_count == 0));
+    assert(request->pieces <= disk->max_pieces);
+    assert((request->op == BLOCK_FLUSH) == (request->pieces == 0));
     assert(request->op != BLOCK_FLUSH || disk_can_flush(disk));
 
     spin_lock(&disk->lock);
@@ -128,17 +133,6 @@ status_t disk_submit(struct disk *disk, struct disk_request *request)
 
 /* --- Ending requests. --- */
 
-/* What the device says about a request; a read that is too short is an error too. */
-static status_t slot_status(const struct slot *slot, uint32_t written)
-{
-    const struct disk_request *request = slot->request;
-    uint64_t expected = 1;
-
-    for (uint32_t i = 0; request->op == BLOCK_READ && i < request->segment_count; i++)
-        expected += request->segments[i].length;
-    return slot->result == RESULT_OK && written >= expected ? OK : ERR_IO;
-}
-
 static void end_request(struct disk *disk, struct disk_request *request, status_t status,
                         struct list *ended)
 {
@@ -150,18 +144,23 @@ static void end_request(struct disk *disk, struct disk_request *request, status_
     list_push_back(ended, &request->link);
 }
 
-static void end_slot(struct disk *disk, uint32_t number, uint32_t written, struct list *ended)
+/* The device is done with a request; a read that is too short is an error too. */
+static void end_number(struct disk *disk, uint32_t number, uint32_t written, struct list *ended)
 {
-    struct slot *slot = number < disk->device.entries ? disk->slots[number] : NULL;
+    struct disk_request *request = number < disk->device.entries ? disk->running[number] : NULL;
 
-    if (!slot || !slot->request) {
+    if (!request) {
         kprintf("disk %u: the device returned request %u, which is not running; ignored\n",
                 disk->index, number);
         return;
     }
-    end_request(disk, slot->request, slot_status(slot, written), ended);
-    slot->request = NULL;
-    disk->free_slots[disk->free_count++] = (uint8_t)number;
+
+    uint64_t expected = (request->op == BLOCK_READ ? request->length : 0) + sizeof request->result;
+    bool good = request->result == RESULT_OK && written >= expected;
+
+    end_request(disk, request, good ? OK : ERR_IO, ended);
+    disk->running[number] = NULL;
+    disk->free[disk->free_count++] = (uint8_t)number;
 }
 
 /* Only when the device is given up are the frames of running requests safe from it. */
@@ -171,8 +170,8 @@ static void fail_disk(struct disk *disk, struct list *ended)
     disk->failed = true;
     virtio_abandon(&disk->device);
     for (uint32_t i = 0; i < disk->device.entries; i++)
-        if (disk->slots[i]->request)
-            end_request(disk, disk->slots[i]->request, ERR_IO, ended);
+        if (disk->running[i])
+            end_request(disk, disk->running[i], ERR_IO, ended);
     while (!list_empty(&disk->waiting))
         end_request(disk, list_entry(list_pop_front(&disk->waiting), struct disk_request, link),
                     ERR_IO, ended);
@@ -190,7 +189,7 @@ static void disk_interrupt(void *argument)
     bool works = virtio_acknowledge(&disk->device);
 
     while (!disk->failed && virtio_take(&disk->device, &number, &written))
-        end_slot(disk, number, written, &ended);
+        end_number(disk, number, written, &ended);
     if (!disk->failed && !works)
         fail_disk(disk, &ended);
     start_waiting(disk);
@@ -212,37 +211,26 @@ static void disk_interrupt(void *argument)
  */
 static status_t read_geometry(struct disk *disk)
 {
-    uint64_t features = disk->device.features, segments = DISK_SEGMENTS;
+    uint64_t features = disk->device.features, pieces = DISK_PIECES;
     uint64_t sectors = virtio_config_64(&disk->device, CONFIG_CAPACITY);
     uint32_t block_size = SECTOR;
 
     if (features & FEATURE_BLOCK_SIZE)
         block_size = virtio_config_32(&disk->device, CONFIG_BLOCK_SIZE);
     if (features & FEATURE_SEGMENT_LIMIT)
-        segments = min_u64(segments, virtio_config_32(&disk->device, CONFIG_SEGMENT_LIMIT));
+        pieces = min_u64(pieces, virtio_config_32(&disk->device, CONFIG_SEGMENT_LIMIT));
     if (block_size < SECTOR || block_size > PAGE_SIZE || (block_size & (block_size - 1)) ||
-        sectors > UINT64_MAX / 2 / SECTOR || segments < 2 || disk->device.entries < 4)
+        sectors > UINT64_MAX / 2 / SECTOR || pieces < 2 || disk->device.entries < 4)
         return ERR_NOT_SUPPORTED;
 
-    disk->max_segments = (uint32_t)min_u64(segments, disk->device.entries - 2);
+    disk->max_pieces = (uint32_t)min_u64(pieces, disk->device.entries - 2);
     disk->info = (block_info_t){
         .size = sectors * SECTOR / block_size * block_size,
         .block_size = block_size,
-        .max_transfer = (uint32_t)min_u64((disk->max_segments - 1) * PAGE_SIZE, VMO_TRANSFER_MAX),
+        .max_transfer = (uint32_t)min_u64((disk->max_pieces - 1) * PAGE_SIZE, VMO_TRANSFER_MAX),
         .flags = (features & FEATURE_READ_ONLY ? BLOCK_INFO_READ_ONLY : 0) |
                  (features & FEATURE_FLUSH ? BLOCK_INFO_FLUSH : 0),
     };
-    return OK;
-}
-
-static status_t make_slots(struct disk *disk)
-{
-    for (uint32_t i = 0; i < disk->device.entries; i++) {
-        disk->slots[i] = heap_alloc_zeroed(sizeof(struct slot));
-        if (!disk->slots[i])
-            return ERR_NO_MEMORY;
-        disk->free_slots[disk->free_count++] = (uint8_t)i;
-    }
     return OK;
 }
 
@@ -255,21 +243,13 @@ static status_t start_disk(struct disk *disk, uint32_t irq)
     status = virtio_start(&disk->device, VIRTIO_FEATURE_INDIRECT, FEATURES_WANTED);
     if (status == OK)
         status = read_geometry(disk);
-    if (status == OK)
-        status = make_slots(disk);
+    for (uint32_t i = 0; status == OK && i < disk->device.entries; i++)
+        disk->free[disk->free_count++] = (uint8_t)i;
     if (status == OK)
         status = arch_irq_register(irq, disk_interrupt, disk);
     if (status == OK)
         virtio_ready(&disk->device);
     return status;
-}
-
-static void drop_disk(struct disk *disk)
-{
-    virtio_abandon(&disk->device);
-    for (uint32_t i = 0; i < VIRTIO_QUEUE_MAX; i++)
-        heap_free(disk->slots[i]);
-    heap_free(disk);
 }
 
 static void add_disk(const struct virtio_device *device, uint32_t irq)
@@ -289,7 +269,8 @@ static void add_disk(const struct virtio_device *device, uint32_t irq)
         return;
     }
     if (disk)
-        drop_disk(disk);
+        virtio_abandon(&disk->device);
+    heap_free(disk);
     kprintf("disk %u ignored: %s\n", disk_count,
             device->version != 2 ? "start QEMU with -global virtio-mmio.force-legacy=false" :
             status == ERR_NO_MEMORY ? "no memory" : "it lacks something that this kernel needs");
