@@ -79,7 +79,6 @@ status_t arch_mmu_init(struct arch_mmu *mmu)
     mmu->asid = asid_alloc();
     atomic_init(&mmu->harts, 0);            /* every hart flushes what the ASID's last owner left */
     atomic_init(&mmu->stale_code, UINT32_MAX);
-    mmu->tables = 1;
     mmu->resident = 0;
     return OK;
 }
@@ -178,8 +177,7 @@ leaf_table(const struct arch_mmu *mmu, vaddr_t address, uint64_t *out_span)
     return entry & PTE_VALID ? pte_table(entry) : NULL;
 }
 
-/* The table behind *entry, made if there is none; NULL without memory. */
-static uint64_t *next_table(struct arch_mmu *mmu, uint64_t *entry)
+uint64_t *mmu_next_table(uint64_t *entry)
 {
     if (*entry & PTE_VALID)
         return pte_table(*entry);
@@ -188,7 +186,6 @@ static uint64_t *next_table(struct arch_mmu *mmu, uint64_t *entry)
 
     if (!table)
         return NULL;
-    mmu->tables++;
     /* Other harts' walkers see the zeros before they see the table. */
     atomic_thread_fence(memory_order_release);
     *(volatile uint64_t *)entry = pte_make(virt_to_phys(table), PTE_VALID);
@@ -198,9 +195,9 @@ static uint64_t *next_table(struct arch_mmu *mmu, uint64_t *entry)
 static __attribute__((noinline)) uint64_t *make_leaf_table(struct arch_mmu *mmu, vaddr_t address)
 {
     uint64_t *root = phys_to_virt(mmu->root);
-    uint64_t *middle = next_table(mmu, &root[address >> 30]);
+    uint64_t *middle = mmu_next_table(&root[address >> 30]);
 
-    return middle ? next_table(mmu, &middle[address >> 21 & 511]) : NULL;
+    return middle ? mmu_next_table(&middle[address >> 21 & 511]) : NULL;
 }
 
 static uint64_t leaf_entry(paddr_t frame, uint64_t flags)

@@ -40,6 +40,7 @@ void mmu_boot(void);                        /* the final kernel half, with W^X *
 /* mmu.c: run the address space of a thread; NULL: the kernel's own. */
 void mmu_switch(struct arch_mmu *mmu);
 void mmu_probe_asids(void);
+uint64_t *mmu_next_table(uint64_t *entry);  /* what it leads to, made if need be; NULL: no memory */
 /* Page-table entries. */
 enum {
     PTE_VALID = 1, PTE_READ = 2, PTE_WRITE = 4, PTE_EXECUTE = 8, PTE_USER = 16, PTE_GLOBAL = 32,

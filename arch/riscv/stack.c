@@ -33,17 +33,9 @@ static uint32_t first_free;                 /* no slot below it is free */
 /* The entries of a stack's pages; their table is made if there is none.  NULL without memory. */
 static uint64_t *stack_entries(vaddr_t stack)
 {
-    uint64_t *middle = &stack_area_table[stack >> 21 & 511];
+    uint64_t *table = mmu_next_table(&stack_area_table[stack >> 21 & 511]);
 
-    if (!(*middle & PTE_VALID)) {
-        uint64_t *table = frame_alloc_virt(FRAME_TABLE);
-
-        if (!table)
-            return NULL;
-        atomic_thread_fence(memory_order_release);
-        *middle = pte_make(virt_to_phys(table), PTE_VALID);
-    }
-    return pte_table(*middle) + (stack >> PAGE_SHIFT & 511);
+    return table ? table + (stack >> PAGE_SHIFT & 511) : NULL;
 }
 
 /* Every hart looks at the tables anew for this stack. */
