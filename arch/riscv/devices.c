@@ -1,17 +1,17 @@
 /*
- * devices.c: from the device tree to `machine` and `platform`.
+ * devices.c: from the flattened device tree to `machine` and `platform`.
  *
- * Every node is shown once to visit_node, which asks for what it knows by name, device type or
- * `compatible`.  The PLIC names the harts' interrupt controllers by reference; that is resolved
- * after the walk, so the order of nodes does not matter.  All that is needed later is copied: the
- * tree's memory is free after boot.
+ * The tree is a string of 32-bit big-endian tokens: a node begins (its name follows), a property
+ * (length, name, bytes), a node ends.  One pass keeps, for each node that is open, the properties
+ * that somebody asks for; visit_node is shown a node when it ends, its parents still being open.
+ * All that is needed later is copied: the tree's memory is free after boot.
  *
- * Invariant: every range in `machine` is page aligned (memory inwards, reservations outwards) and
- * every device has its registers below DEVICE_LIMIT, where the direct map has them.
+ * Invariant: the tree comes from outside, so every offset is checked against its part's end before
+ * use.  Every range in `machine` is page aligned (memory inwards, reservations outwards) and every
+ * device has its registers below DEVICE_LIMIT, where the direct map has them.
  * Locks: none; used at boot by one hart.
  */
 #include "csr.h"
-#include "fdt.h"
 #include "platform.h"
 
 #include "lib/kprintf.h"
@@ -20,15 +20,139 @@
 #define DEVICE_LIMIT 0x80000000ul
 #define RAM_LIMIT    (254ul << 30)          /* there the stack area follows the direct map */
 
+#define TREE_MAGIC     0xd00dfeedu
+#define TREE_MAX_SIZE  (16u << 20)
+#define TREE_MAX_DEPTH 12
+enum { NODE_BEGIN = 1, NODE_END = 2, PROPERTY = 3, NOP = 4, TREE_END = 9 };
+
 struct machine machine;
 struct platform platform;
 
 extern const char kernel_start[], kernel_end[];
 
-/* What the walk leaves for later. */
-static const uint8_t *plic_links;           /* interrupts-extended of the PLIC */
+/* The properties that are kept, and their names. */
+enum property {
+    ADDRESS_CELLS, SIZE_CELLS, REG, COMPATIBLE, DEVICE_TYPE, STATUS, PHANDLE, INTERRUPTS, LINKS,
+    LAST_INTERRUPT, REG_SHIFT, TIMEBASE, ARGUMENTS, SEED, CONSOLE, INITRD_START, INITRD_END,
+    PROPERTIES,
+};
+static const char *const property_names[PROPERTIES] = {
+    "#address-cells", "#size-cells", "reg", "compatible", "device_type", "status", "phandle",
+    "interrupts", "interrupts-extended", "riscv,ndev", "reg-shift", "timebase-frequency",
+    "bootargs", "rng-seed", "stdout-path", "linux,initrd-start", "linux,initrd-end",
+};
+
+struct node {
+    const char *name;
+    struct { const char *bytes; uint32_t length; } properties[PROPERTIES];  /* NULL: it has none */
+};
+
+static const char *tree;
+static struct node nodes[TREE_MAX_DEPTH + 1];   /* the open ones; the first is the root's parent */
+
+/* What the walk leaves for afterwards; it lies in the tree. */
+static const char *plic_links;
 static uint32_t plic_links_length;
-static char console_path[128];              /* stdout-path */
+static char console_path[128];
+
+/* --- Reading the tree. --- */
+
+static uint64_t cells(const char *bytes, uint32_t count)
+{
+    uint64_t value = 0;
+
+    for (uint32_t i = 0; i < 4 * count; i++)
+        value = value << 8 | (uint8_t)bytes[i];
+    return value;
+}
+
+static uint32_t cell(uint64_t offset) { return (uint32_t)cells(tree + offset, 1); }
+
+/* The first cell of a property, or `otherwise`. */
+static uint32_t number(const struct node *node, enum property property, uint32_t otherwise)
+{
+    return node->properties[property].length < 4 ? otherwise :
+           (uint32_t)cells(node->properties[property].bytes, 1);
+}
+
+/* A property that is an address of one or two cells; 0 if there is none. */
+static uint64_t address(const struct node *node, enum property property)
+{
+    return cells(node->properties[property].bytes, node->properties[property].length / 4);
+}
+
+/* Is `text` one of the strings of this property? */
+static bool has_string(const struct node *node, enum property property, const char *text)
+{
+    const char *bytes = node->properties[property].bytes;
+    uint32_t length = node->properties[property].length, size = (uint32_t)strlen(text) + 1;
+
+    for (uint32_t at = 0; at < length; at += strnlen(bytes + at, length - at) + 1)
+        if (length - at >= size && memcmp(bytes + at, text, size) == 0)
+            return true;
+    return false;
+}
+
+/* Entry `i` of "reg", in the cells that the parent says; false if there is none. */
+static bool reg(const struct node *node, uint32_t i, uint64_t *out_base, uint64_t *out_size)
+{
+    uint32_t address_cells = number(node - 1, ADDRESS_CELLS, 2);
+    uint32_t size_cells = number(node - 1, SIZE_CELLS, 1);
+    uint64_t entry = 4 * (address_cells + size_cells), at = i * entry;
+
+    if (address_cells > 3 || size_cells > 2 || entry == 0 ||
+        !range_inside(at, entry, node->properties[REG].length))
+        return false;
+    *out_base = cells(node->properties[REG].bytes + at, address_cells);
+    *out_size = cells(node->properties[REG].bytes + at + 4 * address_cells, size_cells);
+    return true;
+}
+
+static void keep_property(struct node *node, const char *name, const char *bytes, uint32_t length)
+{
+    for (uint32_t i = 0; i < PROPERTIES; i++) {
+        if (strcmp(name, property_names[i]) == 0) {
+            node->properties[i].bytes = bytes;
+            node->properties[i].length = length;
+        }
+    }
+}
+
+static void visit_node(const struct node *node);
+
+/* Show every node to visit_node, as far as the tree is sound. */
+static void walk(uint32_t offset, uint32_t end, const char *strings, uint32_t strings_size)
+{
+    struct node *node = nodes;
+
+    while (range_inside(offset, 4, end)) {
+        uint32_t token = cell(offset), length, name;
+
+        offset += 4;
+        if (token == NODE_BEGIN) {
+            length = (uint32_t)strnlen(tree + offset, end - offset);
+            if (length == end - offset || node == nodes + TREE_MAX_DEPTH)
+                return;
+            *++node = (struct node){ .name = tree + offset };
+            offset += length + 1;
+        } else if (token == PROPERTY && node > nodes && range_inside(offset, 8, end)) {
+            length = cell(offset);
+            name = cell(offset + 4);
+            offset += 8;
+            if (!range_inside(offset, length, end) || name >= strings_size)
+                return;
+            keep_property(node, strings + name, tree + offset, length);
+            offset += length;
+        } else if (token == NODE_END && node > nodes) {
+            visit_node(node--);
+        } else if (token != NOP) {
+            return;
+        }
+        offset = (offset + 3) & ~3u;
+    }
+}
+
+/* --- What the nodes mean. --- */
 
 static void add_reserved(uint64_t base, uint64_t size)
 {
@@ -52,72 +176,57 @@ static void add_memory(uint64_t base, uint64_t size)
     machine.memory_ranges++;
 }
 
-static void each_range(const struct fdt_node *node, void (*add)(uint64_t base, uint64_t size))
+static void each_range(const struct node *node, void (*add)(uint64_t base, uint64_t size))
 {
     uint64_t base, size;
 
-    for (uint32_t i = 0; fdt_reg(node, i, &base, &size); i++)
+    for (uint32_t i = 0; reg(node, i, &base, &size); i++)
         add(base, size);
 }
 
 /* Copy what fits of a property: how much that is. */
-static uint32_t copy_property(const struct fdt_node *node, const char *name, void *to, size_t room)
+static uint32_t copy(const struct node *node, enum property property, void *to, size_t room)
 {
-    uint32_t length;
-    const uint8_t *data = fdt_property(node, name, &length);
-
-    if (!data)
-        return 0;
-    length = (uint32_t)min_u64(length, room);
-    memcpy(to, data, length);
-    return length;
+    room = min_u64(room, node->properties[property].length);
+    memcpy(to, node->properties[property].bytes, room);
+    return (uint32_t)room;
 }
 
-/* A property of one or two cells, as the firmware writes addresses. */
-static uint64_t address_property(const struct fdt_node *node, const char *name)
+static void visit_chosen(const struct node *node)
 {
-    uint32_t length;
-    const uint8_t *data = fdt_property(node, name, &length);
+    uint64_t start = address(node, INITRD_START), end = address(node, INITRD_END);
 
-    return data && (length == 4 || length == 8) ? fdt_cells(data, length / 4) : 0;
-}
-
-static void visit_chosen(const struct fdt_node *node)
-{
-    uint64_t start = address_property(node, "linux,initrd-start");
-    uint64_t end = address_property(node, "linux,initrd-end");
-
-    copy_property(node, "bootargs", machine.command_line, sizeof(machine.command_line) - 1);
-    machine.seed_size = copy_property(node, "rng-seed", machine.seed, sizeof(machine.seed));
-    copy_property(node, "stdout-path", console_path, sizeof(console_path) - 1);
+    copy(node, ARGUMENTS, machine.command_line, sizeof(machine.command_line) - 1);
+    machine.seed_size = copy(node, SEED, machine.seed, sizeof(machine.seed));
+    copy(node, CONSOLE, console_path, sizeof(console_path) - 1);
     if (start < end && end <= RAM_LIMIT) {
         machine.initrd_base = start;
         machine.initrd_size = end - start;
     }
 }
 
-/* A hart is met at its interrupt controller, a child of its node, so that all is known of it. */
-static void visit_hart(const struct fdt_node *controller)
+/* A hart is met at its interrupt controller, a child of its node. */
+static void visit_hart(const struct node *controller)
 {
-    const struct fdt_node *cpu = controller->parent;
+    const struct node *cpu = controller - 1;
     uint64_t id, size;
 
-    if (!cpu || !fdt_reg(cpu, 0, &id, &size) || fdt_has_string(cpu, "status", "disabled"))
+    if (!reg(cpu, 0, &id, &size) || has_string(cpu, STATUS, "disabled"))
         return;
     if (platform.timebase == 0)
-        platform.timebase = fdt_number(cpu, "timebase-frequency", 0);
+        platform.timebase = number(cpu, TIMEBASE, number(cpu - 1, TIMEBASE, 0));
     if (platform.hart_count == MAX_PLATFORM_HARTS)
         platform.harts_ignored++;
     else
         platform.harts[platform.hart_count++] = (struct platform_hart){
             .id = id,
-            .phandle = fdt_number(controller, "phandle", 0),
+            .phandle = number(controller, PHANDLE, 0),
             .plic_context = NO_CONTEXT,
         };
 }
 
 /* The first one, unless stdout-path (names, and perhaps a colon and the speed) ends with another. */
-static void visit_uart(const struct fdt_node *node, uint64_t base)
+static void visit_uart(const struct node *node, uint64_t base)
 {
     const char *at = strstr(console_path, node->name);
     char after = at ? at[strlen(node->name)] : '/';
@@ -125,12 +234,12 @@ static void visit_uart(const struct fdt_node *node, uint64_t base)
     if (platform.uart_base && after != 0 && after != ':')
         return;
     platform.uart_base = base;
-    platform.uart_irq = fdt_number(node, "interrupts", 0);
-    platform.uart_shift = fdt_number(node, "reg-shift", 0);
+    platform.uart_irq = number(node, INTERRUPTS, 0);
+    platform.uart_shift = number(node, REG_SHIFT, 0);
 }
 
-/* In order of their addresses: so disks keep their numbers. */
-static void visit_virtio(const struct fdt_node *node, uint64_t base)
+/* In order of their addresses, by which disks are numbered. */
+static void visit_virtio(const struct node *node, uint64_t base)
 {
     uint32_t i = machine.virtio_count;
 
@@ -139,51 +248,45 @@ static void visit_virtio(const struct fdt_node *node, uint64_t base)
     for (; i > 0 && machine.virtio[i - 1].base > base; i--)
         machine.virtio[i] = machine.virtio[i - 1];
     machine.virtio[i].base = base;
-    machine.virtio[i].irq = fdt_number(node, "interrupts", 0);
+    machine.virtio[i].irq = number(node, INTERRUPTS, 0);
     machine.virtio_count++;
 }
 
-static void visit_plic(const struct fdt_node *node, uint64_t base)
-{
-    platform.plic_base = base;
-    platform.plic_irqs = (uint32_t)min_u64(fdt_number(node, "riscv,ndev", 0), PLIC_MAX_IRQ);
-    plic_links = fdt_property(node, "interrupts-extended", &plic_links_length);
-}
-
-static bool is(const struct fdt_node *node, const char *name)
-{
-    return fdt_has_string(node, "compatible", name);
-}
-
-static void visit_device(const struct fdt_node *node)
+static void visit_device(const struct node *node)
 {
     uint64_t base, size;
 
-    if (!fdt_reg(node, 0, &base, &size) || !range_inside(base, size, DEVICE_LIMIT))
+    if (!reg(node, 0, &base, &size) || !range_inside(base, size, DEVICE_LIMIT))
         return;
-    if (is(node, "ns16550a") || is(node, "ns16550"))
+    if (has_string(node, COMPATIBLE, "ns16550a") || has_string(node, COMPATIBLE, "ns16550")) {
         visit_uart(node, base);
-    else if (is(node, "virtio,mmio"))
+    } else if (has_string(node, COMPATIBLE, "virtio,mmio")) {
         visit_virtio(node, base);
-    else if (is(node, "google,goldfish-rtc"))
+    } else if (has_string(node, COMPATIBLE, "google,goldfish-rtc")) {
         machine.rtc_base = base;
-    else if (is(node, "sifive,test1") || is(node, "sifive,test0"))
+    } else if (has_string(node, COMPATIBLE, "sifive,test1") ||
+               has_string(node, COMPATIBLE, "sifive,test0")) {
         platform.finisher_base = base;
-    else if (is(node, "riscv,plic0") || is(node, "sifive,plic-1.0.0"))
-        visit_plic(node, base);
+    } else if (has_string(node, COMPATIBLE, "riscv,plic0") ||
+               has_string(node, COMPATIBLE, "sifive,plic-1.0.0")) {
+        platform.plic_base = base;
+        platform.plic_irqs = (uint32_t)min_u64(number(node, LAST_INTERRUPT, 0), PLIC_MAX_IRQ);
+        plic_links = node->properties[LINKS].bytes;
+        plic_links_length = node->properties[LINKS].length;
+    }
 }
 
-static void visit_node(const struct fdt_node *node)
+static void visit_node(const struct node *node)
 {
-    if (fdt_has_string(node, "device_type", "memory"))
+    if (node == nodes + 1)
+        return;
+    if (has_string(node, DEVICE_TYPE, "memory"))
         each_range(node, add_memory);
-    else if (node->parent && strcmp(node->parent->name, "reserved-memory") == 0)
+    else if (strcmp(node[-1].name, "reserved-memory") == 0)
         each_range(node, add_reserved);
     else if (strcmp(node->name, "chosen") == 0)
         visit_chosen(node);
-    else if (strcmp(node->name, "cpus") == 0)
-        platform.timebase = fdt_number(node, "timebase-frequency", 0);
-    else if (is(node, "riscv,cpu-intc"))
+    else if (has_string(node, COMPATIBLE, "riscv,cpu-intc"))
         visit_hart(node);
     else
         visit_device(node);
@@ -192,12 +295,11 @@ static void visit_node(const struct fdt_node *node)
 /* Context i of the PLIC is pair i of interrupts-extended: a hart's controller and a cause. */
 static void resolve_plic_contexts(void)
 {
-    for (uint32_t i = 0; plic_links && (i + 1) * 8 <= plic_links_length; i++) {
-        const uint8_t *pair = plic_links + i * 8;
+    for (uint32_t i = 0; (i + 1) * 8 <= plic_links_length; i++) {
+        uint64_t phandle = cells(plic_links + i * 8, 1), cause = cells(plic_links + i * 8 + 4, 1);
 
-        for (uint32_t k = 0; k < platform.hart_count; k++)
-            if (platform.harts[k].phandle == fdt_cells(pair, 1) &&
-                fdt_cells(pair + 4, 1) == IRQ_EXTERNAL)
+        for (uint32_t k = 0; cause == IRQ_EXTERNAL && k < platform.hart_count; k++)
+            if (platform.harts[k].phandle == phandle)
                 platform.harts[k].plic_context = i;
     }
 }
@@ -223,15 +325,29 @@ static void reserve_known(void)
     add_reserved(machine.initrd_base, machine.initrd_size);
 }
 
-bool devices_parse(const void *tree)
+/* The header: magic, size, then where structure, strings and reservations are. */
+bool devices_parse(const void *base)
 {
-    uint64_t start, size;
-
-    if (!fdt_open(tree))
+    tree = base;
+    if (((uint64_t)base & 7) || cell(0) != TREE_MAGIC)
         return false;
-    for (uint32_t i = 0; fdt_reservation(i, &start, &size); i++)
-        add_reserved(start, size);
-    fdt_walk(visit_node);
+
+    uint32_t size = cell(4), structure = cell(8), strings = cell(12), reservations = cell(16);
+    uint32_t strings_size = cell(32), structure_size = cell(36);
+
+    /* The strings end with a zero, so each of them ends inside. */
+    if (size < 40 || size > TREE_MAX_SIZE || (structure & 3) || (reservations & 7) ||
+        !range_inside(structure, structure_size, size) ||
+        !range_inside(strings, strings_size, size) || strings_size == 0 ||
+        tree[strings + strings_size - 1] != 0)
+        return false;
+
+    for (uint32_t at = reservations; range_inside(at, 16, size); at += 16) {
+        if (cells(tree + at, 2) == 0 && cells(tree + at + 8, 2) == 0)
+            break;
+        add_reserved(cells(tree + at, 2), cells(tree + at + 8, 2));
+    }
+    walk(structure, structure + structure_size, tree + strings, strings_size);
     resolve_plic_contexts();
     reserve_known();
     return machine.memory_ranges > 0 && platform.timebase > 0;
