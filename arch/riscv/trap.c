@@ -118,16 +118,11 @@ static bool user_copy_fixup(struct trap_frame *frame, uint64_t cause, uint64_t a
 static _Noreturn void report_kernel_fault(const struct trap_frame *frame, uint64_t cause,
                                           uint64_t value)
 {
-    static const char names[32][4] = {
-        "pc", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4",
-        "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4",
-        "t5", "t6",
-    };
+    static const char names[] = " pc ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5"
+                                " a6 a7 s2 s3 s4 s5 s6 s7 s8 s9s10s11 t3 t4 t5 t6";
 
-    for (uint32_t i = 0; i < 32; i += 4)
-        kprintf("%3s %016lx  %3s %016lx  %3s %016lx  %3s %016lx\n",
-                names[i], frame->x[i], names[i + 1], frame->x[i + 1],
-                names[i + 2], frame->x[i + 2], names[i + 3], frame->x[i + 3]);
+    for (uint32_t i = 0; i < 32; i++)
+        kprintf("%.*s %016lx%s", 3, &names[3 * i], frame->x[i], i % 4 == 3 ? "\n" : "  ");
     panic("trap in the kernel: cause %lu, address 0x%lx, pc 0x%lx", cause, value, frame->x[0]);
 }
 

@@ -197,45 +197,29 @@ static void sync_wait(struct vmo *vmo, struct sync *sync, uint32_t until)
                          WAIT_UNINTERRUPTIBLE);
 }
 
-/* Family lock held; dropped to wait while memory is short and requests of ours give some back. */
-static struct page_transfer *sync_transfer(struct vmo *vmo, uint32_t op, uint64_t first,
-                                           struct sync *sync)
+/* Start to write the run of dirty pages at `index`: where it ends. */
+static uint64_t write_run(struct page_transfer *transfer, uint64_t index, uint64_t end)
 {
-    struct page_transfer *transfer;
-
-    sync_wait(vmo, sync, SYNC_IN_FLIGHT_MAX - 1);
-    while (!(transfer = transfer_create(vmo, op, first, sync)) && sync->in_flight > 0)
-        sync_wait(vmo, sync, sync->in_flight - 1);
-    return transfer;
-}
-
-/* Write the run of dirty pages at index and go past it.  The lock may be dropped before. */
-static status_t sync_run(struct vmo *vmo, struct sync *sync, uint64_t *index, uint64_t end)
-{
-    struct page_transfer *transfer = sync_transfer(vmo, BLOCK_WRITE, *index, sync);
-    uint64_t last = min_u64(end, *index + transfer_max_pages(vmo));
+    struct vmo *vmo = transfer->vmo;
+    uint64_t last = min_u64(end, index + transfer_max_pages(vmo));
     struct page *page;
 
-    if (!transfer)
-        return ERR_NO_MEMORY;
-    for (; *index < last && (page = dirty_page(vmo, *index)); (*index)++) {
+    for (; index < last && (page = dirty_page(vmo, index)); index++) {
         vmo_clean_start(vmo, page);
         transfer_add(transfer, page);
     }
-    if (transfer->request.pieces == 0)
-        heap_free(transfer);
-    else
-        transfer_start(transfer);
-    return OK;
+    transfer_start(transfer);
+    return index;
 }
 
 /*
  * Start a write of every dirty page of [index, end).  A page that another transfer holds is waited
  * for, and then written if it is dirty (again): what was stored before the sync must be on the disk
- * after it.
+ * after it.  While memory is short, requests of ours will give some back.
  */
 static status_t sync_pages(struct vmo *vmo, struct sync *sync, uint64_t index, uint64_t end)
 {
+    struct page_transfer *transfer;
     status_t status = OK;
     slot_t slot;
 
@@ -246,8 +230,13 @@ static status_t sync_pages(struct vmo *vmo, struct sync *sync, uint64_t index, u
             index++;
         else if (page->busy)
             status = vmo_wait_not_busy(vmo, index, index + 1);
+        else if (sync->in_flight < SYNC_IN_FLIGHT_MAX &&
+                 (transfer = transfer_create(vmo, BLOCK_WRITE, index, sync)))
+            index = write_run(transfer, index, end);
+        else if (sync->in_flight > 0)
+            sync_wait(vmo, sync, sync->in_flight - 1);
         else
-            status = sync_run(vmo, sync, &index, end);
+            status = ERR_NO_MEMORY;
     }
     return status;
 }
@@ -278,7 +267,7 @@ status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length)
     if (status == OK)
         status = sync.status;
     if (status == OK && disk_can_flush(vmo_block(vmo)->disk)) {
-        flush = sync_transfer(vmo, BLOCK_FLUSH, 0, &sync);
+        flush = transfer_create(vmo, BLOCK_FLUSH, 0, &sync);
         if (flush)
             transfer_start(flush);
         sync_wait(vmo, &sync, 0);
