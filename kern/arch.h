@@ -99,7 +99,7 @@ struct arch_thread {
     uint64_t fp[33];                        /* f0..f31, fcsr: valid when not running */
 };
 
-/* Prepare a thread that has never run: its first switch calls entry(argument) on its kernel stack. */
+/* Prepare a thread that has never run: its first switch calls entry(argument) on its own stack. */
 void arch_thread_init(struct thread *thread, void (*entry)(void *), void *argument);
 
 /*
@@ -147,8 +147,8 @@ _Noreturn void arch_halt(void);             /* this hart, for ever */
 void arch_backtrace(void (*line)(uint64_t return_address));
 
 /* --- Supplied by higher layers. --- */
-void kernel_main(void);                     /* the boot hart, on its idle thread's stack */
-void kernel_secondary_main(void);           /* every other hart; neither returns */
+_Noreturn void kernel_main(void);           /* the boot hart, on its idle thread's stack */
+_Noreturn void kernel_secondary_main(void); /* every other hart */
 int64_t syscall_dispatch(const uint64_t words[8], uint64_t number);
 void interrupt_timer(void);                 /* the time set has come */
 /* First thing on a new thread's stack, before its entry; arch_switch would return `previous`. */
@@ -156,7 +156,9 @@ void sched_switched(struct thread *previous);
 void return_to_user(void);                  /* before a return to user mode, if hart->reschedule */
 /* A user access that cannot be served, an illegal instruction and the like: ends the thread's
  * process (later: tells its exception port).  Returns if the thread should go on. */
-enum user_exception { EXC_PAGE_FAULT, EXC_ILLEGAL_INSTRUCTION, EXC_BREAKPOINT, EXC_MISALIGNED, EXC_ACCESS_FAULT };
+enum user_exception {
+    EXC_PAGE_FAULT, EXC_ILLEGAL_INSTRUCTION, EXC_BREAKPOINT, EXC_MISALIGNED, EXC_ACCESS_FAULT,
+};
 void user_exception(enum user_exception kind, uint64_t address, uint64_t pc, status_t reason);
 /* vm/fault.h: resolve a page fault of the current process. */
 status_t vm_fault_current(vaddr_t address, uint32_t access);

@@ -12,27 +12,15 @@
 
 #include "lib/kprintf.h"
 
+#define BOOT_MAPPED    (3ul << 30)      /* what boot.S maps; the firmware puts the tree below */
 #define START_PATIENCE 1000000000ull    /* nanoseconds for a hart that was started to be there */
-
-/* Called by boot.S. */
-_Noreturn void boot_start(uint64_t hart_id, paddr_t tree);
-_Noreturn void secondary_start(uint64_t hart_id);
 
 struct hart harts[MAX_HARTS];
 struct hart *volatile hart_starting;    /* for boot.S: see _start */
 uint32_t hart_count = 1;
 
-/* boot.S maps the first 3 GiB; the tree may lie above. */
-static const void *map_tree(paddr_t tree)
-{
-    if (tree >> 30 > 2 && tree >> 30 < 254) {
-        kernel_root[256 + (tree >> 30)] = pte_make(tree >> 30 << 30, PTE_KERNEL_DATA);
-        __asm__ volatile("sfence.vma" ::: "memory");
-    }
-    return phys_to_virt(tree);
-}
-
-void boot_start(uint64_t hart_id, paddr_t tree)
+/* Called by boot.S, as secondary_start is. */
+_Noreturn void boot_start(uint64_t hart_id, paddr_t tree)
 {
     struct hart *hart = &harts[0];
 
@@ -40,7 +28,7 @@ void boot_start(uint64_t hart_id, paddr_t tree)
     timer_init();
     trap_init_hart();
 
-    bool parsed = devices_parse(map_tree(tree));
+    bool parsed = tree < BOOT_MAPPED && devices_parse(phys_to_virt(tree));
 
     uart_init();
     if (!parsed)
@@ -50,10 +38,9 @@ void boot_start(uint64_t hart_id, paddr_t tree)
     plic_init_hart(hart);
     hart->online = true;
     kernel_main();
-    panic("kernel_main returned");
 }
 
-void secondary_start(uint64_t hart_id)
+_Noreturn void secondary_start(uint64_t hart_id)
 {
     struct hart *hart = this_hart();
 
@@ -64,7 +51,6 @@ void secondary_start(uint64_t hart_id)
     atomic_thread_fence(memory_order_release);
     *(volatile bool *)&hart->online = true;
     kernel_secondary_main();
-    panic("kernel_secondary_main returned");
 }
 
 /* Start one more hart and wait until it is there.  One that comes too late joins then. */

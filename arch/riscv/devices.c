@@ -225,7 +225,7 @@ static void visit_hart(const struct node *controller)
         };
 }
 
-/* The first one, unless stdout-path (names, and perhaps a colon and the speed) ends with another. */
+/* The first one, unless stdout-path (names, perhaps a colon and the speed) ends with another. */
 static void visit_uart(const struct node *node, uint64_t base)
 {
     const char *at = strstr(console_path, node->name);

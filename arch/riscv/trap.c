@@ -2,7 +2,7 @@
  * trap.c: what to do about a trap, once trap.S has saved the registers.
  *
  * System calls do not come here.  Interrupts arrive only where no lock is held: in user mode, in
- * arch_idle_wait and in arch_interrupt_window.
+ * arch_idle_wait and in arch_interrupt_window.  The functions named trap_ are called by trap.S.
  */
 #include "asm_offsets.h"
 #include "csr.h"
@@ -19,12 +19,6 @@ static_assert(KERNEL_STACK_SIZE == 1ul << STACK_BIT, "one bit tells a stack from
 extern const char trap_entry[];
 extern const char user_copy_words[], user_copy_bytes[], user_copy_end[];
 size_t user_copy(void *to, const void *from, size_t length);
-
-/* Called by trap.S. */
-void trap_from_user(struct trap_frame *frame, uint64_t cause, uint64_t value);
-void trap_from_kernel(struct trap_frame *frame, uint64_t cause, uint64_t value);
-_Noreturn void trap_stack_overflow(uint64_t sp, uint64_t pc);
-void trap_leave(void);
 
 /* This hart takes traps, and user code may read the clock and the counters. */
 void trap_init_hart(void)
@@ -134,7 +128,7 @@ void trap_from_kernel(struct trap_frame *frame, uint64_t cause, uint64_t value)
         report_kernel_fault(frame, cause, value);
 }
 
-void trap_stack_overflow(uint64_t sp, uint64_t pc)
+_Noreturn void trap_stack_overflow(uint64_t sp, uint64_t pc)
 {
     panic("kernel stack overflow: sp 0x%lx, pc 0x%lx", sp, pc);
 }

@@ -52,7 +52,7 @@ struct object *console_object(void) { return &console; }
 
 /* --- Output. --- */
 
-/* Give the UART what it takes now; the transmit interrupt goes on with the rest, if there is one. */
+/* Give the UART what it takes now; its interrupt, if it has one, goes on with the rest. */
 static void transmit(void)
 {
     for (; used(&output) > 0; output.taken++) {

@@ -26,7 +26,7 @@ struct disk_request {
     struct list_node link;              /* disk.lock */
     status_t status;                    /* between completion and done */
 
-    /* What the device sees: a table of what it reads or writes, the header first, the result last. */
+    /* What the device sees: a table of pieces, the header first and the result last. */
     struct { uint32_t type, reserved; uint64_t sector; } header;
     volatile uint8_t result;
     struct virtio_descriptor table[DISK_PIECES + 2];

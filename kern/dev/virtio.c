@@ -37,34 +37,24 @@ enum {
 
 static_assert(sizeof(struct virtio_rings) <= PAGE_SIZE, "the rings fit one frame");
 
-static uint32_t register_read(const struct virtio_device *device, uint32_t offset)
+static volatile uint32_t *at(const struct virtio_device *device, uint32_t offset)
 {
-    return *(volatile uint32_t *)(device->registers + offset);
+    return (volatile uint32_t *)(device->registers + offset);
 }
 
-static void register_write(struct virtio_device *device, uint32_t offset, uint32_t value)
+static void write_64(const struct virtio_device *device, uint32_t offset, uint64_t value)
 {
-    *(volatile uint32_t *)(device->registers + offset) = value;
-}
-
-static void register_write_64(struct virtio_device *device, uint32_t offset, uint64_t value)
-{
-    register_write(device, offset, (uint32_t)value);
-    register_write(device, offset + 4, (uint32_t)(value >> 32));
-}
-
-static void status_add(struct virtio_device *device, uint32_t bits)
-{
-    register_write(device, REGISTER_STATUS, register_read(device, REGISTER_STATUS) | bits);
+    *at(device, offset) = (uint32_t)value;
+    *at(device, offset + 4) = (uint32_t)(value >> 32);
 }
 
 uint32_t virtio_probe(struct virtio_device *device, paddr_t base)
 {
     device->registers = (vaddr_t)phys_to_virt(base);
-    if (register_read(device, REGISTER_MAGIC) != MAGIC)
+    if (*at(device, REGISTER_MAGIC) != MAGIC)
         return 0;
-    device->version = register_read(device, REGISTER_VERSION);
-    return register_read(device, REGISTER_DEVICE);
+    device->version = *at(device, REGISTER_VERSION);
+    return *at(device, REGISTER_DEVICE);
 }
 
 static status_t agree_on_features(struct virtio_device *device, uint64_t required, uint64_t wanted)
@@ -72,18 +62,18 @@ static status_t agree_on_features(struct virtio_device *device, uint64_t require
     uint64_t offered = 0;
 
     for (uint32_t half = 0; half < 2; half++) {
-        register_write(device, REGISTER_OFFERED_SELECT, half);
-        offered |= (uint64_t)register_read(device, REGISTER_OFFERED) << (32 * half);
+        *at(device, REGISTER_OFFERED_SELECT) = half;
+        offered |= (uint64_t)*at(device, REGISTER_OFFERED) << (32 * half);
     }
     if (required & ~offered)
         return ERR_NOT_SUPPORTED;
     device->features = offered & (required | wanted);
     for (uint32_t half = 0; half < 2; half++) {
-        register_write(device, REGISTER_ACCEPTED_SELECT, half);
-        register_write(device, REGISTER_ACCEPTED, (uint32_t)(device->features >> (32 * half)));
+        *at(device, REGISTER_ACCEPTED_SELECT) = half;
+        *at(device, REGISTER_ACCEPTED) = (uint32_t)(device->features >> (32 * half));
     }
-    status_add(device, STATUS_FEATURES_OK);
-    return register_read(device, REGISTER_STATUS) & STATUS_FEATURES_OK ? OK : ERR_NOT_SUPPORTED;
+    *at(device, REGISTER_STATUS) |= STATUS_FEATURES_OK;
+    return *at(device, REGISTER_STATUS) & STATUS_FEATURES_OK ? OK : ERR_NOT_SUPPORTED;
 }
 
 static status_t make_queue(struct virtio_device *device)
@@ -91,9 +81,9 @@ static status_t make_queue(struct virtio_device *device)
     struct virtio_rings *rings;
     uint32_t limit;
 
-    register_write(device, REGISTER_QUEUE_SELECT, 0);
-    limit = register_read(device, REGISTER_QUEUE_MAX);
-    if (limit == 0 || register_read(device, REGISTER_QUEUE_READY))
+    *at(device, REGISTER_QUEUE_SELECT) = 0;
+    limit = *at(device, REGISTER_QUEUE_MAX);
+    if (limit == 0 || *at(device, REGISTER_QUEUE_READY))
         return ERR_NOT_SUPPORTED;
     for (device->entries = VIRTIO_QUEUE_MAX; device->entries > limit; device->entries /= 2)
         ;
@@ -101,12 +91,12 @@ static status_t make_queue(struct virtio_device *device)
     if (!rings)
         return ERR_NO_MEMORY;
 
-    register_write(device, REGISTER_QUEUE_SIZE, device->entries);
-    register_write_64(device, REGISTER_DESCRIPTORS, virt_to_phys(&rings->descriptors));
-    register_write_64(device, REGISTER_AVAILABLE, virt_to_phys(&rings->available));
-    register_write_64(device, REGISTER_USED, virt_to_phys(&rings->used));
+    *at(device, REGISTER_QUEUE_SIZE) = device->entries;
+    write_64(device, REGISTER_DESCRIPTORS, virt_to_phys(&rings->descriptors));
+    write_64(device, REGISTER_AVAILABLE, virt_to_phys(&rings->available));
+    write_64(device, REGISTER_USED, virt_to_phys(&rings->used));
     arch_device_fence();
-    register_write(device, REGISTER_QUEUE_READY, 1);
+    *at(device, REGISTER_QUEUE_READY) = 1;
     return OK;
 }
 
@@ -116,22 +106,22 @@ status_t virtio_start(struct virtio_device *device, uint64_t required, uint64_t 
 
     if (device->version != 2)
         return status;
-    register_write(device, REGISTER_STATUS, 0);
-    status_add(device, STATUS_ACKNOWLEDGED);
-    status_add(device, STATUS_DRIVER);
+    *at(device, REGISTER_STATUS) = 0;
+    *at(device, REGISTER_STATUS) |= STATUS_ACKNOWLEDGED;
+    *at(device, REGISTER_STATUS) |= STATUS_DRIVER;
     status = agree_on_features(device, required | VIRTIO_FEATURE_VERSION_1, wanted);
     return status == OK ? make_queue(device) : status;
 }
 
 void virtio_ready(struct virtio_device *device)
 {
-    status_add(device, STATUS_DRIVER_OK);
+    *at(device, REGISTER_STATUS) |= STATUS_DRIVER_OK;
 }
 
 void virtio_abandon(struct virtio_device *device)
 {
-    register_write(device, REGISTER_STATUS, 0);
-    register_write(device, REGISTER_STATUS, STATUS_FAILED);
+    *at(device, REGISTER_STATUS) = 0;
+    *at(device, REGISTER_STATUS) = STATUS_FAILED;
     if (device->rings)
         frame_free_virt(device->rings);
     device->rings = NULL;
@@ -139,7 +129,7 @@ void virtio_abandon(struct virtio_device *device)
 
 uint32_t virtio_config_32(struct virtio_device *device, uint32_t offset)
 {
-    return register_read(device, REGISTER_CONFIG + offset);
+    return *at(device, REGISTER_CONFIG + offset);
 }
 
 /* The generation changes when the device changes its configuration: then read both halves again. */
@@ -149,19 +139,18 @@ uint64_t virtio_config_64(struct virtio_device *device, uint32_t offset)
     uint64_t value;
 
     do {
-        generation = register_read(device, REGISTER_GENERATION);
+        generation = *at(device, REGISTER_GENERATION);
         value = virtio_config_32(device, offset) |
             (uint64_t)virtio_config_32(device, offset + 4) << 32;
-    } while (register_read(device, REGISTER_GENERATION) != generation);
+    } while (*at(device, REGISTER_GENERATION) != generation);
     return value;
 }
 
 bool virtio_acknowledge(struct virtio_device *device)
 {
-    register_write(device, REGISTER_INTERRUPT_ACKNOWLEDGE,
-                   register_read(device, REGISTER_INTERRUPT_STATUS));
+    *at(device, REGISTER_INTERRUPT_ACKNOWLEDGE) = *at(device, REGISTER_INTERRUPT_STATUS);
     arch_device_fence();
-    return !(register_read(device, REGISTER_STATUS) & STATUS_NEEDS_RESET);
+    return !(*at(device, REGISTER_STATUS) & STATUS_NEEDS_RESET);
 }
 
 void virtio_offer(struct virtio_device *device, uint32_t number,
@@ -183,7 +172,7 @@ void virtio_notify(struct virtio_device *device)
 {
     arch_device_fence();
     if (!(device->rings->used.flags & USED_NO_NOTIFY))
-        register_write(device, REGISTER_QUEUE_NOTIFY, 0);
+        *at(device, REGISTER_QUEUE_NOTIFY) = 0;
 }
 
 bool virtio_take(struct virtio_device *device, uint32_t *out_number, uint32_t *out_length)

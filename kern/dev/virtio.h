@@ -57,7 +57,7 @@ void virtio_abandon(struct virtio_device *device);
 /* The device's own configuration, from the byte `offset` on. */
 uint32_t virtio_config_32(struct virtio_device *device, uint32_t offset);
 uint64_t virtio_config_64(struct virtio_device *device, uint32_t offset);
-/* In the interrupt: take note of its reasons.  False: the device has stopped because of an error. */
+/* In the interrupt: take note of its reasons.  False: the device has stopped after an error. */
 bool virtio_acknowledge(struct virtio_device *device);
 
 /* Give the device a table of descriptors as entry `number` of the queue / tell it to look there. */
