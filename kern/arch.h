@@ -24,11 +24,12 @@ static inline paddr_t virt_to_phys(const void *address)  { return (paddr_t)addre
 
 #define MAX_MEMORY_RANGES 8
 
+struct memory_range { paddr_t base; uint64_t size; };
+
 struct machine {
-    struct { paddr_t base; uint64_t size; } memory[MAX_MEMORY_RANGES];      /* RAM */
-    uint32_t memory_ranges;
-    struct { paddr_t base; uint64_t size; } reserved[MAX_MEMORY_RANGES + 8];    /* not ours */
-    uint32_t reserved_ranges;
+    struct memory_range memory[MAX_MEMORY_RANGES];          /* RAM */
+    struct memory_range reserved[MAX_MEMORY_RANGES + 8];    /* not ours */
+    uint32_t memory_ranges, reserved_ranges;
     paddr_t  initrd_base;
     uint64_t initrd_size;
     char     command_line[512];

@@ -156,13 +156,13 @@ static void walk(uint32_t offset, uint32_t end, const char *strings, uint32_t st
 
 static void add_reserved(uint64_t base, uint64_t size)
 {
+    uint64_t start = page_floor(base), end = page_ceil(base + size);
+
     if (size == 0 || base + size < base)
         return;
     if (machine.reserved_ranges == array_size(machine.reserved))
         panic("the device tree reserves more than %u ranges of memory", machine.reserved_ranges);
-    machine.reserved[machine.reserved_ranges].base = page_floor(base);
-    machine.reserved[machine.reserved_ranges].size = page_ceil(base + size) - page_floor(base);
-    machine.reserved_ranges++;
+    machine.reserved[machine.reserved_ranges++] = (struct memory_range){ start, end - start };
 }
 
 static void add_memory(uint64_t base, uint64_t size)
@@ -171,9 +171,7 @@ static void add_memory(uint64_t base, uint64_t size)
 
     if (base + size < base || end <= start || machine.memory_ranges == MAX_MEMORY_RANGES)
         return;
-    machine.memory[machine.memory_ranges].base = start;
-    machine.memory[machine.memory_ranges].size = end - start;
-    machine.memory_ranges++;
+    machine.memory[machine.memory_ranges++] = (struct memory_range){ start, end - start };
 }
 
 static void each_range(const struct node *node, void (*add)(uint64_t base, uint64_t size))
@@ -311,14 +309,11 @@ static void reserve_known(void)
 
     for (uint32_t i = 0; i < machine.memory_ranges; i++) {
         paddr_t base = machine.memory[i].base;
-        uint32_t k = 0;
+        bool said = !range_inside(kernel - base, 1, machine.memory[i].size);
 
-        if (!range_inside(kernel - base, 1, machine.memory[i].size))
-            continue;
-        while (k < machine.reserved_ranges &&
-               !ranges_overlap(machine.reserved[k].base, machine.reserved[k].size, base, 1))
-            k++;
-        if (k == machine.reserved_ranges)
+        for (uint32_t k = 0; k < machine.reserved_ranges; k++)
+            said |= range_inside(base - machine.reserved[k].base, 1, machine.reserved[k].size);
+        if (!said)
             add_reserved(base, kernel - base);
     }
     add_reserved(kernel, (uint64_t)(kernel_end - kernel_start));

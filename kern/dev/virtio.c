@@ -132,18 +132,18 @@ uint32_t virtio_config_32(struct virtio_device *device, uint32_t offset)
     return *at(device, REGISTER_CONFIG + offset);
 }
 
-/* The generation changes when the device changes its configuration: then read both halves again. */
+/* The generation changes with the configuration: then both halves are read again. */
 uint64_t virtio_config_64(struct virtio_device *device, uint32_t offset)
 {
     uint32_t generation;
-    uint64_t value;
+    uint64_t low, high;
 
     do {
         generation = *at(device, REGISTER_GENERATION);
-        value = virtio_config_32(device, offset) |
-            (uint64_t)virtio_config_32(device, offset + 4) << 32;
+        low = virtio_config_32(device, offset);
+        high = virtio_config_32(device, offset + 4);
     } while (*at(device, REGISTER_GENERATION) != generation);
-    return value;
+    return high << 32 | low;
 }
 
 bool virtio_acknowledge(struct virtio_device *device)
