@@ -257,7 +257,9 @@ static uint64_t narrow_range(struct arch_mmu *mmu, vaddr_t address, uint64_t len
             volatile uint64_t *slot = &table[page >> PAGE_SHIFT & 511];
             uint64_t old = *slot;
 
-            present += old & PTE_VALID;
+            if (!(old & PTE_VALID))
+                continue;
+            present++;
             if (!(old & LEAF_RIGHTS & ~keep))
                 continue;
             changed++;

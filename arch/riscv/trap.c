@@ -53,38 +53,33 @@ static void dispatch_interrupt(uint64_t number)
     }
 }
 
-/* [fault 1/8] A load, store or fetch of a page that is not there (or not allowed). */
-static void page_fault(struct trap_frame *frame, uint64_t address, uint32_t access)
-{
-    status_t status = vm_fault_current(address, access);
-
-    if (status != OK)
-        user_exception(EXC_PAGE_FAULT, address, frame->x[0], status);
-}
-
+/* [fault 1/8] A load, store or fetch of a page that is not there (or not allowed), or worse. */
 void trap_from_user(struct trap_frame *frame, uint64_t cause, uint64_t value)
 {
+    static const uint8_t page_faults[] = {
+        [CAUSE_LOAD_PAGE] = MMU_READ, [CAUSE_STORE_PAGE] = MMU_WRITE,
+        [CAUSE_FETCH_PAGE] = MMU_EXECUTE,
+    };
+    uint32_t access = cause < array_size(page_faults) ? page_faults[cause] : 0;
     uint64_t pc = frame->x[0];
 
-    if (cause & CAUSE_INTERRUPT) {
+    if (access) {
+        status_t status = vm_fault_current(value, access);
+
+        if (status != OK)
+            user_exception(EXC_PAGE_FAULT, value, pc, status);
+    } else if (cause & CAUSE_INTERRUPT) {
         dispatch_interrupt(cause & ~CAUSE_INTERRUPT);
-        return;
-    }
-    if (cause == CAUSE_FETCH_PAGE)
-        page_fault(frame, value, MMU_EXECUTE);
-    else if (cause == CAUSE_LOAD_PAGE)
-        page_fault(frame, value, MMU_READ);
-    else if (cause == CAUSE_STORE_PAGE)
-        page_fault(frame, value, MMU_WRITE);
-    else if (cause == CAUSE_ILLEGAL)
+    } else if (cause == CAUSE_ILLEGAL) {
         user_exception(EXC_ILLEGAL_INSTRUCTION, pc, pc, OK);
-    else if (cause == CAUSE_BREAKPOINT)
+    } else if (cause == CAUSE_BREAKPOINT) {
         user_exception(EXC_BREAKPOINT, pc, pc, OK);
-    else if (cause == CAUSE_FETCH_MISALIGNED || cause == CAUSE_LOAD_MISALIGNED ||
-             cause == CAUSE_STORE_MISALIGNED)
+    } else if (cause == CAUSE_FETCH_MISALIGNED || cause == CAUSE_LOAD_MISALIGNED ||
+               cause == CAUSE_STORE_MISALIGNED) {
         user_exception(EXC_MISALIGNED, value, pc, OK);
-    else
+    } else {
         user_exception(EXC_ACCESS_FAULT, value, pc, OK);
+    }
 }
 
 /* Before every return to user mode but the fast one of system calls.  A kill sets `reschedule`. */
