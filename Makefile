@@ -188,12 +188,18 @@ PYTHON = $(shell sh mkfs/tools.sh python)
 JOBS  ?= 2
 TESTS ?= test
 
-test: all
+include test/host/host.mk
+
+test: all host-test
 	@python="$(PYTHON)"; [ -n "$$python" ] || { echo "no Python has pytest and pexpect: run \`make setup\`"; exit 1; }; \
 	$$python -m pytest -c test/pytest.ini -n $(JOBS) --dist loadgroup $(TESTS)
 
 bench: all
 	@python3 test/bench.py --kernel $(KERNEL) --initrd $(INITRD)
+
+BENCH ?= calls
+profile: all
+	@python3 test/bench_profile.py $(BENCH)
 
 LINE_LIMIT := 12000
 lines:
@@ -225,13 +231,15 @@ help:
 	@echo 'make qemu           boot: CPUS=2 MEM=128M APPEND="..." FILES=folder; ^A x quits'
 	@echo 'make qemu-gdb, gdb  boot and wait for a debugger; attach one (in another terminal)'
 	@echo 'make test           all tests; TESTS=test/test_boot.py, JOBS=2'
+	@echo 'make fuzz           kernel code on the host, choices by libFuzzer: TARGET=pagers SECONDS=60'
 	@echo 'make bench          instruction counts of the basic operations'
+	@echo 'make profile        where they go, function by function: BENCH=calls, memory, messages, ...'
 	@echo 'make lines          size of the kernel per folder'
 	@echo 'make docs           docs/syscalls.md from the list of system calls'
 	@echo 'make clean, compile_commands.json, help'
 
 FORCE:
-.PHONY: all kernel user image qemu qemu-gdb gdb test bench lines docs clean help FORCE
+.PHONY: all kernel user image qemu qemu-gdb gdb test bench profile lines docs clean help FORCE
 
 -include $(KERNEL_OBJECTS:.o=.d) $(LIBRARY_OBJECTS:.o=.d) $(USER_DEPENDENCIES)
 

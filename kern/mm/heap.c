@@ -7,7 +7,7 @@
  * lists its frames that have room; one that is full is in no list, one that is wholly free goes
  * back unless it is the only one with room.
  *
- * Invariant: a frame is in its class' list exactly while it has a free object.
+ * Invariant: a frame is in its class' list exactly while it has a free object; one that is wholly free is alone there.
  * Locks: each class has its lock (RANK_HEAP) for its list and the records of its frames.
  */
 #include "mm/heap.h"
@@ -116,6 +116,17 @@ static bool is_free(const struct page *page, const struct free_object *sought)
     return object != NULL;
 }
 
+/* The wholly free frame that was kept, taken out of the list because another one is about to have room; or NULL. */
+static struct page *take_empty_frame(struct size_class *class)
+{
+    struct list_node *first = list_first(&class->frames);
+
+    if (!first || list_entry(first, struct page, link)->index > 0)
+        return NULL;
+    list_remove(first);
+    return list_entry(first, struct page, link);
+}
+
 void heap_free(void *address)
 {
     struct free_object *object = address;
@@ -134,17 +145,21 @@ void heap_free(void *address)
     spin_lock(&class->lock);
     if (object->mark == FREE_MARK)
         assert(!is_free(page, object));
-    if (!page->owner)
+
+    struct page *surplus = NULL;
+
+    if (!page->owner) {
+        surplus = take_empty_frame(class);
         list_push_front(&class->frames, &page->link);
+    }
     object->next = page->owner;
     object->mark = FREE_MARK;
     page->owner = object;
-
-    bool surplus = --page->index == 0 && class->frames.head.next != class->frames.head.prev;
-
-    if (surplus)
+    if (--page->index == 0 && class->frames.head.next != class->frames.head.prev) {
         list_remove(&page->link);
+        surplus = page;
+    }
     spin_unlock(&class->lock);
     if (surplus)
-        frame_free(page);
+        frame_free(surplus);
 }

@@ -66,7 +66,7 @@ static void prune(struct page_list *list, uint64_t index)
     }
 }
 
-/* Make the tree high enough for index. */
+/* Make the tree high enough for index: an empty one at once, so that no empty node hangs below its first slot. */
 static status_t grow(struct page_list *list, uint64_t index)
 {
     while (!fits(list, index)) {
@@ -79,7 +79,9 @@ static status_t grow(struct page_list *list, uint64_t index)
             root->used = 1;
         }
         list->root = root;
-        list->height++;
+        do {
+            list->height++;
+        } while (root->used == 0 && !fits(list, index));
     }
     return OK;
 }

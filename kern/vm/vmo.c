@@ -281,7 +281,7 @@ static status_t get_absent(struct vmo *vmo, uint64_t index, enum page_want want,
         return OK;
     }
     run = min_u64(run, vmo->source_pages - index);
-    if (page_list_next(&vmo->pages, index, index + run, &next, &slot))
+    if (run > 1 && page_list_next(&vmo->pages, index, index + run, &next, &slot))
         run = next - index;
     status = vmo->ops->getpages(vmo, index, run, index, request);
     return status == OK ? ERR_RETRY : status;

@@ -122,7 +122,7 @@ status_t vmo_commit(struct vmo *vmo, uint64_t offset, uint64_t length, enum page
     vmo = vmo_target(vmo);
     if (!range_inside(offset, length, vmo_size(vmo)))
         return ERR_OUT_OF_RANGE;
-    end = page_ceil(offset + length) >> PAGE_SHIFT;
+    end = length ? page_ceil(offset + length) >> PAGE_SHIFT : index;
     page_request_init(&request, may_block);
     while (index < end) {
         status = page_request_resolve(&request, commit_batch(vmo, &index, end, want, &request));

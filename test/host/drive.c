@@ -6,6 +6,7 @@
  *
  * Built with FUZZ, the main program is libFuzzer's and QUIRE_FUZZ_TARGET names the driver.
  */
+#include <sanitizer/common_interface_defs.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -88,15 +89,21 @@ void step(const char *format, ...)
     va_end(arguments);
 }
 
-void fail_at(const char *file, int line, const char *format, ...)
+static void print_steps(void)
 {
     uint64_t from = steps_done > LOG_LINES ? steps_done - LOG_LINES : 0;
-    va_list arguments;
 
     fflush(stdout);
     fprintf(stderr, "driver %s, seed %lu: the last %lu steps\n", run_name, run_seed, steps_done - from);
     for (; from < steps_done; from++)
         fprintf(stderr, "  %6lu  %s\n", from + 1, steps_log[from % LOG_LINES]);
+}
+
+void fail_at(const char *file, int line, const char *format, ...)
+{
+    va_list arguments;
+
+    print_steps();
     fprintf(stderr, "%s:%d: ", file, line);
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
@@ -179,6 +186,7 @@ int main(int count, char **arguments)
     run_seed = count > 2 ? strtoull(arguments[2], NULL, 0) : 1;
     steps = count > 3 ? strtoul(arguments[3], NULL, 0) : driver->steps;
     printf("driver %s, seed %lu, %u steps\n", driver->name, run_seed, steps);
+    __sanitizer_set_death_callback(print_steps);        /* their reports, too, end with the steps */
     machine_start();
     choices_from_seed(run_seed);
     driver_run(driver, steps);

@@ -108,8 +108,8 @@ void drive_page_list(uint32_t steps)
         page_list_change(&list, &dictionary, index);
         page_list_look(&list, &dictionary, choose_index());
         check_equal(list.used, dictionary.count);
-        if (one_in(500))
-            while (dictionary.count > 0)
+        if (one_in(20))
+            while (dictionary.count > (one_in(10) ? 0 : choose(3)))
                 page_list_take(&list, dictionary.entries[--dictionary.count].index);
         if (list.used == 0)
             check_equal(heap_live(), heap);

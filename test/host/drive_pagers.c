@@ -242,7 +242,6 @@ static void take_request(const port_packet_t *packet)
         if (model->asked[page] && !model->abandoned[page])
             fail("page %lu of key %lu is asked for again", page, model->key);
         model->asked[page] = true;
-        model->abandoned[page] = false;
     }
     model->packets++;
     model->pages_asked += count;
@@ -296,7 +295,11 @@ static void supply(struct model *model, uint64_t first, uint64_t count)
     status_t status, expected = first + count > model->vmo->size >> PAGE_SHIFT ? ERR_OUT_OF_RANGE
                                 : model->detached ? ERR_BAD_STATE : OK;
     struct vmo *aux = make_aux(model, first, count, offset);
+    uint64_t size = aux->size, mapped = 0;
 
+    if (one_in(4))
+        check_equal(aspace_map(director_process()->aspace, VM_READ | VM_WRITE | VM_MAP_RANGE, VM_READ | VM_WRITE, 0, aux, 0,
+                               size, &mapped), OK);
     if (expected == OK)
         answered(model, first, count);
     fail_allocation(one_in(8) ? choose_between(1, 4) : 0);
@@ -307,6 +310,10 @@ static void supply(struct model *model, uint64_t first, uint64_t count)
     else
         check_equal(status, expected);
     check_equal(aux->resident, 0);
+    if (mapped) {
+        check_mappings(director_process()->aspace);
+        check_equal(aspace_unmap(director_process()->aspace, mapped, size), OK);
+    }
     object_unref(&aux->object);
     if (status == ERR_NO_MEMORY)
         supply(model, first, count);
@@ -320,9 +327,9 @@ static void fail_pages(struct model *model, uint64_t first, uint64_t count)
 
     step("fail %lu pages from %lu of key %lu", count, first, model->key);
     model->failed = true;
-    abandon(model);
     if (expected == OK)
         answered(model, first, count);
+    abandon(model);
     check_equal(pager_fail_pages(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, (uint64_t)codes[choose(3)]), expected);
     check_equal(pager_fail_pages(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, 5), ERR_INVALID_ARGS);
 }
@@ -357,9 +364,9 @@ static void set_size(struct model *model)
 
     step("key %lu: %lu pages", model->key, pages);
     model->shrank = true;
-    abandon(model);
     if (pages < model->vmo->size >> PAGE_SHIFT)
         answered(model, pages, PAGES - pages);
+    abandon(model);
     for (uint64_t page = pages; page < PAGES; page++)
         model->may_be_zero[page] = true;
     check_equal(vmo_set_size(model->vmo, pages << PAGE_SHIFT), OK);
@@ -375,6 +382,7 @@ static void zero(struct model *model)
     for (uint64_t page = first; page < first + count; page++)
         model->may_be_zero[page] = true;
     answered(model, first, count);
+    abandon(model);
     check_equal(vmo_zero(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, false), OK);
 }
 
@@ -405,7 +413,10 @@ static void new_vmo(struct model *model)
     for (uint64_t n = one_in(3); status == ERR_NO_MEMORY; n = n ? n + 1 : 0) {
         fail_allocation(n);
         status = pager_create_vmo(pager, true, port, model->key, pages << PAGE_SHIFT, &model->vmo);
-        check_equal(status, allocation_failed() ? ERR_NO_MEMORY : OK);
+        if (allocation_failed() && !overtaking)
+            check_equal(status, ERR_NO_MEMORY);
+        else if (status != ERR_NO_MEMORY)
+            check_equal(status, OK);
     }
 }
 
@@ -472,10 +483,13 @@ static void drain(void)
         busy = take_packet();
         for (uint32_t i = 0; i < VMOS; i++) {
             for (uint64_t page = 0; page < PAGES; page++) {
-                if (models[i].asked[page]) {
+                if (!models[i].asked[page])
+                    continue;
+                busy = true;
+                if (page < models[i].vmo->size >> PAGE_SHIFT)
                     supply(&models[i], page, 1);
-                    busy = true;
-                }
+                else                            /* it shrank while the packet was queued */
+                    answered(&models[i], page, 1);
             }
         }
     }
@@ -484,8 +498,10 @@ static void drain(void)
         if (actors[i].thread)
             fail("actor %u sleeps although nothing is asked for", i);
     check_equal(detached_key_count, 0);
-    for (uint32_t i = 0; i < VMOS; i++)
+    for (uint32_t i = 0; i < VMOS; i++) {
         check_equal(models[i].complete, models[i].detached);
+        memset(models[i].abandoned, 0, sizeof models[i].abandoned);
+    }
 }
 
 static void end_world(void)

@@ -154,24 +154,24 @@ static uint8_t *user_byte(uaddr_t address, uint32_t access)
     return (uint8_t *)phys_to_virt(mapping->frame) + (address & PAGE_MASK);
 }
 
+/* Between user memory and the kernel's: into `to`, or out of `from`. */
 static size_t copy(uaddr_t user, uint8_t *to, const uint8_t *from, size_t length)
 {
-    while (length > 0) {
-        uint8_t *byte = user_byte(user, to ? MMU_READ : MMU_WRITE);
-        size_t part = min_u64(length, PAGE_SIZE - (user & PAGE_MASK));
+    size_t done = 0;
 
-        if (!byte)
+    while (done < length) {
+        uint8_t *bytes = user_byte(user + done, to ? MMU_READ : MMU_WRITE);
+        size_t part = min_u64(length - done, PAGE_SIZE - ((user + done) & PAGE_MASK));
+
+        if (!bytes)
             break;
         if (to)
-            memcpy(to, byte, part);
+            memcpy(to + done, bytes, part);
         else
-            memcpy(byte, from, part);
-        to += to ? part : 0;
-        from += from ? part : 0;
-        user += part;
-        length -= part;
+            memcpy(bytes, from + done, part);
+        done += part;
     }
-    return length;
+    return length - done;
 }
 
 size_t arch_copy_from_user(void *to, uaddr_t from, size_t length)

@@ -7,12 +7,11 @@
  */
 #include <quire/fs.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <quire.h>
 
-/* A request with its path, and the reply.  Large, so it lives on the heap. */
+/* A request with its path, and the reply; on the caller's stack, and never cleared: it is large. */
 struct fs_call {
     struct fs_request request;
     char path[FS_PATH_MAX];
@@ -61,27 +60,18 @@ static status_t fs_call_send(handle_t fs, struct fs_call *call, handle_t *handle
     return call->reply.status;
 }
 
-/* Make a call and send it; on OK the caller frees *out_call. */
+/* Fill in the call and send it. */
 static status_t fs_call(handle_t fs, const struct fs_request *request, const char *path,
-                        handle_t *handles, uint32_t handle_count, struct fs_call **out_call)
+                        handle_t *handles, uint32_t handle_count, struct fs_call *call)
 {
     size_t length = strlen(path);
 
     if (length > FS_PATH_MAX)
         return ERR_INVALID_ARGS;
-    struct fs_call *call = malloc(sizeof(*call));
-    if (call == NULL)
-        return ERR_NO_MEMORY;
     call->request = *request;
     call->request.path_length = length;
     memcpy(call->path, path, length);
-
-    status_t status = fs_call_send(fs, call, handles, handle_count);
-    if (status == OK)
-        *out_call = call;
-    else
-        free(call);
-    return status;
+    return fs_call_send(fs, call, handles, handle_count);
 }
 
 status_t fs_wait_mounted(handle_t fs)
@@ -100,18 +90,14 @@ status_t fs_wait_mounted(handle_t fs)
 
 status_t fs_connect(handle_t fs, handle_t *out_fs)
 {
-    struct fs_call *call;
-    status_t status =
-        fs_call(fs, &(struct fs_request){ .operation = FS_CONNECT }, "", out_fs, 1, &call);
+    struct fs_call call;
 
-    if (status == OK)
-        free(call);
-    return status;
+    return fs_call(fs, &(struct fs_request){ .operation = FS_CONNECT }, "", out_fs, 1, &call);
 }
 
 status_t fs_open(handle_t fs, const char *path, uint32_t flags, struct fs_file *out_file)
 {
-    struct fs_call *call;
+    struct fs_call call;
     handle_t handles[2];
     status_t status = fs_call(fs, &(struct fs_request){ .operation = FS_OPEN, .flags = flags },
                               path, handles, 2, &call);
@@ -120,8 +106,7 @@ status_t fs_open(handle_t fs, const char *path, uint32_t flags, struct fs_file *
         return status;
     *out_file = (struct fs_file){ .stream = handles[0],
                                   .vmo = handles[1],
-                                  .attributes = call->reply.attributes };
-    free(call);
+                                  .attributes = call.reply.attributes };
     return OK;
 }
 
@@ -134,48 +119,56 @@ void fs_close(struct fs_file *file)
 status_t fs_stat(handle_t fs, const char *path, uint32_t flags,
                  struct fs_attributes *out_attributes)
 {
-    struct fs_call *call;
+    struct fs_call call;
     status_t status = fs_call(fs, &(struct fs_request){ .operation = FS_STAT, .flags = flags },
                               path, NULL, 0, &call);
 
     if (status != OK)
         return status;
-    *out_attributes = call->reply.attributes;
-    free(call);
+    *out_attributes = call.reply.attributes;
     return OK;
+}
+
+/* Operations without a path whose reply is one record. */
+static status_t fs_get_record(handle_t fs, uint32_t operation, void *record, size_t size)
+{
+    struct fs_call call;
+    status_t status =
+        fs_call(fs, &(struct fs_request){ .operation = operation }, "", NULL, 0, &call);
+
+    if (status != OK)
+        return status;
+    if (call.reply.data_length == size)
+        memcpy(record, call.data, size);
+    else
+        status = ERR_IO_DATA_INTEGRITY;
+    return status;
 }
 
 status_t fs_statfs(handle_t fs, struct fs_statistics *out_statistics)
 {
-    struct fs_call *call;
-    status_t status =
-        fs_call(fs, &(struct fs_request){ .operation = FS_STATFS }, "", NULL, 0, &call);
+    return fs_get_record(fs, FS_STATFS, out_statistics, sizeof(*out_statistics));
+}
 
-    if (status != OK)
-        return status;
-    if (call->reply.data_length == sizeof(*out_statistics))
-        memcpy(out_statistics, call->data, sizeof(*out_statistics));
-    else
-        status = ERR_IO_DATA_INTEGRITY;
-    free(call);
-    return status;
+status_t fs_cache_statistics(handle_t fs, struct fs_cache_statistics *out_statistics)
+{
+    return fs_get_record(fs, FS_CACHE_STATISTICS, out_statistics, sizeof(*out_statistics));
 }
 
 status_t fs_read_link(handle_t fs, const char *path, char *target, size_t size)
 {
-    struct fs_call *call;
+    struct fs_call call;
     status_t status =
         fs_call(fs, &(struct fs_request){ .operation = FS_READ_LINK }, path, NULL, 0, &call);
 
     if (status != OK)
         return status;
-    if (call->reply.data_length < size) {
-        memcpy(target, call->data, call->reply.data_length);
-        target[call->reply.data_length] = '\0';
+    if (call.reply.data_length < size) {
+        memcpy(target, call.data, call.reply.data_length);
+        target[call.reply.data_length] = '\0';
     } else {
         status = ERR_BUFFER_TOO_SMALL;
     }
-    free(call);
     return status;
 }
 
@@ -189,7 +182,7 @@ void fs_directory_begin(struct fs_directory *directory, handle_t fs, const char 
 
 static status_t fs_directory_fill(struct fs_directory *directory)
 {
-    struct fs_call *call;
+    struct fs_call call;
     status_t status =
         fs_call(directory->fs,
                 &(struct fs_request){ .operation = FS_READ_DIRECTORY, .cookie = directory->cookie },
@@ -197,11 +190,10 @@ static status_t fs_directory_fill(struct fs_directory *directory)
 
     if (status != OK)
         return status;
-    memcpy(directory->entries, call->data, call->reply.data_length);
+    memcpy(directory->entries, call.data, call.reply.data_length);
     directory->position = 0;
-    directory->length = call->reply.data_length;
-    directory->cookie = call->reply.cookie;
-    free(call);
+    directory->length = call.reply.data_length;
+    directory->cookie = call.reply.cookie;
     return OK;
 }
 

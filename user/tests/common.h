@@ -1,6 +1,7 @@
 /*
- * common.h: what several test programs need: pointers that must be refused, threads that may be killed,
- * helpers that are this program again, conditions to wait for, and a count of what a program holds.
+ * common.h: what several test programs need: pointers that must be refused, threads that may be
+ * killed, helpers that are this program again, conditions to wait for, and a count of what a
+ * program holds.
  */
 #pragma once
 
@@ -59,7 +60,10 @@ static inline char *edge(void)
 
 enum { BAD_NULL, BAD_INPUTS = 6, BAD_OUTPUTS = 7 };
 
-/* Pointers behind which no four bytes can be written; all but the last cannot be read either.  The first is null. */
+/*
+ * Pointers behind which no four bytes can be written; all but the last cannot be read either.  The
+ * first is null.
+ */
 static inline void *bad_pointer(unsigned number)
 {
     static const uint64_t read_only[8];
@@ -76,14 +80,17 @@ static inline void *bad_pointer(unsigned number)
     return pointers[number];
 }
 
-/* --- Threads that can be killed at any moment: their stacks are the program's, they hold nothing. --- */
+/* --- Threads that may be killed at any moment: their stacks are static, they hold nothing. --- */
 
 struct raw_thread {
     handle_t handle;
     char stack[16384] __attribute__((aligned(16)));
 };
 
-/* a0: argument, a1: function.  There is no thread-local storage: the function must stay away from the C library. */
+/*
+ * a0: argument, a1: function.  There is no thread-local storage: the function must stay away from
+ * the C library.
+ */
 __attribute__((naked, unused)) static void raw_thread_entry(void)
 {
     __asm__(".option push\n"
@@ -95,7 +102,8 @@ __attribute__((naked, unused)) static void raw_thread_entry(void)
             "call sys_thread_exit\n");
 }
 
-static inline void raw_thread_start(struct raw_thread *thread, void (*function)(void *), void *argument)
+static inline void raw_thread_start(struct raw_thread *thread, void (*function)(void *),
+                                    void *argument)
 {
     CHECK_OK(sys_thread_create(process_self(), "raw", 3, 0, &thread->handle));
     CHECK_OK(sys_thread_start(thread->handle, (uintptr_t)raw_thread_entry,
@@ -140,7 +148,10 @@ static inline void kill_asleep(struct raw_thread *thread)
 
 /* --- This program again, as a helper: test_helper() runs there with `mode` in arguments[1]. --- */
 
-/* `given` moves into the helper, which finds it as start_handle(START_USER); HANDLE_INVALID: nothing is given. */
+/*
+ * `given` moves into the helper, which finds it as start_handle(START_USER); HANDLE_INVALID:
+ * nothing is given.
+ */
 static inline handle_t start_helper(const char *mode, handle_t given)
 {
     const char *const arguments[] = { test_arguments[0], mode, NULL };

@@ -57,14 +57,15 @@ static inline void supply(struct rig rig, uint64_t first, uint64_t count)
 
     for (uint64_t i = 0; i < count; i++)
         vmo_fill(aux, i * PAGE_SIZE, PAGE_SIZE, content_of(first + i));
-    CHECK_OK(sys_pager_supply_pages(rig.pager, rig.vmo, first * PAGE_SIZE, count * PAGE_SIZE, aux, 0));
+    CHECK_OK(
+        sys_pager_supply_pages(rig.pager, rig.vmo, first * PAGE_SIZE, count * PAGE_SIZE, aux, 0));
     CHECK_OK(sys_handle_close(aux));
 }
 
 static inline void fail(struct rig rig, uint64_t first, uint64_t count, status_t status)
 {
-    CHECK_OK(sys_pager_op_range(rig.pager, PAGER_OP_FAIL, rig.vmo, first * PAGE_SIZE, count * PAGE_SIZE,
-                                (uint64_t)(int64_t)status));
+    CHECK_OK(sys_pager_op_range(rig.pager, PAGER_OP_FAIL, rig.vmo, first * PAGE_SIZE,
+                                count * PAGE_SIZE, (uint64_t)(int64_t)status));
 }
 
 static inline bool is_supplied(handle_t vmo, uint64_t first, uint64_t count)
@@ -76,7 +77,8 @@ static inline bool is_supplied(handle_t vmo, uint64_t first, uint64_t count)
 }
 
 /* The next packet of the port must be exactly this one. */
-static inline void expect_packet(handle_t port, uint64_t key, uint16_t command, uint64_t first, uint64_t count)
+static inline void expect_packet(handle_t port, uint64_t key, uint16_t command, uint64_t first,
+                                 uint64_t count)
 {
     port_packet_t packet, expected;
 
@@ -114,7 +116,14 @@ static inline void expect_silence(handle_t port)
 
 /* --- Threads that make one access each.  They may be killed at any moment. --- */
 
-enum access_kind { ACCESS_READ, ACCESS_WRITE, ACCESS_OP, ACCESS_LOAD, ACCESS_STORE, ACCESS_WRITE_FROM };
+enum access_kind {
+    ACCESS_READ,
+    ACCESS_WRITE,
+    ACCESS_OP,
+    ACCESS_LOAD,
+    ACCESS_STORE,
+    ACCESS_WRITE_FROM
+};
 
 struct access {
     struct raw_thread thread;
@@ -133,17 +142,20 @@ static inline void access_run(void *argument)
 
     switch (access->kind) {
     case ACCESS_READ:
-        access->status = sys_vmo_read(access->vmo, VMO_MAY_BLOCK, access->buffer, access->offset, access->length);
+        access->status = sys_vmo_read(access->vmo, VMO_MAY_BLOCK, access->buffer, access->offset,
+                                      access->length);
         break;
     case ACCESS_WRITE:
-        access->status = sys_vmo_write(access->vmo, VMO_MAY_BLOCK, access->buffer, access->offset, access->length);
+        access->status = sys_vmo_write(access->vmo, VMO_MAY_BLOCK, access->buffer, access->offset,
+                                       access->length);
         break;
     case ACCESS_OP:
-        access->status = sys_vmo_op_range(access->vmo, access->op | VMO_OP_MAY_BLOCK, access->offset, access->length,
-                                          NULL, 0);
+        access->status = sys_vmo_op_range(access->vmo, access->op | VMO_OP_MAY_BLOCK,
+                                          access->offset, access->length, NULL, 0);
         break;
     case ACCESS_WRITE_FROM:
-        access->status = sys_vmo_write(access->vmo, 0, (const char *)access->address, access->offset, access->length);
+        access->status = sys_vmo_write(access->vmo, 0, (const char *)access->address,
+                                       access->offset, access->length);
         break;
     case ACCESS_LOAD:
         access->buffer[0] = *access->address;
@@ -154,19 +166,26 @@ static inline void access_run(void *argument)
     }
 }
 
-/* The range is given in pages. */
-static inline void access_start(struct access *access, enum access_kind kind, handle_t vmo, uint64_t first,
-                                uint64_t count)
+static inline void access_start_bytes(struct access *access, enum access_kind kind, handle_t vmo,
+                                      uint64_t offset, uint64_t length)
 {
     access->kind = kind;
     access->vmo = vmo;
-    access->offset = first * PAGE_SIZE;
-    access->length = count * PAGE_SIZE;
+    access->offset = offset;
+    access->length = length;
     access->status = 1;
     raw_thread_start(&access->thread, access_run, access);
 }
 
-static inline void op_start(struct access *access, uint32_t op, handle_t vmo, uint64_t first, uint64_t count)
+/* The range is given in pages. */
+static inline void access_start(struct access *access, enum access_kind kind, handle_t vmo,
+                                uint64_t first, uint64_t count)
+{
+    access_start_bytes(access, kind, vmo, first * PAGE_SIZE, count * PAGE_SIZE);
+}
+
+static inline void op_start(struct access *access, uint32_t op, handle_t vmo, uint64_t first,
+                            uint64_t count)
 {
     access->op = op;
     access_start(access, ACCESS_OP, vmo, first, count);

@@ -30,7 +30,8 @@ TEST(get_info)
     CHECK(disk_is_filled(device, 0, PAGE_SIZE, 1));
     transfer(device, BLOCK_FLUSH, HANDLE_INVALID, 0, 0, 0);
     CHECK_OK(sys_block_get_info(device, &later));
-    CHECK(later.reads == info.reads + 1 && later.writes == info.writes + 1 && later.flushes == info.flushes + 1);
+    CHECK(later.reads == info.reads + 1 && later.writes == info.writes + 1 &&
+          later.flushes == info.flushes + 1);
     CHECK_EQ(later.errors, info.errors);
     CHECK_OK(sys_handle_close(blind));
     CHECK_OK(sys_handle_close(event));
@@ -40,23 +41,31 @@ TEST(get_info)
 TEST(submit_refuses_handles)
 {
     handle_t device = open_scratch(), port = new_port(), vmo = new_vmo(1), event = new_event();
-    handle_t reader = reduced(device, RIGHT_READ), writer = reduced(device, RIGHT_WRITE), deaf = reduced(port, RIGHT_READ);
+    handle_t reader = reduced(device, RIGHT_READ), writer = reduced(device, RIGHT_WRITE),
+             deaf = reduced(port, RIGHT_READ);
     handle_t vmo_reader = reduced(vmo, RIGHT_READ), vmo_writer = reduced(vmo, RIGHT_WRITE);
     const uint64_t page = PAGE_SIZE;
 
-    CHECK_STATUS(sys_block_submit(HANDLE_INVALID, port, 1, BLOCK_READ, vmo, 0, 0, page), ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_block_submit(HANDLE_INVALID, port, 1, BLOCK_READ, vmo, 0, 0, page),
+                 ERR_BAD_HANDLE);
     CHECK_STATUS(sys_block_submit(event, port, 1, BLOCK_READ, vmo, 0, 0, page), ERR_WRONG_TYPE);
     CHECK_STATUS(sys_block_submit(writer, port, 1, BLOCK_READ, vmo, 0, 0, page), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_block_submit(reader, port, 1, BLOCK_WRITE, vmo, 0, 0, page), ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_block_submit(reader, port, 1, BLOCK_WRITE, vmo, 0, 0, page),
+                 ERR_ACCESS_DENIED);
     CHECK_STATUS(sys_block_submit(reader, port, 1, BLOCK_FLUSH, 0, 0, 0, 0), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_block_submit(device, HANDLE_INVALID, 1, BLOCK_READ, vmo, 0, 0, page), ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_block_submit(device, HANDLE_INVALID, 1, BLOCK_READ, vmo, 0, 0, page),
+                 ERR_BAD_HANDLE);
     CHECK_STATUS(sys_block_submit(device, event, 1, BLOCK_READ, vmo, 0, 0, page), ERR_WRONG_TYPE);
     CHECK_STATUS(sys_block_submit(device, deaf, 1, BLOCK_READ, vmo, 0, 0, page), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, HANDLE_INVALID, 0, 0, page), ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, HANDLE_INVALID, 0, 0, page),
+                 ERR_BAD_HANDLE);
     CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, event, 0, 0, page), ERR_WRONG_TYPE);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo_reader, 0, 0, page), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo_writer, 0, 0, page), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_WRITE, vmo_writer, 0, 0, page), ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo_reader, 0, 0, page),
+                 ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo_writer, 0, 0, page),
+                 ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_WRITE, vmo_writer, 0, 0, page),
+                 ERR_ACCESS_DENIED);
     CHECK_STATUS(sys_port_wait(port, 0, &(port_packet_t){ 0 }), ERR_TIMED_OUT);
     CHECK_EQ(committed(vmo), 0);
     CHECK_OK(sys_handle_close(vmo_writer));
@@ -77,19 +86,29 @@ TEST(submit_refuses_ranges)
 
     CHECK_STATUS(sys_block_submit(device, port, 1, 3, vmo, 0, 0, page), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 1, 0, page), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 0, 256, page), ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 0, 256, page),
+                 ERR_INVALID_ARGS);
     CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 0, 0, 100), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 0, 0, 0), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_FLUSH, 0, 0, 0, page), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_FLUSH, 0, 0, page, 0), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 0, 0, LONGEST + SECTOR), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 0, SCRATCH, page), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 0, SCRATCH - page, page + SECTOR), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 0, wrap, 2 * page), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 0, page, wrap), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 64 * page, 0, page), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 63 * page, 0, page + SECTOR), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, wrap, 0, 2 * page), ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 0, 0, LONGEST + SECTOR),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 0, SCRATCH, page),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 0, SCRATCH - page,
+                                  page + SECTOR),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 0, wrap, 2 * page),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 0, page, wrap),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 64 * page, 0, page),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, 63 * page, 0, page + SECTOR),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, vmo, wrap, 0, 2 * page),
+                 ERR_OUT_OF_RANGE);
     CHECK_STATUS(sys_port_wait(port, 0, &(port_packet_t){ 0 }), ERR_TIMED_OUT);
     CHECK_EQ(committed(vmo), 0);
     CHECK_OK(sys_handle_close(vmo));
@@ -104,17 +123,23 @@ TEST(submit_refuses_pages_that_are_not_its_own)
     CHECK_OK(sys_pager_create(0, &pager));
     CHECK_OK(sys_pager_create_vmo(pager, 0, port, 1, PAGE_SIZE, &paged));
     CHECK_OK(sys_block_create_vmo(device, 0, &device_vmo));
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, paged, 0, 0, PAGE_SIZE), ERR_NOT_SUPPORTED);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, device_vmo, 0, 0, PAGE_SIZE), ERR_NOT_SUPPORTED);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_WRITE, paged, 0, 0, PAGE_SIZE), ERR_NOT_FOUND);
-    CHECK_STATUS(sys_port_wait(port, 0, &(port_packet_t){ 0 }), ERR_TIMED_OUT);        /* no page was asked for */
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, paged, 0, 0, PAGE_SIZE),
+                 ERR_NOT_SUPPORTED);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, device_vmo, 0, 0, PAGE_SIZE),
+                 ERR_NOT_SUPPORTED);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_WRITE, paged, 0, 0, PAGE_SIZE),
+                 ERR_NOT_FOUND);
+    /* no page was asked for */
+    CHECK_STATUS(sys_port_wait(port, 0, &(port_packet_t){ 0 }), ERR_TIMED_OUT);
 
     disk_fill(device, 0, 3 * PAGE_SIZE, 'o');
     vmo_fill(vmo, 0, PAGE_SIZE, 'n');
     vmo_fill(vmo, 2 * PAGE_SIZE, PAGE_SIZE, 'n');
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_WRITE, vmo, 0, 0, 3 * PAGE_SIZE), ERR_NOT_FOUND);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_WRITE, vmo, 0, 0, 3 * PAGE_SIZE),
+                 ERR_NOT_FOUND);
     CHECK(disk_is_filled(device, 0, 3 * PAGE_SIZE, 'o'));
-    CHECK_OK(sys_vmo_op_range(vmo, VMO_OP_DECOMMIT, 0, 3 * PAGE_SIZE, NULL, 0));        /* nothing stayed busy */
+    /* nothing stayed busy */
+    CHECK_OK(sys_vmo_op_range(vmo, VMO_OP_DECOMMIT, 0, 3 * PAGE_SIZE, NULL, 0));
     CHECK_OK(sys_handle_close(device_vmo));
     CHECK_OK(sys_handle_close(paged));
     CHECK_OK(sys_handle_close(pager));
@@ -202,7 +227,8 @@ TEST(many_transfers_in_flight)
     for (unsigned op = BLOCK_WRITE;; op = BLOCK_READ) {
         seen = 0;
         for (uint64_t i = 0; i < COUNT; i++)
-            CHECK_OK(sys_block_submit(device, port, i, op, vmo, i * 8 * PAGE_SIZE, i * 8 * PAGE_SIZE, 8 * PAGE_SIZE));
+            CHECK_OK(sys_block_submit(device, port, i, op, vmo, i * 8 * PAGE_SIZE,
+                                      i * 8 * PAGE_SIZE, 8 * PAGE_SIZE));
         for (uint64_t i = 0; i < COUNT; i++) {
             port_packet_t packet;
 
@@ -237,8 +263,10 @@ TEST(pages_in_transfer_are_busy)
         CHECK_OK(sys_vmo_op_range(vmo, VMO_OP_DECOMMIT, 0, LONGEST, NULL, 0));
         CHECK_OK(sys_block_submit(device, port, DISK_KEY, BLOCK_READ, vmo, 0, 0, LONGEST));
         if (!supply_refused) {
-            supply_refused = sys_pager_supply_pages(pager, paged, 0, PAGE_SIZE, vmo, PAGE_SIZE) == ERR_BAD_STATE;
-        } else if (sys_block_submit(device, port, 2, BLOCK_WRITE, vmo, PAGE_SIZE, 0, PAGE_SIZE) == ERR_BAD_STATE) {
+            supply_refused =
+                sys_pager_supply_pages(pager, paged, 0, PAGE_SIZE, vmo, PAGE_SIZE) == ERR_BAD_STATE;
+        } else if (sys_block_submit(device, port, 2, BLOCK_WRITE, vmo, PAGE_SIZE, 0, PAGE_SIZE) ==
+                   ERR_BAD_STATE) {
             submit_refused = true;
         } else {
             expect_done(port, DISK_KEY, BLOCK_READ, 0, LONGEST);
@@ -268,7 +296,10 @@ TEST(pages_in_transfer_are_busy)
     CHECK_OK(sys_handle_close(device));
 }
 
-/* Whoever started a transfer may drop everything; the pages live until the device is done with them. */
+/*
+ * Whoever started a transfer may drop everything; the pages live until the device is done with
+ * them.
+ */
 TEST(handles_may_go_while_a_transfer_runs)
 {
     uint64_t vmos, devices = system_info().objects[OBJECT_BLOCK];
@@ -289,7 +320,8 @@ TEST(handles_may_go_while_a_transfer_runs)
     do {
         now = system_info();
         sys_nanosleep(0);
-    } while ((now.objects[OBJECT_VMO] != vmos || now.objects[OBJECT_BLOCK] != devices) && sys_clock_get() < end);
+    } while ((now.objects[OBJECT_VMO] != vmos || now.objects[OBJECT_BLOCK] != devices) &&
+             sys_clock_get() < end);
     CHECK_EQ(now.objects[OBJECT_VMO], vmos);
     CHECK_EQ(now.objects[OBJECT_BLOCK], devices);
     CHECK_EQ(now.frames[FRAME_BUSY], 0);

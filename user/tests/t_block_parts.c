@@ -1,5 +1,6 @@
 /*
- * t_block_parts.c: partitions, which never let anything out of their range, and VMOs whose pages are a device's.
+ * t_block_parts.c: partitions, which never let anything out of their range, and VMOs whose
+ * pages are a device's.
  *
  * Machine: cpus=4
  */
@@ -9,26 +10,35 @@
 
 TEST(partition_refuses)
 {
-    handle_t device = open_scratch(), event = new_event(), single = reduced(device, RIGHT_READ | RIGHT_WRITE);
+    handle_t device = open_scratch(), event = new_event(),
+             single = reduced(device, RIGHT_READ | RIGHT_WRITE);
     handle_t reader = reduced(device, RIGHT_READ | RIGHT_DUPLICATE), out = 77;
     const uint64_t wrap = 0 - PAGE_SIZE;
 
     edge();
     uint64_t devices = system_info().objects[OBJECT_BLOCK];
-    CHECK_STATUS(sys_block_create_partition(HANDLE_INVALID, 0, SECTOR, RIGHT_READ, &out), ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_block_create_partition(HANDLE_INVALID, 0, SECTOR, RIGHT_READ, &out),
+                 ERR_BAD_HANDLE);
     CHECK_STATUS(sys_block_create_partition(event, 0, SECTOR, RIGHT_READ, &out), ERR_WRONG_TYPE);
-    CHECK_STATUS(sys_block_create_partition(single, 0, SECTOR, RIGHT_READ, &out), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_block_create_partition(reader, 0, SECTOR, RIGHT_WRITE, &out), ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_block_create_partition(single, 0, SECTOR, RIGHT_READ, &out),
+                 ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_block_create_partition(reader, 0, SECTOR, RIGHT_WRITE, &out),
+                 ERR_INVALID_ARGS);
     CHECK_STATUS(sys_block_create_partition(device, 0, SECTOR, RIGHT_MAP, &out), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_block_create_partition(device, 1, SECTOR, RIGHT_READ, &out), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_block_create_partition(device, 0, 100, RIGHT_READ, &out), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_block_create_partition(device, 0, 0, RIGHT_READ, &out), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_block_create_partition(device, SCRATCH, SECTOR, RIGHT_READ, &out), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_block_create_partition(device, SECTOR, SCRATCH, RIGHT_READ, &out), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_block_create_partition(device, wrap, 2 * PAGE_SIZE, RIGHT_READ, &out), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_block_create_partition(device, PAGE_SIZE, wrap, RIGHT_READ, &out), ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_block_create_partition(device, SCRATCH, SECTOR, RIGHT_READ, &out),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_block_create_partition(device, SECTOR, SCRATCH, RIGHT_READ, &out),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_block_create_partition(device, wrap, 2 * PAGE_SIZE, RIGHT_READ, &out),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_block_create_partition(device, PAGE_SIZE, wrap, RIGHT_READ, &out),
+                 ERR_OUT_OF_RANGE);
     for (unsigned i = 0; i < BAD_OUTPUTS; i++)
-        CHECK_STATUS(sys_block_create_partition(device, 0, SECTOR, RIGHT_READ, bad_pointer(i)), ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_block_create_partition(device, 0, SECTOR, RIGHT_READ, bad_pointer(i)),
+                     ERR_INVALID_ARGS);
     CHECK_EQ(out, 77);
     CHECK_EQ(system_info().objects[OBJECT_BLOCK], devices);
     CHECK_OK(sys_handle_close(reader));
@@ -46,7 +56,8 @@ TEST(a_partition_has_no_more_rights_than_it_is_given)
     CHECK_OK(sys_object_get_info(part, INFO_HANDLE_BASIC, &info, sizeof info, NULL, NULL));
     CHECK_EQ(info.rights, RIGHT_READ | RIGHT_DUPLICATE);
     vmo_fill(vmo, 0, PAGE_SIZE, 'w');
-    CHECK_STATUS(sys_block_submit(part, port, 1, BLOCK_WRITE, vmo, 0, 0, PAGE_SIZE), ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_block_submit(part, port, 1, BLOCK_WRITE, vmo, 0, 0, PAGE_SIZE),
+                 ERR_ACCESS_DENIED);
     CHECK_OK(sys_handle_close(part));
 
     rights_t all;
@@ -67,8 +78,10 @@ TEST(nothing_leaves_a_partition)
     handle_t device = open_scratch(), outer, inner, port = new_port(), vmo = new_vmo(8);
     block_info_t device_info, info;
 
-    CHECK_OK(sys_block_create_partition(device, 8 * PAGE_SIZE, 16 * PAGE_SIZE, RIGHT_SAME_RIGHTS, &outer));
-    CHECK_OK(sys_block_create_partition(outer, 5 * SECTOR, 4 * PAGE_SIZE, RIGHT_SAME_RIGHTS, &inner));
+    CHECK_OK(sys_block_create_partition(device, 8 * PAGE_SIZE, 16 * PAGE_SIZE, RIGHT_SAME_RIGHTS,
+                                        &outer));
+    CHECK_OK(
+        sys_block_create_partition(outer, 5 * SECTOR, 4 * PAGE_SIZE, RIGHT_SAME_RIGHTS, &inner));
     CHECK_OK(sys_block_get_info(device, &device_info));
     CHECK_OK(sys_block_get_info(inner, &info));
     CHECK_EQ(info.size, 4 * PAGE_SIZE);
@@ -76,9 +89,12 @@ TEST(nothing_leaves_a_partition)
 
     disk_fill(device, 0, 32 * PAGE_SIZE, '.');
     vmo_fill(vmo, 0, 8 * PAGE_SIZE, 'X');
-    CHECK_STATUS(sys_block_submit(inner, port, 1, BLOCK_WRITE, vmo, 0, 0, 4 * PAGE_SIZE + SECTOR), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_block_submit(inner, port, 1, BLOCK_WRITE, vmo, 0, 4 * PAGE_SIZE, SECTOR), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_block_submit(inner, port, 1, BLOCK_WRITE, vmo, 0, 0 - SECTOR, SECTOR), ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_block_submit(inner, port, 1, BLOCK_WRITE, vmo, 0, 0, 4 * PAGE_SIZE + SECTOR),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_block_submit(inner, port, 1, BLOCK_WRITE, vmo, 0, 4 * PAGE_SIZE, SECTOR),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_block_submit(inner, port, 1, BLOCK_WRITE, vmo, 0, 0 - SECTOR, SECTOR),
+                 ERR_OUT_OF_RANGE);
     CHECK(disk_is_filled(device, 0, 32 * PAGE_SIZE, '.'));
     transfer(inner, BLOCK_WRITE, vmo, 0, 0, 4 * PAGE_SIZE);
     CHECK(disk_is_filled(device, 0, 8 * PAGE_SIZE + 5 * SECTOR, '.'));
@@ -94,7 +110,8 @@ TEST(nothing_leaves_a_partition)
 
 TEST(create_vmo_refuses)
 {
-    handle_t device = open_scratch(), event = new_event(), writer = reduced(device, RIGHT_WRITE), out = 77;
+    handle_t device = open_scratch(), event = new_event(), writer = reduced(device, RIGHT_WRITE),
+             out = 77;
 
     edge();
     uint64_t vmos = live_vmos();
@@ -120,7 +137,8 @@ TEST(a_device_vmo_is_writable_if_the_device_is)
     CHECK_OK(sys_block_create_vmo(reader, 0, &vmo));
     CHECK_OK(sys_vmo_read(vmo, 0, &byte, 0, 1));
     CHECK_STATUS(sys_vmo_write(vmo, 0, &byte, 0, 1), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_vm_map(process_self(), VM_READ | VM_WRITE, 0, vmo, 0, PAGE_SIZE, &at), ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_vm_map(process_self(), VM_READ | VM_WRITE, 0, vmo, 0, PAGE_SIZE, &at),
+                 ERR_ACCESS_DENIED);
     CHECK_STATUS(sys_vmo_op_range(vmo, VMO_OP_SYNC, 0, PAGE_SIZE, NULL, 0), ERR_ACCESS_DENIED);
     CHECK_STATUS(sys_vmo_set_size(vmo, PAGE_SIZE), ERR_UNAVAILABLE);
     CHECK_OK(sys_handle_close(vmo));
@@ -175,7 +193,8 @@ TEST(sync_writes_its_range)
     vmo_fill(vmo, PAGE_SIZE + 100, 2 * PAGE_SIZE, 'v');
     memset(memory + 5 * PAGE_SIZE, 'm', 10);
     CHECK_EQ(vmo_info(vmo).dirty_bytes, 4 * PAGE_SIZE);
-    CHECK(disk_is_filled(device, 0, 8 * PAGE_SIZE, '-'));               /* nothing is written unasked */
+    /* nothing is written unasked */
+    CHECK(disk_is_filled(device, 0, 8 * PAGE_SIZE, '-'));
     CHECK_STATUS(sync_range(vmo, SCRATCH - PAGE_SIZE, PAGE_SIZE + 1), ERR_OUT_OF_RANGE);
     CHECK_STATUS(sync_range(vmo, UINT64_MAX, 2), ERR_OUT_OF_RANGE);
 
@@ -186,7 +205,8 @@ TEST(sync_writes_its_range)
     CHECK(disk_is_filled(device, 3 * PAGE_SIZE, 5 * PAGE_SIZE, '-'));
     CHECK_OK(sync_range(vmo, 0, SCRATCH));
     CHECK_EQ(vmo_info(vmo).dirty_bytes, 0);
-    memory[5 * PAGE_SIZE + 10] = 'n';                                   /* clean again: the store is seen */
+    /* clean again: the store is seen */
+    memory[5 * PAGE_SIZE + 10] = 'n';
     CHECK_EQ(vmo_info(vmo).dirty_bytes, PAGE_SIZE);
     CHECK_OK(sync_range(vmo, 5 * PAGE_SIZE + 10, 1));
     CHECK_EQ(vmo_info(vmo).dirty_bytes, 0);
@@ -194,7 +214,8 @@ TEST(sync_writes_its_range)
     handle_t again = device_vmo(device);
     char *fresh = map_vmo(again, VM_READ, 0, 8 * PAGE_SIZE);
     CHECK(memcmp(fresh, memory, 8 * PAGE_SIZE) == 0);
-    CHECK(fresh[5 * PAGE_SIZE + 9] == 'm' && fresh[5 * PAGE_SIZE + 10] == 'n' && fresh[5 * PAGE_SIZE + 11] == '-');
+    CHECK(fresh[5 * PAGE_SIZE + 9] == 'm' && fresh[5 * PAGE_SIZE + 10] == 'n' &&
+          fresh[5 * PAGE_SIZE + 11] == '-');
     unmap(fresh, 8 * PAGE_SIZE);
     unmap(memory, 8 * PAGE_SIZE);
     CHECK_OK(sys_handle_close(again));
@@ -216,7 +237,8 @@ TEST(decommit_drops_what_was_not_written)
     CHECK_EQ(memory[0], 'o');                           /* read from the disk again */
     CHECK_EQ(memory[3 * PAGE_SIZE], 'n');
     CHECK_OK(sync_range(vmo, 0, 4 * PAGE_SIZE));
-    CHECK(disk_is_filled(device, 0, 2 * PAGE_SIZE, 'o') && disk_is_filled(device, 2 * PAGE_SIZE, 2 * PAGE_SIZE, 'n'));
+    CHECK(disk_is_filled(device, 0, 2 * PAGE_SIZE, 'o') &&
+          disk_is_filled(device, 2 * PAGE_SIZE, 2 * PAGE_SIZE, 'n'));
     unmap(memory, 4 * PAGE_SIZE);
     CHECK_OK(sys_handle_close(vmo));
     CHECK_OK(sys_handle_close(device));
@@ -230,7 +252,8 @@ TEST(a_device_vmo_takes_part_in_transfers_and_operations)
     vmo = device_vmo(device);
     CHECK_OK(sys_vmo_op_range(vmo, VMO_OP_PREFETCH, 0, 3 * PAGE_SIZE, NULL, 0));
     CHECK_EQ(committed(vmo), 3);
-    transfer(device, BLOCK_WRITE, vmo, 0, 100 * PAGE_SIZE, 3 * PAGE_SIZE);     /* present pages may be written from */
+    /* present pages may be written from */
+    transfer(device, BLOCK_WRITE, vmo, 0, 100 * PAGE_SIZE, 3 * PAGE_SIZE);
     CHECK(disk_is_filled(device, 100 * PAGE_SIZE, 3 * PAGE_SIZE, 'q'));
     CHECK_OK(sys_vmo_op_range(vmo, VMO_OP_ZERO, 10, 2 * PAGE_SIZE, NULL, 0));
     CHECK_OK(sync_range(vmo, 0, 8 * PAGE_SIZE));
@@ -246,7 +269,8 @@ TEST(the_last_page_ends_with_the_device)
     handle_t device = open_scratch(), part, vmo;
 
     disk_fill(device, 0, 4 * PAGE_SIZE, 'e');
-    CHECK_OK(sys_block_create_partition(device, PAGE_SIZE, PAGE_SIZE + 3 * SECTOR, RIGHT_SAME_RIGHTS, &part));
+    CHECK_OK(sys_block_create_partition(device, PAGE_SIZE, PAGE_SIZE + 3 * SECTOR,
+                                        RIGHT_SAME_RIGHTS, &part));
     vmo = device_vmo(part);
     CHECK_EQ(vmo_info(vmo).size_bytes, 2 * PAGE_SIZE);
     CHECK(vmo_is_filled(vmo, 0, PAGE_SIZE + 3 * SECTOR, 'e'));

@@ -1,5 +1,6 @@
 /*
- * t_call.c: sys_channel_call: each caller gets its own answer, in whatever order they come, or learns why there is none.
+ * t_call.c: sys_channel_call: each caller gets its own answer, in whatever order they come, or
+ * learns why there is none.
  *
  * Machine: cpus=4
  */
@@ -29,7 +30,8 @@ static status_t call(handle_t channel, uint32_t number, int64_t deadline, uint32
 {
     struct message request = { .number = number }, reply = { 0 };
     channel_call_args_t args = {
-        .wr_bytes = &request, .wr_num_bytes = sizeof request, .rd_bytes = &reply, .rd_num_bytes = sizeof reply,
+        .wr_bytes = &request, .wr_num_bytes = sizeof request,
+        .rd_bytes = &reply, .rd_num_bytes = sizeof reply,
     };
     status_t status = sys_channel_call(channel, 0, deadline, &args, NULL, NULL);
 
@@ -39,7 +41,8 @@ static status_t call(handle_t channel, uint32_t number, int64_t deadline, uint32
 
 static void check_no_request(void)
 {
-    CHECK_STATUS(sys_channel_read(server, 0, big, NULL, sizeof big, 0, NULL, NULL), ERR_SHOULD_WAIT);
+    CHECK_STATUS(sys_channel_read(server, 0, big, NULL, sizeof big, 0, NULL, NULL),
+                 ERR_SHOULD_WAIT);
 }
 
 /* --- Refusals. --- */
@@ -85,7 +88,8 @@ TEST(the_channel_itself_cannot_be_sent)
 {
     struct message message = { 0 };
     handle_t event = new_event();
-    channel_call_args_t args = { .wr_bytes = &message, .wr_num_bytes = 8, .wr_handles = &server, .wr_num_handles = 1 };
+    channel_call_args_t args = { .wr_bytes = &message, .wr_num_bytes = 8, .wr_handles = &server,
+        .wr_num_handles = 1 };
 
     open_channel();
     CHECK_STATUS(sys_channel_call(client, 0, 0, &args, NULL, NULL), ERR_NOT_SUPPORTED);
@@ -128,7 +132,7 @@ TEST(a_call_times_out_and_a_late_answer_is_a_message)
 /* --- Servers. --- */
 
 static struct raw_thread serving;
-static uint32_t batch;                  /* requests that are collected before they are answered, last one first */
+static uint32_t batch;                  /* requests collected, then answered last one first */
 static atomic_uint strange;
 
 static status_t next_request(struct message *message)
@@ -138,7 +142,8 @@ static status_t next_request(struct message *message)
     do {
         status = sys_channel_read(server, 0, message, NULL, sizeof *message, 0, NULL, NULL);
         if (status == ERR_SHOULD_WAIT)
-            sys_object_wait_one(server, SIGNAL_READABLE | SIGNAL_PEER_CLOSED, DEADLINE_INFINITE, NULL);
+            sys_object_wait_one(server, SIGNAL_READABLE | SIGNAL_PEER_CLOSED, DEADLINE_INFINITE,
+                                NULL);
     } while (status == ERR_SHOULD_WAIT);
     return status;
 }
@@ -241,7 +246,8 @@ static struct caller one;
 static void call_once(void *argument)
 {
     (void)argument;
-    one.status = sys_channel_call(client, 0, DEADLINE_INFINITE, &one.args, &one.bytes, &one.handles);
+    one.status = sys_channel_call(client, 0, DEADLINE_INFINITE, &one.args, &one.bytes,
+                                  &one.handles);
 }
 
 /* Start the call and see its request. */
@@ -309,7 +315,8 @@ TEST(an_answer_that_does_not_fit_is_dropped_with_its_handles)
     COVERS("channel_call", BUFFER_TOO_SMALL);
     CHECK(one.bytes == sizeof answer && one.handles == 1);
     CHECK_OK(sys_object_wait_one(ends[1], SIGNAL_PEER_CLOSED, after(PATIENCE), NULL));
-    CHECK_STATUS(sys_channel_read(client, 0, big, NULL, sizeof big, 0, NULL, NULL), ERR_SHOULD_WAIT);
+    CHECK_STATUS(sys_channel_read(client, 0, big, NULL, sizeof big, 0, NULL, NULL),
+                 ERR_SHOULD_WAIT);
     CHECK_OK(sys_handle_close(ends[1]));
     close_channel();
 }
@@ -317,17 +324,21 @@ TEST(an_answer_that_does_not_fit_is_dropped_with_its_handles)
 TEST(an_answer_without_memory_is_dropped)
 {
     struct message request = { 0 };
-    channel_call_args_t args = { .wr_bytes = &request, .wr_num_bytes = sizeof request, .rd_num_bytes = 8 };
+    channel_call_args_t args = { .wr_bytes = &request, .wr_num_bytes = sizeof request,
+        .rd_num_bytes = 8 };
 
     start_server(1);
     for (unsigned i = 0; i < BAD_OUTPUTS; i++) {
         args.rd_bytes = bad_pointer(i);
-        CHECK_STATUS(sys_channel_call(client, 0, after(PATIENCE), &args, NULL, NULL), ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_channel_call(client, 0, after(PATIENCE), &args, NULL, NULL),
+                     ERR_INVALID_ARGS);
         args.rd_bytes = &request;
         if (i != BAD_NULL)
-            CHECK_STATUS(sys_channel_call(client, 0, after(PATIENCE), &args, bad_pointer(i), NULL), ERR_INVALID_ARGS);
+            CHECK_STATUS(sys_channel_call(client, 0, after(PATIENCE), &args, bad_pointer(i), NULL),
+                         ERR_INVALID_ARGS);
     }
-    CHECK_STATUS(sys_channel_read(client, 0, big, NULL, sizeof big, 0, NULL, NULL), ERR_SHOULD_WAIT);
+    CHECK_STATUS(sys_channel_read(client, 0, big, NULL, sizeof big, 0, NULL, NULL),
+                 ERR_SHOULD_WAIT);
     stop_server();
 }
 

@@ -1,5 +1,6 @@
 /*
- * t_channel.c: messages of bytes and handles: order, limits, what is refused, and what becomes of handles on the way.
+ * t_channel.c: messages of bytes and handles: order, limits, what is refused, and what becomes of
+ * handles on the way.
  *
  * Machine: cpus=4
  */
@@ -80,15 +81,18 @@ TEST(write_refusals_send_nothing)
     CHECK_STATUS(sys_channel_write(HANDLE_INVALID, 0, "x", 1, NULL, 0), ERR_BAD_HANDLE);
     CHECK_STATUS(sys_channel_write(event, 0, "x", 1, NULL, 0), ERR_WRONG_TYPE);
     CHECK_STATUS(sys_channel_write(pair.a, 1, "x", 1, NULL, 0), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_channel_write(pair.a, 0, big, CHANNEL_MAX_BYTES + 1, NULL, 0), ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_channel_write(pair.a, 0, big, CHANNEL_MAX_BYTES + 1, NULL, 0),
+                 ERR_OUT_OF_RANGE);
     CHECK_STATUS(sys_channel_write(pair.a, 0, big, UINT32_MAX, NULL, 0), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_channel_write(pair.a, 0, "x", 1, handles, CHANNEL_MAX_HANDLES + 1), ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_channel_write(pair.a, 0, "x", 1, handles, CHANNEL_MAX_HANDLES + 1),
+                 ERR_OUT_OF_RANGE);
     for (unsigned i = 0; i < BAD_INPUTS; i++) {
         CHECK_STATUS(sys_channel_write(pair.a, 0, bad_pointer(i), 4, NULL, 0), ERR_INVALID_ARGS);
         CHECK_STATUS(sys_channel_write(pair.a, 0, "x", 1, bad_pointer(i), 1), ERR_INVALID_ARGS);
     }
     CHECK_STATUS(sys_channel_write(pair.a, 0, edge() - 9000, 9001, NULL, 0), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_channel_read(pair.b, 0, big, NULL, sizeof big, 0, NULL, NULL), ERR_SHOULD_WAIT);
+    CHECK_STATUS(sys_channel_read(pair.b, 0, big, NULL, sizeof big, 0, NULL, NULL),
+                 ERR_SHOULD_WAIT);
     pair.a = with_rights(pair.a, RIGHT_READ);
     CHECK_STATUS(sys_channel_write(pair.a, 0, "x", 1, NULL, 0), ERR_ACCESS_DENIED);
     CHECK_OK(sys_handle_close(event));
@@ -106,17 +110,23 @@ TEST(read_refusals_take_nothing)
     CHECK_STATUS(sys_channel_read(HANDLE_INVALID, 0, big, &out, 4, 1, NULL, NULL), ERR_BAD_HANDLE);
     CHECK_STATUS(sys_channel_read(process_self(), 0, big, &out, 4, 1, NULL, NULL), ERR_WRONG_TYPE);
     CHECK_STATUS(sys_channel_read(pair.b, 4, big, &out, 4, 1, NULL, NULL), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_channel_read(pair.b, 0, big, &out, 3, 1, &bytes, &handles), ERR_BUFFER_TOO_SMALL);
+    CHECK_STATUS(sys_channel_read(pair.b, 0, big, &out, 3, 1, &bytes, &handles),
+                 ERR_BUFFER_TOO_SMALL);
     CHECK(bytes == 4 && handles == 1);
-    CHECK_STATUS(sys_channel_read(pair.b, 0, big, &out, 4, 0, &bytes, &handles), ERR_BUFFER_TOO_SMALL);
+    CHECK_STATUS(sys_channel_read(pair.b, 0, big, &out, 4, 0, &bytes, &handles),
+                 ERR_BUFFER_TOO_SMALL);
     CHECK(bytes == 4 && handles == 1);
     for (unsigned i = 0; i < BAD_OUTPUTS; i++) {
-        CHECK_STATUS(sys_channel_read(pair.b, 0, bad_pointer(i), &out, 4, 1, NULL, NULL), ERR_INVALID_ARGS);
-        CHECK_STATUS(sys_channel_read(pair.b, 0, big, bad_pointer(i), 4, 1, NULL, NULL), ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_channel_read(pair.b, 0, bad_pointer(i), &out, 4, 1, NULL, NULL),
+                     ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_channel_read(pair.b, 0, big, bad_pointer(i), 4, 1, NULL, NULL),
+                     ERR_INVALID_ARGS);
     }
     for (unsigned i = 1; i < BAD_OUTPUTS; i++) {
-        CHECK_STATUS(sys_channel_read(pair.b, 0, big, &out, 4, 1, bad_pointer(i), NULL), ERR_INVALID_ARGS);
-        CHECK_STATUS(sys_channel_read(pair.b, 0, big, &out, 4, 1, NULL, bad_pointer(i)), ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_channel_read(pair.b, 0, big, &out, 4, 1, bad_pointer(i), NULL),
+                     ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_channel_read(pair.b, 0, big, &out, 4, 1, NULL, bad_pointer(i)),
+                     ERR_INVALID_ARGS);
     }
     CHECK_OK(sys_channel_read(pair.b, 0, big, &out, 4, 1, NULL, NULL));
     CHECK_OK(sys_object_signal(out, 0, SIGNAL_USER_0));
@@ -145,7 +155,8 @@ TEST(messages_come_in_order_both_ways)
 
 TEST(messages_of_every_size_arrive_whole)
 {
-    static const uint32_t sizes[] = { 0, 1, 63, 512, 2048, 4095, 4096, 4097, 12288, 40000, 65535, CHANNEL_MAX_BYTES };
+    static const uint32_t sizes[] = { 0, 1, 63, 512, 2048, 4095, 4096, 4097, 12288, 40000, 65535,
+        CHANNEL_MAX_BYTES };
     struct pair pair = new_channel();
 
     CHECK_OK(sys_random(big, sizeof big));
@@ -268,7 +279,8 @@ TEST(as_many_handles_as_a_message_holds)
     for (unsigned i = 0; i < CHANNEL_MAX_HANDLES; i++)
         handles[i] = new_event();
     CHECK_OK(sys_channel_write(pair.a, 0, big, CHANNEL_MAX_BYTES, handles, CHANNEL_MAX_HANDLES));
-    CHECK_OK(sys_channel_read(pair.b, 0, back, handles, CHANNEL_MAX_BYTES, CHANNEL_MAX_HANDLES, NULL, &count));
+    CHECK_OK(sys_channel_read(pair.b, 0, back, handles, CHANNEL_MAX_BYTES, CHANNEL_MAX_HANDLES,
+                              NULL, &count));
     CHECK_EQ(count, CHANNEL_MAX_HANDLES);
     for (unsigned i = 0; i < CHANNEL_MAX_HANDLES; i++)
         CHECK_OK(sys_handle_close(handles[i]));
@@ -291,7 +303,8 @@ TEST(refused_handles_are_closed)
     COVERS("channel_write", BAD_HANDLE, ACCESS_DENIED, NOT_SUPPORTED, PEER_CLOSED);
     check_refused(pair.a, (handle_t[]){ new_event(), 0x12345 }, ERR_BAD_HANDLE);
     check_refused(pair.a, (handle_t[]){ event, event }, ERR_BAD_HANDLE);
-    check_refused(pair.a, (handle_t[]){ new_event(), with_rights(new_event(), RIGHT_WAIT) }, ERR_ACCESS_DENIED);
+    check_refused(pair.a, (handle_t[]){ new_event(), with_rights(new_event(), RIGHT_WAIT) },
+                  ERR_ACCESS_DENIED);
     CHECK_STATUS(sys_channel_read(pair.b, 0, back, NULL, 4, 0, NULL, NULL), ERR_SHOULD_WAIT);
     check_refused(pair.a, (handle_t[]){ new_event(), pair.b }, ERR_NOT_SUPPORTED);
     check_refused(other.a, (handle_t[]){ other.a, new_event() }, ERR_NOT_SUPPORTED);
@@ -307,7 +320,8 @@ TEST(unread_handles_close_with_the_channel)
 
     CHECK_OK(sys_channel_write(pair.a, 0, NULL, 0, &inner.a, 1));
     CHECK_OK(sys_handle_close(pair.a));
-    CHECK_EQ(signals_of(inner.b), SIGNAL_WRITABLE);     /* the message still waits at the other end */
+    CHECK_EQ(signals_of(inner.b),
+             SIGNAL_WRITABLE);     /* the message still waits at the other end */
     CHECK_OK(sys_handle_close(pair.b));
     CHECK_EQ(signals_of(inner.b), SIGNAL_PEER_CLOSED);
     CHECK_OK(sys_handle_close(inner.b));

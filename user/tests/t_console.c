@@ -38,9 +38,11 @@ TEST(read_refusals_take_nothing)
     CHECK_STATUS(sys_console_read(weak, bytes, 4, &actual), ERR_ACCESS_DENIED);
     CHECK_EQ(actual, 77);
     for (unsigned i = 0; i < BAD_OUTPUTS; i++) {
-        CHECK_STATUS(sys_console_read(console_handle(), bad_pointer(i), 4, &actual), ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_console_read(console_handle(), bad_pointer(i), 4, &actual),
+                     ERR_INVALID_ARGS);
         if (i != BAD_NULL)
-            CHECK_STATUS(sys_console_read(console_handle(), bytes, 4, bad_pointer(i)), ERR_INVALID_ARGS);
+            CHECK_STATUS(sys_console_read(console_handle(), bytes, 4, bad_pointer(i)),
+                         ERR_INVALID_ARGS);
     }
     CHECK_OK(sys_console_read(console_handle(), bytes, 0, &actual));
     CHECK_EQ(actual, 0);
@@ -59,7 +61,8 @@ static void read_console(void *argument)
 
 TEST(killed_in_console_read)
 {
-    COVERS("console_read", CANCELED);           /* ends the call of a thread that is killed: it dies there */
+    COVERS("console_read",
+           CANCELED);           /* ends the call of a thread that is killed: it dies there */
     console = console_handle();
     if (sys_object_wait_one(console, SIGNAL_READABLE, 0, NULL) == OK)
         test_skip("there is typed input, which the shell shall have");
@@ -79,7 +82,8 @@ static void write_console(void *argument)
 
 TEST(killed_in_console_write)
 {
-    COVERS("console_write", CANCELED);          /* likewise, if the kill finds it waiting for room */
+    COVERS("console_write",
+           CANCELED);          /* likewise, if the kill finds it waiting for room */
     memset(comments, '#', sizeof comments);
     for (size_t i = 63; i < sizeof comments; i += 64)
         comments[i] = '\n';
@@ -105,7 +109,8 @@ TEST(power_refusals_leave_the_machine_on)
     CHECK_OK(sys_handle_close(event));
     if (system_handle() == HANDLE_INVALID)
         test_skip("no system handle");
-    CHECK_OK(sys_handle_duplicate(system_handle(), RIGHT_READ | RIGHT_WRITE | RIGHT_INSPECT, &weak));
+    CHECK_OK(sys_handle_duplicate(system_handle(), RIGHT_READ | RIGHT_WRITE | RIGHT_INSPECT,
+                                  &weak));
     CHECK_STATUS(sys_system_power(weak, POWER_OFF, 1), ERR_ACCESS_DENIED);
     CHECK_STATUS(sys_system_power(weak, POWER_REBOOT, 1), ERR_ACCESS_DENIED);
     CHECK_STATUS(sys_system_power(system_handle(), 2, 1), ERR_INVALID_ARGS);

@@ -140,21 +140,26 @@ static const struct misdeed {
     void (*act)(void);
 } misdeeds[] = {
 #define MISDEED(name) { #name, name }
-    MISDEED(store_to_null), MISDEED(load_from_null), MISDEED(load_from_the_kernel), MISDEED(store_to_the_kernel),
+    MISDEED(store_to_null), MISDEED(load_from_null),
+    MISDEED(load_from_the_kernel), MISDEED(store_to_the_kernel),
     MISDEED(load_from_no_address), MISDEED(store_behind_user_memory), MISDEED(load_from_a_hole),
     MISDEED(load_across_the_edge), MISDEED(store_to_text), MISDEED(store_to_a_constant),
-    MISDEED(jump_to_null), MISDEED(jump_to_data), MISDEED(jump_to_a_constant), MISDEED(jump_to_the_kernel),
+    MISDEED(jump_to_null), MISDEED(jump_to_data),
+    MISDEED(jump_to_a_constant), MISDEED(jump_to_the_kernel),
     MISDEED(jump_to_the_stack), MISDEED(jump_to_a_hole),
     MISDEED(illegal_instruction), MISDEED(breakpoint), MISDEED(read_a_kernel_register),
     MISDEED(write_a_kernel_register), MISDEED(return_from_no_trap), MISDEED(flush_the_tlb),
     MISDEED(misaligned_atomic), MISDEED(misaligned_reservation),
     MISDEED(overflow_the_stack), MISDEED(overflow_a_thread_stack), MISDEED(lose_the_stack),
-    MISDEED(call_without_a_stack), MISDEED(unmap_the_stack), MISDEED(unmap_all), MISDEED(forbid_the_text),
+    MISDEED(call_without_a_stack), MISDEED(unmap_the_stack),
+    MISDEED(unmap_all), MISDEED(forbid_the_text),
     MISDEED(die_among_threads), MISDEED(die_in_four_threads),
 #undef MISDEED
 };
 
-/* Answers each message on the channel it was given with the same message, until the parent is gone. */
+/*
+ * Answers each message on the channel it was given with the same message, until the parent is gone.
+ */
 static int serve(void)
 {
     handle_t channel = start_handle(START_USER);
@@ -164,7 +169,8 @@ static int serve(void)
     for (;;) {
         status_t status = sys_channel_read(channel, 0, bytes, NULL, sizeof bytes, 0, &length, NULL);
         if (status == ERR_SHOULD_WAIT)
-            sys_object_wait_one(channel, SIGNAL_READABLE | SIGNAL_PEER_CLOSED, DEADLINE_INFINITE, NULL);
+            sys_object_wait_one(channel, SIGNAL_READABLE | SIGNAL_PEER_CLOSED, DEADLINE_INFINITE,
+                                NULL);
         else if (status != OK || sys_channel_write(channel, 0, bytes, length, NULL, 0) != OK)
             return status == ERR_PEER_CLOSED ? 0 : 1;
     }
@@ -191,7 +197,8 @@ static void check_neighbour_lives(void)
 {
     uint32_t message[2] = { 0, 4711 }, answer[2] = { 0, 0 };
     channel_call_args_t args = {
-        .wr_bytes = message, .wr_num_bytes = sizeof message, .rd_bytes = answer, .rd_num_bytes = sizeof answer,
+        .wr_bytes = message, .wr_num_bytes = sizeof message,
+        .rd_bytes = answer, .rd_num_bytes = sizeof answer,
     };
 
     CHECK_OK(sys_channel_call(neighbour_channel, 0, after(PATIENCE), &args, NULL, NULL));

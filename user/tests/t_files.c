@@ -109,7 +109,8 @@ TEST(reading_in_pieces_and_through_a_mapping_is_the_same)
     size_t done = 0, length = 0;
 
     CHECK(whole && file.attributes.size == 12345);
-    const unsigned char *memory = (unsigned char *)map_vmo(file.vmo, VM_READ, 0, file.attributes.size);
+    const unsigned char *memory =
+        (unsigned char *)map_vmo(file.vmo, VM_READ, 0, file.attributes.size);
     do {
         CHECK_OK(sys_stream_read(file.stream, whole + done, 1000, &length));
         done += length;
@@ -134,7 +135,8 @@ TEST(holes_and_empty_files)
     CHECK_OK(sys_stream_read_at(sparse.stream, text, 1 << 20, sizeof text, &length));
     CHECK(length == sizeof text && memcmp(text, "between two holes\n", sizeof text) == 0);
     const char *memory = map_vmo(sparse.vmo, VM_READ, 0, sparse.attributes.size);
-    CHECK(memory[0] == 0 && memory[(1 << 20) - 1] == 0 && memory[(1 << 20) + 18] == 0 && memory[(3 << 20) + 99] == 0);
+    CHECK(memory[0] == 0 && memory[(1 << 20) - 1] == 0 && memory[(1 << 20) + 18] == 0 &&
+          memory[(3 << 20) + 99] == 0);
     unmap(memory, sparse.attributes.size);
     CHECK_OK(sys_stream_read(empty.stream, &byte, 1, &length));
     CHECK_EQ(length, 0);
@@ -145,12 +147,26 @@ TEST(holes_and_empty_files)
 
 TEST(paths)
 {
-    static const struct { const char *path; status_t status; } paths[] = {
-        { "/etc/motd", OK }, { "etc/motd", OK }, { "//etc///motd", OK }, { "/data/../etc/./motd", OK },
-        { "/../../etc/motd", OK }, { "/data/link-to-motd", OK }, { "/data/deep/er/and/deeper/still.txt", OK },
-        { "/none", ERR_NOT_FOUND }, { "/etc/none/motd", ERR_NOT_FOUND }, { "/etc/motd/inside", ERR_WRONG_TYPE },
-        { "/etc/mot", ERR_NOT_FOUND }, { "/etc/motdd", ERR_NOT_FOUND }, { "/etc", ERR_WRONG_TYPE },
-        { "/", ERR_WRONG_TYPE }, { "", ERR_WRONG_TYPE }, { "/data/loop", ERR_NO_RESOURCES },
+    static const struct {
+        const char *path;
+        status_t status;
+    } paths[] = {
+        { "/etc/motd", OK },
+        { "etc/motd", OK },
+        { "//etc///motd", OK },
+        { "/data/../etc/./motd", OK },
+        { "/../../etc/motd", OK },
+        { "/data/link-to-motd", OK },
+        { "/data/deep/er/and/deeper/still.txt", OK },
+        { "/none", ERR_NOT_FOUND },
+        { "/etc/none/motd", ERR_NOT_FOUND },
+        { "/etc/motd/inside", ERR_WRONG_TYPE },
+        { "/etc/mot", ERR_NOT_FOUND },
+        { "/etc/motdd", ERR_NOT_FOUND },
+        { "/etc", ERR_WRONG_TYPE },
+        { "/", ERR_WRONG_TYPE },
+        { "", ERR_WRONG_TYPE },
+        { "/data/loop", ERR_NO_RESOURCES },
     };
     uint32_t before = open_handles();
     struct fs_file file;
@@ -196,7 +212,8 @@ TEST(attributes_and_links)
 
     CHECK_OK(fs_statfs(root(), &statistics));
     CHECK(strcmp(statistics.type, "ext2") == 0 && statistics.read_only);
-    CHECK(statistics.blocks * statistics.block_size == 64 << 20 && statistics.free_blocks < statistics.blocks);
+    CHECK(statistics.blocks * statistics.block_size == 64 << 20 &&
+          statistics.free_blocks < statistics.blocks);
 }
 
 TEST(directories_list_each_name_once)
@@ -212,7 +229,8 @@ TEST(directories_list_each_name_once)
         if (entry == NULL)
             break;
         unsigned number = (unsigned)atoi(entry->name_length == 8 ? entry->name + 5 : "999");
-        if (number < 200 && strncmp(entry->name, "file-", 5) == 0 && entry->type == FS_ENTRY_REGULAR) {
+        if (number < 200 && strncmp(entry->name, "file-", 5) == 0 &&
+            entry->type == FS_ENTRY_REGULAR) {
             files++;
             seen[number]++;
         } else {
@@ -241,8 +259,11 @@ static status_t ask(handle_t channel, uint32_t operation, uint32_t path_length, 
     struct fs_reply reply = { 0 };
     handle_t handles[2];
     uint32_t bytes = 0, count = 0;
-    channel_call_args_t arguments = { .wr_bytes = &message, .wr_num_bytes = length, .rd_bytes = &reply,
-                                      .rd_num_bytes = sizeof reply, .rd_handles = handles, .rd_num_handles = 2 };
+    channel_call_args_t arguments = {
+        .wr_bytes = &message, .wr_num_bytes = length,
+        .rd_bytes = &reply, .rd_num_bytes = sizeof reply,
+        .rd_handles = handles, .rd_num_handles = 2,
+    };
 
     message.request = (struct fs_request){ .operation = operation, .path_length = path_length };
     status_t status = sys_channel_call(channel, 0, after(PATIENCE), &arguments, &bytes, &count);
@@ -271,7 +292,8 @@ TEST(malformed_requests_are_answered)
     CHECK_STATUS(ask(channel, FS_STAT, 10, header + 9), ERR_INVALID_ARGS);
     CHECK_STATUS(ask(channel, FS_STAT, 8, header + 9), ERR_INVALID_ARGS);
     CHECK_STATUS(ask(channel, FS_STAT, UINT32_MAX, header + 9), ERR_INVALID_ARGS);
-    CHECK_STATUS(ask(channel, FS_STAT, 10, header + 10), ERR_INVALID_ARGS);     /* a zero in the path */
+    /* a zero in the path */
+    CHECK_STATUS(ask(channel, FS_STAT, 10, header + 10), ERR_INVALID_ARGS);
     CHECK_STATUS(ask(channel, FS_STAT, 0, header - 1), ERR_INVALID_ARGS);
     CHECK_STATUS(ask(channel, FS_STAT, 0, 8), ERR_INVALID_ARGS);
     CHECK_OK(ask(channel, FS_STAT, 9, header + 9));

@@ -105,7 +105,8 @@ TEST(duplicate_refusals_change_nothing)
 
     CHECK_STATUS(sys_handle_duplicate(HANDLE_INVALID, RIGHT_SAME_RIGHTS, &out), ERR_BAD_HANDLE);
     for (unsigned i = 0; i < BAD_OUTPUTS; i++)
-        CHECK_STATUS(sys_handle_duplicate(event, RIGHT_SAME_RIGHTS, bad_pointer(i)), ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_handle_duplicate(event, RIGHT_SAME_RIGHTS, bad_pointer(i)),
+                     ERR_INVALID_ARGS);
     event = with_rights(event, RIGHT_WAIT | RIGHT_INSPECT);
     CHECK_STATUS(sys_handle_duplicate(event, RIGHT_SAME_RIGHTS, &out), ERR_ACCESS_DENIED);
     CHECK_STATUS(sys_handle_duplicate(event, 0xffff, &out), ERR_ACCESS_DENIED);
@@ -139,7 +140,8 @@ TEST(replace_closes_the_old_handle_also_when_it_fails)
     CHECK_STATUS(sys_handle_close(event), ERR_BAD_HANDLE);
     for (unsigned i = 0; i < BAD_OUTPUTS; i++) {
         event = new_event();
-        CHECK_STATUS(sys_handle_replace(event, RIGHT_SAME_RIGHTS, bad_pointer(i)), ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_handle_replace(event, RIGHT_SAME_RIGHTS, bad_pointer(i)),
+                     ERR_INVALID_ARGS);
         CHECK_STATUS(sys_handle_close(event), ERR_BAD_HANDLE);
     }
     CHECK_EQ(out, 77);
@@ -173,7 +175,8 @@ TEST(a_full_table_refuses_and_recovers)
     CHECK_STATUS(sys_channel_create(0, &a, &b), ERR_NO_RESOURCES);
     CHECK_EQ(a, 7);
     CHECK_OK(sys_handle_close(copies[--count]));
-    CHECK_STATUS(sys_channel_create(0, &a, &b), ERR_NO_RESOURCES);      /* room for one of the two */
+    CHECK_STATUS(sys_channel_create(0, &a, &b),
+                 ERR_NO_RESOURCES);      /* room for one of the two */
     CHECK_EQ(open_handles(), LIMIT - 1);
     CHECK_OK(sys_event_create(0, &a));
     CHECK_OK(sys_handle_close(a));
@@ -200,7 +203,8 @@ static void churn(void *argument)
         if (sys_event_create(0, &event) != OK ||
             sys_handle_duplicate(event, RIGHT_SAME_RIGHTS, &copy) != OK ||
             sys_object_get_info(event, INFO_HANDLE_BASIC, &first, sizeof first, NULL, NULL) != OK ||
-            sys_object_get_info(copy, INFO_HANDLE_BASIC, &second, sizeof second, NULL, NULL) != OK ||
+            sys_object_get_info(copy, INFO_HANDLE_BASIC, &second, sizeof second, NULL,
+                                NULL) != OK ||
             first.koid != second.koid || sys_handle_close(event) != OK ||
             sys_handle_close(event) == OK || sys_handle_close(copy) != OK)
             wrong++;

@@ -29,17 +29,22 @@ static void refusals(const struct topic_case *c)
     handle_t blind = reduced(c->right, RIGHT_DUPLICATE);
     size_t actual = 77, avail = 77;
 
-    CHECK_STATUS(sys_object_get_info(HANDLE_INVALID, c->topic, record_buffer, c->size, NULL, NULL), ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_object_get_info(HANDLE_INVALID, c->topic, record_buffer, c->size, NULL, NULL),
+                 ERR_BAD_HANDLE);
     CHECK_STATUS(sys_object_get_info(blind, c->topic, record_buffer, c->size, NULL, NULL),
                  c->topic == INFO_HANDLE_BASIC ? OK : ERR_ACCESS_DENIED);
     if (c->wrong != HANDLE_INVALID)
-        CHECK_STATUS(sys_object_get_info(c->wrong, c->topic, record_buffer, c->size, NULL, NULL), ERR_WRONG_TYPE);
+        CHECK_STATUS(sys_object_get_info(c->wrong, c->topic, record_buffer, c->size, NULL, NULL),
+                     ERR_WRONG_TYPE);
     for (unsigned i = 0; i < BAD_OUTPUTS; i++) {
-        CHECK_STATUS(sys_object_get_info(c->right, c->topic, bad_pointer(i), c->size, NULL, NULL), ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_object_get_info(c->right, c->topic, bad_pointer(i), c->size, NULL, NULL),
+                     ERR_INVALID_ARGS);
         if (i != BAD_NULL) {            /* null: the number is not wanted */
-            CHECK_STATUS(sys_object_get_info(c->right, c->topic, record_buffer, c->size, bad_pointer(i), NULL),
+            CHECK_STATUS(sys_object_get_info(c->right, c->topic, record_buffer, c->size,
+                                             bad_pointer(i), NULL),
                          ERR_INVALID_ARGS);
-            CHECK_STATUS(sys_object_get_info(c->right, c->topic, record_buffer, c->size, NULL, bad_pointer(i)),
+            CHECK_STATUS(sys_object_get_info(c->right, c->topic, record_buffer, c->size, NULL,
+                                             bad_pointer(i)),
                          ERR_INVALID_ARGS);
         }
     }
@@ -47,7 +52,8 @@ static void refusals(const struct topic_case *c)
         CHECK_OK(sys_object_get_info(c->right, c->topic, NULL, c->size - 1, &actual, &avail));
         CHECK(avail >= 1);
     } else {
-        CHECK_STATUS(sys_object_get_info(c->right, c->topic, record_buffer, c->size - 1, &actual, &avail),
+        CHECK_STATUS(sys_object_get_info(c->right, c->topic, record_buffer, c->size - 1, &actual,
+                                         &avail),
                      ERR_BUFFER_TOO_SMALL);
         CHECK_EQ(avail, 1);
     }
@@ -80,9 +86,13 @@ TEST(each_topic_refuses)
     edge();
     for (size_t i = 0; i < array_size(cases); i++)
         refusals(&cases[i]);
-    CHECK_STATUS(sys_object_get_info(vmo, 0, record_buffer, sizeof record_buffer, NULL, NULL), ERR_NOT_SUPPORTED);
-    CHECK_STATUS(sys_object_get_info(vmo, 11, record_buffer, sizeof record_buffer, NULL, NULL), ERR_NOT_SUPPORTED);
-    CHECK_STATUS(sys_object_get_info(vmo, UINT32_MAX, record_buffer, sizeof record_buffer, NULL, NULL), ERR_NOT_SUPPORTED);
+    CHECK_STATUS(sys_object_get_info(vmo, 0, record_buffer, sizeof record_buffer, NULL, NULL),
+                 ERR_NOT_SUPPORTED);
+    CHECK_STATUS(sys_object_get_info(vmo, 11, record_buffer, sizeof record_buffer, NULL, NULL),
+                 ERR_NOT_SUPPORTED);
+    CHECK_STATUS(sys_object_get_info(vmo, UINT32_MAX, record_buffer, sizeof record_buffer, NULL,
+                                     NULL),
+                 ERR_NOT_SUPPORTED);
     CHECK_OK(sys_handle_close(vmo));
     CHECK_OK(sys_handle_close(event));
     rig_close(rig);
@@ -97,10 +107,19 @@ TEST(every_object_has_a_type_and_a_number)
     info_handle_basic_t info, peer;
 
     CHECK_OK(sys_channel_create(0, &a, &b));
-    const struct { handle_t handle; uint32_t type; } objects[] = {
-        { process_self(), OBJECT_PROCESS }, { thread_self(), OBJECT_THREAD }, { rig.vmo, OBJECT_VMO },
-        { rig.port, OBJECT_PORT }, { a, OBJECT_CHANNEL }, { event, OBJECT_EVENT }, { rig.pager, OBJECT_PAGER },
-        { system_handle(), OBJECT_SYSTEM }, { console_handle(), OBJECT_CONSOLE },
+    const struct {
+        handle_t handle;
+        uint32_t type;
+    } objects[] = {
+        { process_self(), OBJECT_PROCESS },
+        { thread_self(), OBJECT_THREAD },
+        { rig.vmo, OBJECT_VMO },
+        { rig.port, OBJECT_PORT },
+        { a, OBJECT_CHANNEL },
+        { event, OBJECT_EVENT },
+        { rig.pager, OBJECT_PAGER },
+        { system_handle(), OBJECT_SYSTEM },
+        { console_handle(), OBJECT_CONSOLE },
     };
     uint64_t koids[array_size(objects)];
 
@@ -132,7 +151,8 @@ TEST(a_process_through_its_life)
     CHECK(info.num_threads == 0 && info.num_handles == 0 && info.num_regions == 1);
     CHECK(info.mapped_bytes == PAGE_SIZE && info.resident_bytes == 0);
     CHECK(strcmp(info.name, "tiny") == 0);
-    CHECK_OK(sys_process_start(tiny.process, tiny.thread, tiny_entry(tiny_sleep), TINY_STACK, new_event(), 0));
+    CHECK_OK(sys_process_start(tiny.process, tiny.thread, tiny_entry(tiny_sleep), TINY_STACK,
+                               new_event(), 0));
     wait_until_asleep(tiny.thread);
     info = process_info(tiny.process);
     CHECK(info.started && !info.exited && info.num_threads == 1 && info.num_handles == 1);
@@ -152,7 +172,8 @@ TEST(a_thread_through_its_life)
 
     CHECK_OK(get(tiny.thread, INFO_THREAD, &info, sizeof info));
     CHECK(info.state == THREAD_NEW && info.run_time == 0 && strcmp(info.name, "main") == 0);
-    CHECK_OK(sys_process_start(tiny.process, tiny.thread, tiny_entry(tiny_spin), TINY_STACK, HANDLE_INVALID, 0));
+    CHECK_OK(sys_process_start(tiny.process, tiny.thread, tiny_entry(tiny_spin), TINY_STACK,
+                               HANDLE_INVALID, 0));
     int64_t end = after(PATIENCE);
     do {
         CHECK_OK(get(tiny.thread, INFO_THREAD, &later, sizeof later));
@@ -176,7 +197,8 @@ TEST(a_vmo_counts_its_users)
     memory[PAGE_SIZE] = 1;
     info_vmo_t info = vmo_info(vmo);
     CHECK(info.size_bytes == 4 * PAGE_SIZE && info.content_size == 4 * PAGE_SIZE);
-    CHECK(info.committed_bytes == PAGE_SIZE && info.populated_bytes == PAGE_SIZE && info.dirty_bytes == 0);
+    CHECK(info.committed_bytes == PAGE_SIZE && info.populated_bytes == PAGE_SIZE &&
+          info.dirty_bytes == 0);
     CHECK_EQ(info.num_mappings, 2);
     CHECK_EQ(info.share_count, 2);
     CHECK_EQ(info.num_children, 0);
@@ -204,10 +226,12 @@ TEST(the_system_adds_up)
         frames += now.frames[i];
     CHECK_EQ(frames * PAGE_SIZE, now.memory_bytes);
     CHECK_EQ(now.memory_bytes, before.memory_bytes);
-    CHECK(now.memory_bytes >= 64ul << 20 && now.memory_bytes <= 128ul << 20);   /* the machine has 128 MiB */
+    /* the machine has 128 MiB */
+    CHECK(now.memory_bytes >= 64ul << 20 && now.memory_bytes <= 128ul << 20);
     CHECK_EQ(now.frames[FRAME_ANON], before.frames[FRAME_ANON] + 100);
     CHECK_EQ(now.objects[OBJECT_VMO], before.objects[OBJECT_VMO] + 1);
-    CHECK(now.objects[OBJECT_PROCESS] >= 3 && now.objects[OBJECT_THREAD] >= now.objects[OBJECT_PROCESS]);
+    CHECK(now.objects[OBJECT_PROCESS] >= 3 &&
+          now.objects[OBJECT_THREAD] >= now.objects[OBJECT_PROCESS]);
     CHECK_EQ(now.objects[OBJECT_SYSTEM], 1);
     CHECK(now.harts >= 1 && now.harts <= 8);
     CHECK(now.uptime > before.uptime && now.uptime <= (uint64_t)sys_clock_get());
@@ -232,7 +256,8 @@ TEST(a_short_buffer_takes_what_fits)
     size_t actual = 0, avail = 0;
 
     memset(two, 0x5e, sizeof two);
-    CHECK_OK(sys_object_get_info(process_self(), INFO_PROCESS_MAPS, two, 2 * sizeof two[0] + 1, &actual, &avail));
+    CHECK_OK(sys_object_get_info(process_self(), INFO_PROCESS_MAPS, two, 2 * sizeof two[0] + 1,
+                                 &actual, &avail));
     CHECK_EQ(actual, 2);
     CHECK_EQ(avail, own_info().num_regions);
     CHECK(two[1].base >= two[0].base + two[0].length);
@@ -249,7 +274,8 @@ TEST(maps_are_in_order_and_complete)
     memory[2 * PAGE_SIZE] = 1;
     info_map_t *maps = list_of(process_self(), INFO_PROCESS_MAPS, sizeof *maps, &count);
     for (size_t i = 0; i < count; i++) {
-        CHECK(maps[i].base % PAGE_SIZE == 0 && maps[i].length % PAGE_SIZE == 0 && maps[i].length > 0);
+        CHECK(maps[i].base % PAGE_SIZE == 0 && maps[i].length % PAGE_SIZE == 0 &&
+              maps[i].length > 0);
         CHECK(i == 0 || maps[i].base >= maps[i - 1].base + maps[i - 1].length);
         mapped += maps[i].length;
         resident += maps[i].resident_bytes;
@@ -277,7 +303,8 @@ TEST(processes_and_threads_are_listed)
     unsigned found = 0;
     size_t count;
 
-    info_process_t *processes = list_of(system_handle(), INFO_PROCESS_LIST, sizeof *processes, &count);
+    info_process_t *processes =
+        list_of(system_handle(), INFO_PROCESS_LIST, sizeof *processes, &count);
     for (size_t i = 0; i < count; i++) {
         CHECK(i == 0 || processes[i].koid > processes[i - 1].koid);
         found += processes[i].koid == koid || processes[i].koid == own_info().koid;
@@ -325,7 +352,8 @@ TEST(pager_vmos_are_listed)
     expect_read(rig, 0, 3);
     wait_until_asked(&accesses[0]);
     info_pager_vmo_t record = pager_record(rig.vmo, &found);
-    CHECK(found && record.pager_koid == pager.koid && record.key == RIG_KEY && record.size_bytes == 8 * PAGE_SIZE);
+    CHECK(found && record.pager_koid == pager.koid && record.key == RIG_KEY &&
+          record.size_bytes == 8 * PAGE_SIZE);
     CHECK(record.requests == 1 && record.pages_asked == 3 && record.pages_supplied == 0);
     CHECK(record.outstanding == 1 && !record.detached && record.resident_bytes == 0);
     CHECK(strcmp(record.owner, own_info().name) == 0);
@@ -336,7 +364,8 @@ TEST(pager_vmos_are_listed)
     CHECK_STATUS(access_end(&accesses[0]), ERR_IO);
     record = pager_record(rig.vmo, &found);
     CHECK(found && record.requests == 2 && record.pages_asked == 4 && record.pages_supplied == 2);
-    CHECK(record.failures == 2 && record.outstanding == 0 && record.resident_bytes == 2 * PAGE_SIZE);
+    CHECK(record.failures == 2 && record.outstanding == 0 &&
+          record.resident_bytes == 2 * PAGE_SIZE);
     CHECK_OK(sys_pager_detach_vmo(rig.pager, rig.vmo));
     CHECK(pager_record(rig.vmo, &found).detached);
     CHECK_OK(sys_handle_close(rig.pager));
@@ -369,7 +398,8 @@ TEST(the_frame_map_shows_every_frame_and_its_owner)
     CHECK_EQ(frames * PAGE_SIZE, system_info().memory_bytes);
     CHECK_EQ(ours, 30);
     CHECK_EQ(paged, 20);
-    CHECK(kinds[FRAME_FREE] > 0 && kinds[FRAME_KERNEL] > 0 && kinds[FRAME_TABLE] > 0 && kinds[FRAME_DEVICE] > 0);
+    CHECK(kinds[FRAME_FREE] > 0 && kinds[FRAME_KERNEL] > 0 && kinds[FRAME_TABLE] > 0 &&
+          kinds[FRAME_DEVICE] > 0);
     free(runs);
     CHECK_OK(sys_handle_close(vmo));
     rig_close(rig);

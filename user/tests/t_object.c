@@ -151,7 +151,8 @@ TEST(killed_waiters_leave_the_others_alone)
 {
     handle_t event = new_event();
 
-    COVERS("object_wait_one", CANCELED);        /* ends the call of a thread that is killed: it dies there */
+    COVERS("object_wait_one",
+           CANCELED);        /* ends the call of a thread that is killed: it dies there */
     for (unsigned i = 0; i < array_size(waits); i++)
         start_wait(&waits[i], event, SIGNAL_USER_0);
     for (unsigned i = 0; i < array_size(waits); i += 2)
@@ -174,17 +175,24 @@ TEST(info_refusals)
     info_handle_basic_t basic;
     size_t actual = 77, avail = 77;
 
-    CHECK_STATUS(sys_object_get_info(0, INFO_PROCESS, &process, sizeof process, NULL, NULL), ERR_BAD_HANDLE);
-    CHECK_STATUS(sys_object_get_info(event, INFO_PROCESS, &process, sizeof process, NULL, NULL), ERR_WRONG_TYPE);
-    CHECK_STATUS(sys_object_get_info(port, INFO_VMO, &process, sizeof process, NULL, NULL), ERR_WRONG_TYPE);
-    CHECK_STATUS(sys_object_get_info(event, 0, &process, sizeof process, NULL, NULL), ERR_NOT_SUPPORTED);
-    CHECK_STATUS(sys_object_get_info(event, 999, &process, sizeof process, NULL, NULL), ERR_NOT_SUPPORTED);
+    CHECK_STATUS(sys_object_get_info(0, INFO_PROCESS, &process, sizeof process, NULL, NULL),
+                 ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_object_get_info(event, INFO_PROCESS, &process, sizeof process, NULL, NULL),
+                 ERR_WRONG_TYPE);
+    CHECK_STATUS(sys_object_get_info(port, INFO_VMO, &process, sizeof process, NULL, NULL),
+                 ERR_WRONG_TYPE);
+    CHECK_STATUS(sys_object_get_info(event, 0, &process, sizeof process, NULL, NULL),
+                 ERR_NOT_SUPPORTED);
+    CHECK_STATUS(sys_object_get_info(event, 999, &process, sizeof process, NULL, NULL),
+                 ERR_NOT_SUPPORTED);
     CHECK_OK(sys_handle_duplicate(process_self(), RIGHT_WRITE, &weak));
-    CHECK_STATUS(sys_object_get_info(weak, INFO_PROCESS, &process, sizeof process, NULL, NULL), ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_object_get_info(weak, INFO_PROCESS, &process, sizeof process, NULL, NULL),
+                 ERR_ACCESS_DENIED);
     CHECK_OK(sys_object_get_info(weak, INFO_HANDLE_BASIC, &basic, sizeof basic, NULL, NULL));
     CHECK_EQ(basic.rights, RIGHT_WRITE);
 
-    CHECK_STATUS(sys_object_get_info(process_self(), INFO_PROCESS, &process, sizeof process - 1, &actual, &avail),
+    CHECK_STATUS(sys_object_get_info(process_self(), INFO_PROCESS, &process, sizeof process - 1,
+                                     &actual, &avail),
                  ERR_BUFFER_TOO_SMALL);
     CHECK_EQ(actual, 0);
     CHECK_EQ(avail, 1);
@@ -199,12 +207,15 @@ TEST(info_refuses_bad_pointers)
     info_process_t process;
 
     for (unsigned i = 0; i < BAD_OUTPUTS; i++)
-        CHECK_STATUS(sys_object_get_info(process_self(), INFO_PROCESS, bad_pointer(i), sizeof process, NULL, NULL),
+        CHECK_STATUS(sys_object_get_info(process_self(), INFO_PROCESS, bad_pointer(i),
+                                         sizeof process, NULL, NULL),
                      ERR_INVALID_ARGS);
     for (unsigned i = 1; i < BAD_OUTPUTS; i++) {
-        CHECK_STATUS(sys_object_get_info(process_self(), INFO_PROCESS, &process, sizeof process, bad_pointer(i), NULL),
+        CHECK_STATUS(sys_object_get_info(process_self(), INFO_PROCESS, &process, sizeof process,
+                                         bad_pointer(i), NULL),
                      ERR_INVALID_ARGS);
-        CHECK_STATUS(sys_object_get_info(process_self(), INFO_PROCESS, &process, sizeof process, NULL, bad_pointer(i)),
+        CHECK_STATUS(sys_object_get_info(process_self(), INFO_PROCESS, &process, sizeof process,
+                                         NULL, bad_pointer(i)),
                      ERR_INVALID_ARGS);
     }
 }
@@ -230,7 +241,8 @@ TEST(info_of_this_process_and_thread)
     info_process_t process;
     info_thread_t thread;
 
-    CHECK_OK(sys_object_get_info(process_self(), INFO_PROCESS, &process, sizeof process, NULL, NULL));
+    CHECK_OK(sys_object_get_info(process_self(), INFO_PROCESS, &process, sizeof process, NULL,
+                                 NULL));
     CHECK(process.started && !process.exited && !process.killed);
     CHECK_EQ(process.num_threads, 1);
     CHECK(process.num_regions > 3);
@@ -246,14 +258,16 @@ TEST(lists_fill_what_fits)
     void *records;
     size_t count;
 
-    CHECK_OK(sys_object_get_info(process_self(), INFO_PROCESS_MAPS, maps, sizeof maps, &actual, &avail));
+    CHECK_OK(sys_object_get_info(process_self(), INFO_PROCESS_MAPS, maps, sizeof maps, &actual,
+                                 &avail));
     CHECK_EQ(actual, 2);
     CHECK(avail > 2);
     CHECK(maps[0].base + maps[0].length <= maps[1].base);
     CHECK_OK(sys_object_get_info(process_self(), INFO_PROCESS_MAPS, NULL, 0, &actual, &avail));
     CHECK_EQ(actual, 0);
     CHECK(avail > 2);
-    CHECK_OK(info_list(process_self(), INFO_PROCESS_THREADS, sizeof(info_thread_t), &records, &count));
+    CHECK_OK(info_list(process_self(), INFO_PROCESS_THREADS, sizeof(info_thread_t), &records,
+                       &count));
     CHECK_EQ(count, 1);
     free(records);
 }
@@ -292,7 +306,8 @@ TEST(get_child_finds_threads_and_processes)
 {
     handle_t child;
 
-    CHECK_OK(sys_object_get_child(process_self(), koid_of(thread_self()), RIGHT_SAME_RIGHTS, &child));
+    CHECK_OK(sys_object_get_child(process_self(), koid_of(thread_self()), RIGHT_SAME_RIGHTS,
+                                  &child));
     CHECK_EQ(koid_of(child), koid_of(thread_self()));
     CHECK_OK(sys_handle_close(child));
     if (system_handle() == HANDLE_INVALID)
@@ -307,17 +322,20 @@ TEST(get_child_refusals)
     uint64_t koid = koid_of(thread_self());
     handle_t event = new_event(), weak, out = 77;
 
-    CHECK_STATUS(sys_object_get_child(HANDLE_INVALID, koid, RIGHT_SAME_RIGHTS, &out), ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_object_get_child(HANDLE_INVALID, koid, RIGHT_SAME_RIGHTS, &out),
+                 ERR_BAD_HANDLE);
     CHECK_STATUS(sys_object_get_child(event, koid, RIGHT_SAME_RIGHTS, &out), ERR_WRONG_TYPE);
     CHECK_OK(sys_handle_duplicate(process_self(), RIGHT_WRITE | RIGHT_DUPLICATE, &weak));
     CHECK_STATUS(sys_object_get_child(weak, koid, RIGHT_SAME_RIGHTS, &out), ERR_ACCESS_DENIED);
     CHECK_OK(sys_handle_close(weak));
     CHECK_STATUS(sys_object_get_child(process_self(), 1, RIGHT_SAME_RIGHTS, &out), ERR_NOT_FOUND);
-    CHECK_STATUS(sys_object_get_child(process_self(), koid_of(process_self()), RIGHT_SAME_RIGHTS, &out),
+    CHECK_STATUS(sys_object_get_child(process_self(), koid_of(process_self()), RIGHT_SAME_RIGHTS,
+                                      &out),
                  ERR_NOT_FOUND);
     CHECK_STATUS(sys_object_get_child(process_self(), koid, RIGHT_EXECUTE, &out), ERR_INVALID_ARGS);
     for (unsigned i = 0; i < BAD_OUTPUTS; i++)
-        CHECK_STATUS(sys_object_get_child(process_self(), koid, RIGHT_SAME_RIGHTS, bad_pointer(i)), ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_object_get_child(process_self(), koid, RIGHT_SAME_RIGHTS, bad_pointer(i)),
+                     ERR_INVALID_ARGS);
     /* Nobody gets more rights to a thread than he has to its process. */
     CHECK_OK(sys_handle_duplicate(process_self(), RIGHT_INSPECT | RIGHT_DUPLICATE, &weak));
     CHECK_STATUS(sys_object_get_child(weak, koid, RIGHT_DESTROY, &out), ERR_INVALID_ARGS);

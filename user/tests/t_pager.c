@@ -21,7 +21,8 @@ TEST(create_refuses)
 TEST(create_vmo_refuses)
 {
     handle_t pager = new_pager(), port = new_port(), event = new_event();
-    handle_t deaf = reduced(port, RIGHT_READ), unattached = with_rights(new_pager(), RIGHT_MANAGE_VMO);
+    handle_t deaf = reduced(port, RIGHT_READ),
+             unattached = with_rights(new_pager(), RIGHT_MANAGE_VMO);
     handle_t vmo;
 
     edge();
@@ -29,7 +30,8 @@ TEST(create_vmo_refuses)
     CHECK_STATUS(sys_pager_create_vmo(HANDLE_INVALID, 0, port, 1, PAGE_SIZE, &vmo), ERR_BAD_HANDLE);
     CHECK_STATUS(sys_pager_create_vmo(event, 0, port, 1, PAGE_SIZE, &vmo), ERR_WRONG_TYPE);
     CHECK_STATUS(sys_pager_create_vmo(unattached, 0, port, 1, PAGE_SIZE, &vmo), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_pager_create_vmo(pager, 0, HANDLE_INVALID, 1, PAGE_SIZE, &vmo), ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_pager_create_vmo(pager, 0, HANDLE_INVALID, 1, PAGE_SIZE, &vmo),
+                 ERR_BAD_HANDLE);
     CHECK_STATUS(sys_pager_create_vmo(pager, 0, event, 1, PAGE_SIZE, &vmo), ERR_WRONG_TYPE);
     CHECK_STATUS(sys_pager_create_vmo(pager, 0, deaf, 1, PAGE_SIZE, &vmo), ERR_ACCESS_DENIED);
     CHECK_STATUS(sys_pager_create_vmo(pager, 1, port, 1, PAGE_SIZE, &vmo), ERR_INVALID_ARGS);
@@ -39,7 +41,8 @@ TEST(create_vmo_refuses)
     CHECK_EQ(live_vmos(), vmos);
     expect_silence(port);
     for (unsigned i = 0; i < BAD_OUTPUTS; i++)          /* the VMO is made, and goes again */
-        CHECK_STATUS(sys_pager_create_vmo(pager, 0, port, i, PAGE_SIZE, bad_pointer(i)), ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_pager_create_vmo(pager, 0, port, i, PAGE_SIZE, bad_pointer(i)),
+                     ERR_INVALID_ARGS);
     CHECK_EQ(live_vmos(), vmos);
     CHECK_OK(sys_handle_close(unattached));
     CHECK_OK(sys_handle_close(deaf));
@@ -218,7 +221,8 @@ TEST(a_vmo_has_one_packet_in_the_port)
     access_start(&accesses[3], ACCESS_READ, other, 7, 1);
     wait_until_asked(&accesses[3]);
     expect_read(rig, 0, 1);
-    expect_packet(rig.port, 99, PAGER_VMO_READ, 7, 1);  /* the busy VMO went to the end of the line */
+    /* the busy VMO went to the end of the line */
+    expect_packet(rig.port, 99, PAGER_VMO_READ, 7, 1);
     expect_read(rig, 2, 1);
     expect_read(rig, 4, 1);
     expect_silence(rig.port);
@@ -264,7 +268,8 @@ TEST(overlapping_reads_clip_and_chain)
     wait_until_asked(&accesses[0]);
     access_start(&accesses[1], ACCESS_READ, rig.vmo, 2, 4);     /* clipped to 2-3 */
     wait_until_asked(&accesses[1]);
-    access_start(&accesses[2], ACCESS_READ, rig.vmo, 6, 6);     /* begins inside the first: chained */
+    /* begins inside the first: chained */
+    access_start(&accesses[2], ACCESS_READ, rig.vmo, 6, 6);
     wait_until_asked(&accesses[2]);
     expect_read(rig, 4, 4);
     expect_read(rig, 2, 2);
@@ -311,6 +316,22 @@ TEST(another_process_waits_too)
     expect_read(rig, 1, 1);
     supply(rig, 1, 1);
     CHECK_EQ(toucher_result(toucher), content_of(1));
+    rig_close(rig);
+}
+
+TEST(code_may_be_paged)
+{
+    static const uint32_t return_7[] = { 0x00700513, 0x00008067 };      /* li a0, 7; ret */
+    struct rig rig = rig_create(2);
+    struct tiny toucher = toucher_create(rig.vmo, VM_READ | VM_EXECUTE, 2 * PAGE_SIZE);
+    handle_t aux = new_vmo(1);
+
+    CHECK_OK(sys_vmo_write(aux, 0, return_7, 0, sizeof return_7));
+    toucher_start(toucher, toucher_call, PAGE_SIZE);
+    expect_read(rig, 1, 1);
+    CHECK_OK(sys_pager_supply_pages(rig.pager, rig.vmo, PAGE_SIZE, PAGE_SIZE, aux, 0));
+    CHECK_EQ(toucher_result(toucher), 7);
+    CHECK_OK(sys_handle_close(aux));
     rig_close(rig);
 }
 

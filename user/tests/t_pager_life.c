@@ -1,5 +1,6 @@
 /*
- * t_pager_life.c: how the service ends: detach, the pager's or the port's end, the VMO's end, a smaller size.
+ * t_pager_life.c: how the service ends: detach, the pager's or the port's end, the VMO's end, a
+ * smaller size.
  *
  * Machine: cpus=4
  */
@@ -77,12 +78,15 @@ TEST(detach_keeps_what_was_written)
     CHECK_STATUS(sys_vmo_read(rig.vmo, VMO_MAY_BLOCK, &byte, PAGE_SIZE, 1), ERR_BAD_STATE);
     CHECK_STATUS(sys_vmo_write(rig.vmo, VMO_MAY_BLOCK, &byte, PAGE_SIZE, 1), ERR_BAD_STATE);
     CHECK_STATUS(sys_vmo_op_range(rig.vmo, VMO_OP_COMMIT, PAGE_SIZE, 1, NULL, 0), ERR_BAD_STATE);
-    CHECK_OK(sys_vmo_op_range(rig.vmo, VMO_OP_ALWAYS_NEED | VMO_OP_MAY_BLOCK, 0, 4 * PAGE_SIZE, NULL, 0));
+    CHECK_OK(sys_vmo_op_range(rig.vmo, VMO_OP_ALWAYS_NEED | VMO_OP_MAY_BLOCK, 0, 4 * PAGE_SIZE,
+                              NULL, 0));
     CHECK(!is_readable(memory + PAGE_SIZE));
     vmo_fill(aux, 0, PAGE_SIZE, 'x');
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, PAGE_SIZE, PAGE_SIZE, aux, 0), ERR_BAD_STATE);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, PAGE_SIZE, PAGE_SIZE, aux, 0),
+                 ERR_BAD_STATE);
     CHECK_EQ(committed(aux), 0);
-    CHECK_STATUS(sys_pager_op_range(rig.pager, PAGER_OP_FAIL, rig.vmo, 0, PAGE_SIZE, (uint64_t)(int64_t)ERR_IO),
+    CHECK_STATUS(sys_pager_op_range(rig.pager, PAGER_OP_FAIL, rig.vmo, 0, PAGE_SIZE,
+                                    (uint64_t)(int64_t)ERR_IO),
                  ERR_BAD_STATE);
     expect_complete(rig);
     unmap(memory, 4 * PAGE_SIZE);
@@ -103,7 +107,8 @@ TEST(the_last_pager_handle_ends_the_service)
     CHECK_OK(sys_handle_close(rig.pager));
     CHECK_STATUS(access_end(&accesses[0]), ERR_BAD_STATE);
     CHECK_STATUS(access_end(&accesses[1]), ERR_BAD_STATE);
-    expect_silence(rig.port);                                   /* the unread READ went, and no COMPLETE came */
+    /* the unread READ went, and no COMPLETE came */
+    expect_silence(rig.port);
     CHECK(is_supplied(rig.vmo, 3, 1));
     CHECK_STATUS(sys_vmo_read(rig.vmo, VMO_MAY_BLOCK, &byte, 0, 1), ERR_BAD_STATE);
     CHECK_OK(sys_handle_close(rig.vmo));
@@ -190,7 +195,8 @@ TEST(a_smaller_size_ends_waits_beyond_it)
     supply(rig, 2, 2);
     CHECK_OK(access_end(&accesses[2]));
 
-    CHECK_OK(sys_vmo_set_size(rig.vmo, 8 * PAGE_SIZE));         /* what grows is zero, and nobody is asked */
+    /* what grows is zero, and nobody is asked */
+    CHECK_OK(sys_vmo_set_size(rig.vmo, 8 * PAGE_SIZE));
     CHECK(vmo_is_filled(rig.vmo, 4 * PAGE_SIZE, 4 * PAGE_SIZE, 0));
     supply(rig, 0, 8);
     CHECK(is_supplied(rig.vmo, 0, 4) && vmo_is_filled(rig.vmo, 4 * PAGE_SIZE, 4 * PAGE_SIZE, 0));
@@ -200,7 +206,10 @@ TEST(a_smaller_size_ends_waits_beyond_it)
 
 /* --- A pager in another process. --- */
 
-/* The helper: serve whoever asks through the channel; it sends its VMO first, and dies at the first request. */
+/*
+ * The helper: serve whoever asks through the channel; it sends its VMO first, and dies at the
+ * first request.
+ */
 int test_helper(int argument_count, char **arguments)
 {
     struct rig rig = rig_create(4);
@@ -250,7 +259,10 @@ TEST(a_pager_process_crashes)
     pager_process_dies("crash", EXIT_CODE_FAULT);
 }
 
-/* The pager's last handle goes while VMOs are made: the call succeeds or says so, and nothing is left. */
+/*
+ * The pager's last handle goes while VMOs are made: the call succeeds or says so, and nothing
+ * is left.
+ */
 
 struct race {
     handle_t pager, port;

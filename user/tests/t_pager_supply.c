@@ -6,34 +6,48 @@
 #include "pager_rig.h"
 #include "toucher.h"
 
-static const status_t deliverable[] = { ERR_IO, ERR_IO_DATA_INTEGRITY, ERR_BAD_STATE, ERR_NO_SPACE, ERR_BUFFER_TOO_SMALL };
+static const status_t deliverable[] = { ERR_IO, ERR_IO_DATA_INTEGRITY, ERR_BAD_STATE, ERR_NO_SPACE,
+                                        ERR_BUFFER_TOO_SMALL };
 
-static status_t supply_from(struct rig rig, uint64_t first, uint64_t count, handle_t aux, uint64_t aux_first)
+static status_t supply_from(struct rig rig, uint64_t first, uint64_t count, handle_t aux,
+                            uint64_t aux_first)
 {
-    return sys_pager_supply_pages(rig.pager, rig.vmo, first * PAGE_SIZE, count * PAGE_SIZE, aux, aux_first * PAGE_SIZE);
+    return sys_pager_supply_pages(rig.pager, rig.vmo, first * PAGE_SIZE, count * PAGE_SIZE, aux,
+                                  aux_first * PAGE_SIZE);
 }
 
 TEST(supply_refuses_handles)
 {
     struct rig rig = rig_create(4);
     handle_t event = new_event(), aux = new_vmo(4), other_pager = new_pager();
-    handle_t unmanaged = with_rights(new_pager(), RIGHT_ATTACH_VMO), reader = reduced(rig.vmo, RIGHT_READ);
+    handle_t unmanaged = with_rights(new_pager(), RIGHT_ATTACH_VMO),
+             reader = reduced(rig.vmo, RIGHT_READ);
     handle_t aux_reader = reduced(aux, RIGHT_READ), aux_writer = reduced(aux, RIGHT_WRITE);
 
     vmo_fill(aux, 0, 4 * PAGE_SIZE, 'a');
-    CHECK_STATUS(sys_pager_supply_pages(HANDLE_INVALID, rig.vmo, 0, PAGE_SIZE, aux, 0), ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_pager_supply_pages(HANDLE_INVALID, rig.vmo, 0, PAGE_SIZE, aux, 0),
+                 ERR_BAD_HANDLE);
     CHECK_STATUS(sys_pager_supply_pages(event, rig.vmo, 0, PAGE_SIZE, aux, 0), ERR_WRONG_TYPE);
-    CHECK_STATUS(sys_pager_supply_pages(unmanaged, rig.vmo, 0, PAGE_SIZE, aux, 0), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, HANDLE_INVALID, 0, PAGE_SIZE, aux, 0), ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_pager_supply_pages(unmanaged, rig.vmo, 0, PAGE_SIZE, aux, 0),
+                 ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, HANDLE_INVALID, 0, PAGE_SIZE, aux, 0),
+                 ERR_BAD_HANDLE);
     CHECK_STATUS(sys_pager_supply_pages(rig.pager, event, 0, PAGE_SIZE, aux, 0), ERR_WRONG_TYPE);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, reader, 0, PAGE_SIZE, aux, 0), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, HANDLE_INVALID, 0), ERR_BAD_HANDLE);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, event, 0), ERR_WRONG_TYPE);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, aux_reader, 0), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, aux_writer, 0), ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, reader, 0, PAGE_SIZE, aux, 0),
+                 ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, HANDLE_INVALID, 0),
+                 ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, event, 0),
+                 ERR_WRONG_TYPE);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, aux_reader, 0),
+                 ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, aux_writer, 0),
+                 ERR_ACCESS_DENIED);
     /* Not this pager's VMO: seen before the aux handle is. */
-    CHECK_STATUS(sys_pager_supply_pages(other_pager, rig.vmo, 0, PAGE_SIZE, HANDLE_INVALID, 0), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, aux, 0, PAGE_SIZE, HANDLE_INVALID, 0), ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_pager_supply_pages(other_pager, rig.vmo, 0, PAGE_SIZE, HANDLE_INVALID, 0),
+                 ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, aux, 0, PAGE_SIZE, HANDLE_INVALID, 0),
+                 ERR_INVALID_ARGS);
     CHECK(vmo_is_filled(aux, 0, 4 * PAGE_SIZE, 'a'));
     CHECK_EQ(committed(rig.vmo), 0);
     CHECK_OK(sys_handle_close(aux_writer));
@@ -53,20 +67,31 @@ TEST(supply_refuses_ranges)
     uint64_t end = 0 - PAGE_SIZE;
 
     vmo_fill(aux, 0, 8 * PAGE_SIZE, 'a');
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 1, PAGE_SIZE, aux, 0), ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 1, PAGE_SIZE, aux, 0),
+                 ERR_INVALID_ARGS);
     CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, 1, aux, 0), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, aux, 1), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_pager_supply_pages(HANDLE_INVALID, rig.vmo, 1, PAGE_SIZE, aux, 0), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, other, 0), ERR_NOT_SUPPORTED);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, rig.vmo, 0), ERR_NOT_SUPPORTED);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, 4 * PAGE_SIZE, aux, 5 * PAGE_SIZE), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, 2 * PAGE_SIZE, aux, end), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, end, aux, PAGE_SIZE), ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, aux, 1),
+                 ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_pager_supply_pages(HANDLE_INVALID, rig.vmo, 1, PAGE_SIZE, aux, 0),
+                 ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, other, 0),
+                 ERR_NOT_SUPPORTED);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, rig.vmo, 0),
+                 ERR_NOT_SUPPORTED);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, 4 * PAGE_SIZE, aux, 5 * PAGE_SIZE),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, 2 * PAGE_SIZE, aux, end),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, end, aux, PAGE_SIZE),
+                 ERR_OUT_OF_RANGE);
     CHECK(vmo_is_filled(aux, 0, 8 * PAGE_SIZE, 'a'));
     /* From here on the pages have left aux already. */
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 3 * PAGE_SIZE, 2 * PAGE_SIZE, aux, 0), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, end, 2 * PAGE_SIZE, aux, 2 * PAGE_SIZE), ERR_OUT_OF_RANGE);
-    CHECK(vmo_is_filled(aux, 0, 4 * PAGE_SIZE, 0) && vmo_is_filled(aux, 4 * PAGE_SIZE, 4 * PAGE_SIZE, 'a'));
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 3 * PAGE_SIZE, 2 * PAGE_SIZE, aux, 0),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, end, 2 * PAGE_SIZE, aux, 2 * PAGE_SIZE),
+                 ERR_OUT_OF_RANGE);
+    CHECK(vmo_is_filled(aux, 0, 4 * PAGE_SIZE, 0) &&
+          vmo_is_filled(aux, 4 * PAGE_SIZE, 4 * PAGE_SIZE, 'a'));
     CHECK_EQ(committed(rig.vmo), 0);
     CHECK_OK(supply_from(rig, 4, 0, aux, 8));
     CHECK_OK(sys_handle_close(other));
@@ -108,7 +133,8 @@ TEST(holes_supply_zeros)
     expect_read(rig, 0, 4);
     CHECK_OK(supply_from(rig, 0, 4, aux, 0));
     CHECK_OK(access_end(&accesses[0]));
-    CHECK(vmo_is_filled(rig.vmo, 0, PAGE_SIZE, 0) && vmo_is_filled(rig.vmo, PAGE_SIZE, PAGE_SIZE, 'h'));
+    CHECK(vmo_is_filled(rig.vmo, 0, PAGE_SIZE, 0) &&
+          vmo_is_filled(rig.vmo, PAGE_SIZE, PAGE_SIZE, 'h'));
     CHECK(vmo_is_filled(rig.vmo, 2 * PAGE_SIZE, 2 * PAGE_SIZE, 0));
     CHECK_EQ(committed(rig.vmo), 1);
     CHECK(memory[2 * PAGE_SIZE] == 0);          /* the frame of zeros is mapped ... */
@@ -132,10 +158,12 @@ TEST(what_is_there_stays)
     vmo_fill(aux, 0, 4 * PAGE_SIZE, 'n');
     uint64_t free_frames = system_info().frames[FRAME_FREE];
     CHECK_OK(supply_from(rig, 0, 4, aux, 0));
-    CHECK(vmo_is_filled(rig.vmo, 0, PAGE_SIZE, 'n') && vmo_is_filled(rig.vmo, 3 * PAGE_SIZE, PAGE_SIZE, 'n'));
+    CHECK(vmo_is_filled(rig.vmo, 0, PAGE_SIZE, 'n') &&
+          vmo_is_filled(rig.vmo, 3 * PAGE_SIZE, PAGE_SIZE, 'n'));
     CHECK(is_supplied(rig.vmo, 1, 2));
     CHECK_EQ(committed(aux), 0);
-    CHECK(system_info().frames[FRAME_FREE] >= free_frames + 2);         /* the two that were too many */
+    /* the two that were too many */
+    CHECK(system_info().frames[FRAME_FREE] >= free_frames + 2);
     CHECK_OK(sys_handle_close(aux));
     rig_close(rig);
 }
@@ -222,12 +250,17 @@ TEST(op_range_refuses)
     CHECK_STATUS(sys_pager_op_range(rig.pager, 0, rig.vmo, 0, page, io), ERR_NOT_SUPPORTED);
     CHECK_STATUS(sys_pager_op_range(rig.pager, 99, rig.vmo, 0, page, io), ERR_NOT_SUPPORTED);
     CHECK_STATUS(sys_pager_op_range(rig.pager, op, rig.vmo, 4 * page, page, io), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_pager_op_range(rig.pager, op, rig.vmo, 0 - page, 2 * page, io), ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_pager_op_range(rig.pager, op, rig.vmo, 0 - page, 2 * page, io),
+                 ERR_OUT_OF_RANGE);
     CHECK_STATUS(sys_pager_op_range(rig.pager, op, rig.vmo, 0, page, 0), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_pager_op_range(rig.pager, op, rig.vmo, 0, page, (uint32_t)ERR_IO), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_pager_op_range(rig.pager, op, rig.vmo, 0, page, (uint64_t)(int64_t)ERR_NO_MEMORY), ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_pager_op_range(rig.pager, op, rig.vmo, 0, page, (uint32_t)ERR_IO),
+                 ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_pager_op_range(rig.pager, op, rig.vmo, 0, page,
+                                    (uint64_t)(int64_t)ERR_NO_MEMORY),
+                 ERR_INVALID_ARGS);
     CHECK_STATUS(sys_pager_op_range(rig.pager, op, rig.vmo, 0, 0, 1), ERR_INVALID_ARGS);
-    CHECK_OK(sys_pager_op_range(rig.pager, op, rig.vmo, 0, 4 * page, io));      /* nobody waits: no effect */
+    /* nobody waits: no effect */
+    CHECK_OK(sys_pager_op_range(rig.pager, op, rig.vmo, 0, 4 * page, io));
     CHECK_OK(sys_pager_op_range(rig.pager, op, rig.vmo, 4 * page, 0, io));
     CHECK_OK(sys_handle_close(unmanaged));
     CHECK_OK(sys_handle_close(reader));

@@ -1,5 +1,6 @@
 /*
- * t_pager_wait.c: who waits for a pager and who does not, and threads that are killed while they wait.
+ * t_pager_wait.c: who waits for a pager and who does not, and threads that are killed while
+ * they wait.
  *
  * Machine: cpus=4
  */
@@ -12,7 +13,8 @@ static info_pager_vmo_t pager_info(handle_t vmo)
     uint64_t koid = vmo_info(vmo).koid;
     size_t count = 0;
 
-    CHECK_OK(sys_object_get_info(system_handle(), INFO_PAGER_LIST, list, sizeof list, &count, NULL));
+    CHECK_OK(
+        sys_object_get_info(system_handle(), INFO_PAGER_LIST, list, sizeof list, &count, NULL));
     for (size_t i = 0; i < count; i++)
         if (list[i].vmo_koid == koid)
             return list[i];
@@ -46,7 +48,8 @@ TEST(without_may_block_nobody_waits)
     CHECK_STATUS(sys_vmo_read(rig.vmo, 0, bytes, 0, 3 * page), ERR_SHOULD_WAIT);
     CHECK_OK(sys_vmo_op_range(rig.vmo, VMO_OP_COMMIT, 2 * page, page, NULL, 0));
     CHECK_OK(sys_vmo_op_range(rig.vmo, VMO_OP_ZERO, 10, 20, NULL, 0));
-    CHECK(vmo_is_filled(rig.vmo, 10, 20, 0) && vmo_is_filled(rig.vmo, 30, page - 30, content_of(0)));
+    CHECK(vmo_is_filled(rig.vmo, 10, 20, 0) &&
+          vmo_is_filled(rig.vmo, 30, page - 30, content_of(0)));
     expect_silence(rig.port);
     rig_close(rig);
 }
@@ -56,21 +59,18 @@ TEST(zeroing_part_of_a_page_asks_for_it)
     struct rig rig = rig_create(2);
 
     accesses[0].op = VMO_OP_ZERO;
-    accesses[0].vmo = rig.vmo;
-    access_start(&accesses[0], ACCESS_READ, rig.vmo, 1, 1);
+    access_start_bytes(&accesses[0], ACCESS_OP, rig.vmo, PAGE_SIZE + 100, 50);
     expect_read(rig, 1, 1);
     fail(rig, 1, 1, ERR_IO);
     CHECK_STATUS(access_end(&accesses[0]), ERR_IO);
-    accesses[0].kind = ACCESS_OP;
-    accesses[0].offset = PAGE_SIZE + 100;
-    accesses[0].length = 50;
-    raw_thread_start(&accesses[0].thread, access_run, &accesses[0]);
+    access_start_bytes(&accesses[0], ACCESS_OP, rig.vmo, PAGE_SIZE + 100, 50);
     expect_read(rig, 1, 1);
     supply(rig, 1, 1);
     CHECK_OK(access_end(&accesses[0]));
     CHECK(vmo_is_filled(rig.vmo, PAGE_SIZE, 100, content_of(1)));
     CHECK(vmo_is_filled(rig.vmo, PAGE_SIZE + 100, 50, 0));
     CHECK(vmo_is_filled(rig.vmo, PAGE_SIZE + 150, PAGE_SIZE - 150, content_of(1)));
+    expect_silence(rig.port);
     rig_close(rig);
 }
 
@@ -96,7 +96,8 @@ TEST(the_thread_state_tells_who_waits_for_a_pager)
     CHECK_EQ(pager_info(rig.vmo).outstanding, 1);
     kill_asleep(&other);
     supply(rig, 0, 1);
-    CHECK_OK(sys_object_wait_one(accesses[0].thread.handle, SIGNAL_TERMINATED, after(PATIENCE), NULL));
+    CHECK_OK(
+        sys_object_wait_one(accesses[0].thread.handle, SIGNAL_TERMINATED, after(PATIENCE), NULL));
     CHECK_EQ(thread_state(accesses[0].thread.handle), THREAD_DEAD);
     CHECK_OK(access_end(&accesses[0]));
     CHECK_OK(sys_handle_close(empty));
@@ -127,7 +128,8 @@ TEST(a_killed_waiter_takes_its_request_along)
         wait_until_asked(&accesses[0]);
         kill_asleep(&accesses[0].thread);
     }
-    COVERS("vmo_read", CANCELED);               /* what ends the call of a thread that is killed: it dies there */
+    /* what ends the call of a thread that is killed: it dies there */
+    COVERS("vmo_read", CANCELED);
     COVERS("vmo_write", CANCELED);
     COVERS("vmo_op_range", CANCELED);
     supply(rig, 1, 2);                          /* a late answer */
@@ -223,7 +225,8 @@ TEST(a_vmo_outlives_its_waiters)
 
     access_start(&accesses[0], ACCESS_READ, rig.vmo, 0, 1);
     wait_until_asked(&accesses[0]);
-    CHECK_OK(sys_handle_close(rig.vmo));                        /* the waiter has the last reference */
+    /* the waiter has the last reference */
+    CHECK_OK(sys_handle_close(rig.vmo));
     expect_read(rig, 0, 1);
     expect_silence(rig.port);
     kill_asleep(&accesses[0].thread);
@@ -251,11 +254,13 @@ static void read_at_random(void *argument)
     struct reader *reader = argument;
 
     while (!atomic_load(reader->end)) {
-        uint64_t first = next_random(&reader->random) % CROWD_PAGES, count = 1 + next_random(&reader->random) % 4;
+        uint64_t first = next_random(&reader->random) % CROWD_PAGES,
+                 count = 1 + next_random(&reader->random) % 4;
 
         if (count > CROWD_PAGES - first)
             count = CROWD_PAGES - first;
-        status_t status = sys_vmo_read(reader->vmo, VMO_MAY_BLOCK, reader->bytes, first * PAGE_SIZE, count * PAGE_SIZE);
+        status_t status = sys_vmo_read(reader->vmo, VMO_MAY_BLOCK, reader->bytes, first * PAGE_SIZE,
+                                       count * PAGE_SIZE);
         for (uint64_t i = 0; i < count && status == OK; i++)
             if (reader->bytes[i * PAGE_SIZE] != content_of(first + i) ||
                 reader->bytes[i * PAGE_SIZE + PAGE_SIZE - 1] != content_of(first + i))
@@ -273,7 +278,8 @@ static void answer_at_random(struct rig rig, uint64_t *random)
         port_packet_t packet;
 
         CHECK_OK(sys_port_wait(rig.port, after(PATIENCE), &packet));
-        uint64_t first = packet.page_request.offset / PAGE_SIZE, count = packet.page_request.length / PAGE_SIZE;
+        uint64_t first = packet.page_request.offset / PAGE_SIZE,
+                 count = packet.page_request.length / PAGE_SIZE;
 
         if (next_random(random) % 3 == 0)
             fail(rig, first, count, ERR_IO);

@@ -1,5 +1,6 @@
 /*
- * t_pipe.c: pipes: bytes in order, waiting for bytes and room, whole small writes, and both ends' close.
+ * t_pipe.c: pipes: bytes in order, waiting for bytes and room, whole small writes, and both ends'
+ * close.
  *
  * Machine: cpus=4
  */

@@ -44,9 +44,12 @@ TEST(start_refusals_change_nothing)
 
     CHECK_STATUS(sys_process_start(0, tiny.thread, entry, TINY_STACK, 0, 0), ERR_BAD_HANDLE);
     CHECK_STATUS(sys_process_start(tiny.process, 0, entry, TINY_STACK, 0, 0), ERR_BAD_HANDLE);
-    CHECK_STATUS(sys_process_start(tiny.process, tiny.thread, entry, TINY_STACK, 0x12345, 0), ERR_BAD_HANDLE);
-    CHECK_STATUS(sys_process_start(tiny.thread, tiny.thread, entry, TINY_STACK, 0, 0), ERR_WRONG_TYPE);
-    CHECK_STATUS(sys_process_start(tiny.process, tiny.process, entry, TINY_STACK, 0, 0), ERR_WRONG_TYPE);
+    CHECK_STATUS(sys_process_start(tiny.process, tiny.thread, entry, TINY_STACK, 0x12345, 0),
+                 ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_process_start(tiny.thread, tiny.thread, entry, TINY_STACK, 0, 0),
+                 ERR_WRONG_TYPE);
+    CHECK_STATUS(sys_process_start(tiny.process, tiny.process, entry, TINY_STACK, 0, 0),
+                 ERR_WRONG_TYPE);
     CHECK_OK(sys_handle_duplicate(tiny.process, RIGHT_INSPECT, &weak));
     CHECK_STATUS(sys_process_start(weak, tiny.thread, entry, TINY_STACK, 0, 0), ERR_ACCESS_DENIED);
     CHECK_OK(sys_handle_close(weak));
@@ -54,16 +57,21 @@ TEST(start_refusals_change_nothing)
     CHECK_STATUS(sys_process_start(tiny.process, weak, entry, TINY_STACK, 0, 0), ERR_ACCESS_DENIED);
     CHECK_OK(sys_handle_close(weak));
     event = with_rights(event, RIGHT_WAIT);
-    CHECK_STATUS(sys_process_start(tiny.process, tiny.thread, entry, TINY_STACK, event, 0), ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_process_start(tiny.process, tiny.thread, entry, TINY_STACK, event, 0),
+                 ERR_ACCESS_DENIED);
 
-    CHECK_STATUS(sys_process_start(tiny.process, other.thread, entry, TINY_STACK, 0, 0), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_process_start(tiny.process, tiny.thread, 0xffffffc080200000, TINY_STACK, 0, 0), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_process_start(tiny.process, tiny.thread, entry, UINTPTR_MAX, 0, 0), ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_process_start(tiny.process, other.thread, entry, TINY_STACK, 0, 0),
+                 ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_process_start(tiny.process, tiny.thread, 0xffffffc080200000, TINY_STACK, 0,
+                                   0), ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_process_start(tiny.process, tiny.thread, entry, UINTPTR_MAX, 0, 0),
+                 ERR_INVALID_ARGS);
     CHECK(!process_info(tiny.process).started);
     CHECK_EQ(process_info(tiny.process).num_handles, 0);
 
     CHECK_OK(sys_process_start(tiny.process, tiny.thread, entry, TINY_STACK, 0, 5));
-    CHECK_STATUS(sys_process_start(tiny.process, tiny.thread, entry, TINY_STACK, 0, 0), ERR_BAD_STATE);
+    CHECK_STATUS(sys_process_start(tiny.process, tiny.thread, entry, TINY_STACK, 0, 0),
+                 ERR_BAD_STATE);
     CHECK_EQ(tiny_end_of(tiny).exit_code, 5);
     CHECK_OK(sys_handle_close(event));
     CHECK_OK(sys_handle_close(other.process));
@@ -76,7 +84,8 @@ TEST(a_refused_start_leaves_the_handle_with_the_caller)
     handle_t event = new_event();
 
     CHECK_OK(sys_object_wait_one(tiny.process, SIGNAL_TERMINATED, after(PATIENCE), NULL));
-    CHECK_STATUS(sys_process_start(tiny.process, tiny.thread, USER_BASE, TINY_STACK, event, 0), ERR_BAD_STATE);
+    CHECK_STATUS(sys_process_start(tiny.process, tiny.thread, USER_BASE, TINY_STACK, event, 0),
+                 ERR_BAD_STATE);
     CHECK_OK(sys_object_signal(event, 0, SIGNAL_USER_0));
     tiny_end_of(tiny);
     CHECK_OK(sys_handle_close(event));
@@ -110,7 +119,8 @@ TEST(the_first_argument_moves_into_the_process)
     handle_t ours, theirs;
 
     CHECK_OK(sys_channel_create(0, &ours, &theirs));
-    CHECK_OK(sys_process_start(tiny.process, tiny.thread, tiny_entry(tiny_sleep), TINY_STACK, theirs, 0));
+    CHECK_OK(sys_process_start(tiny.process, tiny.thread, tiny_entry(tiny_sleep), TINY_STACK,
+                               theirs, 0));
     CHECK_STATUS(sys_handle_close(theirs), ERR_BAD_HANDLE);
     CHECK_EQ(process_info(tiny.process).num_handles, 1);
     CHECK_STATUS(sys_object_wait_one(ours, SIGNAL_PEER_CLOSED, 0, NULL), ERR_TIMED_OUT);
@@ -158,7 +168,8 @@ TEST(kill_ends_whatever_it_does)
 TEST(kill_at_every_moment)
 {
     for (unsigned i = 0; i < 150; i++) {
-        struct tiny tiny = tiny_start(i % 3 == 0 ? tiny_call : i % 3 == 1 ? tiny_spin : tiny_exit, 3);
+        struct tiny tiny = tiny_start(i % 3 == 0 ? tiny_call : i % 3 == 1 ? tiny_spin : tiny_exit,
+                                      3);
         int64_t moment = after(i * 10000);
         while (sys_clock_get() < moment)
             ;
@@ -177,7 +188,8 @@ TEST(a_process_that_never_ran_can_be_killed)
     CHECK_OK(sys_task_kill(tiny.process));
     CHECK_OK(sys_object_wait_one(tiny.process, SIGNAL_TERMINATED, after(PATIENCE), NULL));
     CHECK_OK(sys_object_wait_one(tiny.thread, SIGNAL_TERMINATED, after(PATIENCE), NULL));
-    CHECK_STATUS(sys_process_start(tiny.process, tiny.thread, USER_BASE, TINY_STACK, 0, 0), ERR_BAD_STATE);
+    CHECK_STATUS(sys_process_start(tiny.process, tiny.thread, USER_BASE, TINY_STACK, 0, 0),
+                 ERR_BAD_STATE);
     CHECK_STATUS(sys_thread_create(tiny.process, "late", 4, 0, &thread), ERR_BAD_STATE);
     CHECK_EQ(thread, 77);
     CHECK_EQ(thread_state(tiny.thread), THREAD_DEAD);
@@ -191,7 +203,8 @@ TEST(exit_of_one_thread_ends_the_others)
 
     for (unsigned i = 0; i < array_size(threads); i++) {
         CHECK_OK(sys_thread_create(tiny.process, "more", 4, 0, &threads[i]));
-        CHECK_OK(sys_thread_start(threads[i], tiny_entry(i == 0 ? tiny_sleep : i == 1 ? tiny_call : tiny_exit),
+        CHECK_OK(sys_thread_start(threads[i],
+                                  tiny_entry(i == 0 ? tiny_sleep : i == 1 ? tiny_call : tiny_exit),
                                   TINY_STACK, 0, 42));
     }
     for (unsigned i = 0; i < array_size(threads); i++)
@@ -205,7 +218,8 @@ TEST(a_process_lives_without_handles_to_it)
     struct tiny tiny = tiny_create();
 
     CHECK_OK(sys_channel_create(0, &ours, &theirs));
-    CHECK_OK(sys_process_start(tiny.process, tiny.thread, tiny_entry(tiny_exit), TINY_STACK, theirs, 0));
+    CHECK_OK(sys_process_start(tiny.process, tiny.thread, tiny_entry(tiny_exit), TINY_STACK,
+                               theirs, 0));
     CHECK_OK(sys_handle_close(tiny.process));
     CHECK_OK(sys_handle_close(tiny.thread));
     CHECK_OK(sys_object_wait_one(ours, SIGNAL_PEER_CLOSED, after(PATIENCE), NULL));
@@ -217,7 +231,8 @@ static bool is_listed(uint64_t koid)
     static info_process_t list[64];
     size_t count;
 
-    CHECK_OK(sys_object_get_info(system_handle(), INFO_PROCESS_LIST, list, sizeof list, &count, NULL));
+    CHECK_OK(sys_object_get_info(system_handle(), INFO_PROCESS_LIST, list, sizeof list, &count,
+                                 NULL));
     for (size_t i = 0; i < count; i++) {
         if (list[i].koid == koid)
             return true;
@@ -244,7 +259,8 @@ TEST(the_system_lists_processes_until_they_are_gone)
     CHECK_OK(sys_handle_close(found));
     tiny_end_of(tiny);
     CHECK(comes_true(is_not_listed, &koid));
-    CHECK_STATUS(sys_object_get_child(system_handle(), koid, RIGHT_SAME_RIGHTS, &found), ERR_NOT_FOUND);
+    CHECK_STATUS(sys_object_get_child(system_handle(), koid, RIGHT_SAME_RIGHTS, &found),
+                 ERR_NOT_FOUND);
 }
 
 /* --- Whole programs. --- */

@@ -1,13 +1,19 @@
 /*
- * t_random_calls.c: 10,000 random system calls from 4 threads: the kernel lives, and everything is given back.
+ * t_random_calls.c: 10,000 random system calls from 4 threads: the kernel lives, and everything is
+ * given back.
  *
- * The calls are made by this program as a child, so that all it made ends with it.  Arguments are partly valid: handles
- * of every type, pointers into a scratch area where the kernel stores results, sizes and offsets that mean something,
- * among numbers that mean nothing.  The child gives up the few rights with which a random call could harm others or
- * itself: its own memory and threads, power, the disk, the console.  A thread that a call put to sleep is killed and
+ * The calls are made by this program as a child, so that all it made ends with it.  Arguments are
+ * partly valid: handles
+ * of every type, pointers into a scratch area where the kernel stores results, sizes and offsets
+ * that mean something,
+ * among numbers that mean nothing.  The child gives up the few rights with which a random call
+ * could harm others or
+ * itself: its own memory and threads, power, the disk, the console.  A thread that a call put to
+ * sleep is killed and
  * replaced.
  *
- * The seed is printed; `tests/t_random_calls run SEED` does the same again, as far as timing allows.
+ * The seed is printed; `tests/t_random_calls run SEED` does the same again, as far as timing
+ * allows.
  *
  * Machine: cpus=4
  */
@@ -47,7 +53,7 @@ struct caller {
 };
 
 static struct caller callers[THREADS];
-static _Atomic handle_t handles[4 * KINDS];     /* of all types; some are closed by and by, and replaced */
+static _Atomic handle_t handles[4 * KINDS];     /* of all types; closed and replaced by and by */
 static atomic_int calls_left;
 
 /* --- Random arguments. --- */
@@ -68,7 +74,8 @@ static uint64_t pick(uint64_t *state, const uint64_t *values, size_t count)
 static uint64_t random_size(uint64_t *state)
 {
     static const uint64_t sizes[] = {
-        0, 1, 2, 4, 8, 48, 64, 100, PAGE_SIZE - 1, PAGE_SIZE, PAGE_SIZE + 1, 2 * PAGE_SIZE, 16 * PAGE_SIZE,
+        0, 1, 2, 4, 8, 48, 64, 100, PAGE_SIZE - 1, PAGE_SIZE, PAGE_SIZE + 1, 2 * PAGE_SIZE,
+        16 * PAGE_SIZE,
         INT64_MAX, UINT64_MAX, -PAGE_SIZE, 1ull << 63,
     };
     return pick(state, sizes, array_size(sizes));
@@ -84,7 +91,7 @@ static uint64_t random_address(uint64_t *state)
 
     if (kind == 0)
         return pick(state, bad, array_size(bad));
-    return SCRATCH + next_random(state) % SCRATCH_SIZE / (kind < 3 ? PAGE_SIZE : 8) * (kind < 3 ? PAGE_SIZE : 8);
+    return SCRATCH + (next_random(state) % SCRATCH_SIZE & (kind < 3 ? -PAGE_SIZE : -8ul));
 }
 
 static uint64_t random_handle(uint64_t *state)
@@ -203,11 +210,15 @@ static void call(uint64_t number, const uint64_t *words)
     register uint64_t a6 __asm__("a6") = words[6];
     register uint64_t a7 __asm__("a7") = words[7];
 
-    __asm__ volatile("ecall" : "+r"(a0), "+r"(a1), "+r"(a2), "+r"(a3), "+r"(a4), "+r"(a5), "+r"(a6), "+r"(a7), "+r"(t0)
+    __asm__ volatile("ecall" : "+r"(a0), "+r"(a1), "+r"(a2), "+r"(a3), "+r"(a4), "+r"(a5),
+                     "+r"(a6), "+r"(a7), "+r"(t0)
                      :: "memory", "t1", "t2", "t3", "t4", "t5", "t6");
 }
 
-/* Now and then the memory that calls read holds something that has a meaning: handles, addresses, numbers. */
+/*
+ * Now and then the memory that calls read holds something that has a meaning: handles, addresses,
+ * numbers.
+ */
 static void fill_structure(uint64_t *state)
 {
     uint64_t words[6];
@@ -271,14 +282,16 @@ static bool prepare(void)
     for (int number = 0; number < 3; number++)
         close(number);
     if (sys_vmo_create(SCRATCH_SIZE, 0, &vmo) != OK ||
-        sys_vm_map(process_self(), VM_READ | VM_WRITE | VM_FIXED, SCRATCH, vmo, 0, SCRATCH_SIZE, &at) != OK)
+        sys_vm_map(process_self(), VM_READ | VM_WRITE | VM_FIXED, SCRATCH, vmo, 0, SCRATCH_SIZE,
+                   &at) != OK)
         return false;
     handles[0] = vmo;
     bool done = replace(process_self(), RIGHT_INSPECT | RIGHT_WAIT | RIGHT_READ, 1) &&
                 replace(thread_self(), RIGHT_INSPECT | RIGHT_WAIT | RIGHT_READ, 2) &&
                 replace(console_handle(), RIGHT_INSPECT | RIGHT_WAIT | RIGHT_DUPLICATE, 3);
     if (done && system_handle() != HANDLE_INVALID)
-        done = replace(system_handle(), RIGHT_READ | RIGHT_INSPECT | RIGHT_WAIT | RIGHT_DUPLICATE, 4);
+        done = replace(system_handle(), RIGHT_READ | RIGHT_INSPECT | RIGHT_WAIT | RIGHT_DUPLICATE,
+                       4);
     for (size_t i = 5; done && i < array_size(handles); i++)
         handles[i] = make_object(i);
     return done;
@@ -293,20 +306,26 @@ static bool start_caller(struct caller *caller)
     caller->thread.handle = thread;
     caller->seen_at = sys_clock_get();
     return sys_thread_start(thread, (uintptr_t)raw_thread_entry,
-                            (uintptr_t)caller->thread.stack + sizeof caller->thread.stack, (uintptr_t)caller,
+                            (uintptr_t)caller->thread.stack + sizeof caller->thread.stack,
+                            (uintptr_t)caller,
                             (uintptr_t)make_calls) == OK;
 }
 
-/* See how a caller gets on; one that sleeps for long is killed and replaced.  False if that cannot be done. */
+/*
+ * See how a caller gets on; one that sleeps for long is killed and replaced.  False if that cannot
+ * be done.
+ */
 static bool watch(struct caller *caller, bool *out_ended)
 {
     uint64_t made = caller->calls_made;
     info_thread_t info;
 
-    if (sys_object_get_info(caller->thread.handle, INFO_THREAD, &info, sizeof info, NULL, NULL) != OK)
+    if (sys_object_get_info(caller->thread.handle, INFO_THREAD, &info, sizeof info, NULL,
+                            NULL) != OK)
         return false;
     *out_ended = info.state == THREAD_DEAD;
-    if (made != caller->calls_seen || (info.state != THREAD_BLOCKED && info.state != THREAD_BLOCKED_PAGER)) {
+    if (made != caller->calls_seen || (info.state != THREAD_BLOCKED &&
+                                       info.state != THREAD_BLOCKED_PAGER)) {
         caller->calls_seen = made;
         caller->seen_at = sys_clock_get();
         return true;
@@ -405,23 +424,22 @@ TEST(ten_thousand_random_calls_leave_nothing_behind)
 {
     if (system_handle() == HANDLE_INVALID)
         test_skip("no system handle");
-    CHECK_EQ(exit_code_of(start_helper("nothing", HANDLE_INVALID)), 0);    /* has this program's memory grow */
+    CHECK_EQ(exit_code_of(start_helper("nothing", HANDLE_INVALID)),
+             0);    /* has this program's memory grow */
     info_system_t before = system_info();
 
-    run_child(random_seed());                   /* the kernel's caches grow to what this needs */
-    CHECK(comes_true(objects_are_as_before, &before));
-    before = system_info();
-
-    /* The heap keeps a frame more or less, as it happens; what leaks would leak every time. */
-    for (unsigned round = 0; round < 6; round++) {
+    /*
+     * The kernel's caches grow to what this needs, and then no more; what leaks would leak every
+     * time.
+     */
+    for (unsigned round = 0; round < 8; round++) {
         run_child(random_seed());
         CHECK(comes_true(objects_are_as_before, &before));
-        if (comes_true_within(SECOND, frames_are_as_before, &before))
+        if (round > 0 && comes_true_within(SECOND, frames_are_as_before, &before))
             return;
+        before = system_info();
     }
-    info_system_t now = system_info();
-    CHECK_EQ(now.frames[FRAME_FREE], before.frames[FRAME_FREE]);
-    CHECK(frames_are_as_before(&before));
+    CHECK(!"each run leaves fewer free frames");
 }
 
 TEST(nothing_is_left)

@@ -1,5 +1,6 @@
 /*
- * t_stream.c: streams: the position and who shares it, growing, appending, and pages that do not come.
+ * t_stream.c: streams: the position and who shares it, growing, appending, and pages that do not
+ * come.
  *
  * Machine: cpus=4 append=pager_timeout=3
  */
@@ -81,7 +82,8 @@ TEST(read_refusals_move_nothing)
     for (unsigned i = 0; i < BAD_OUTPUTS; i++) {
         if (bad_pointer(i) != edge() - 2) {
             CHECK_STATUS(sys_stream_read(stream, bad_pointer(i), 4, &actual), ERR_INVALID_ARGS);
-            CHECK_STATUS(sys_stream_read_at(stream, bad_pointer(i), 0, 4, &actual), ERR_INVALID_ARGS);
+            CHECK_STATUS(sys_stream_read_at(stream, bad_pointer(i), 0, 4, &actual),
+                         ERR_INVALID_ARGS);
         }
         if (i != BAD_NULL) {
             CHECK_STATUS(sys_stream_read(stream, back, 4, bad_pointer(i)), ERR_INVALID_ARGS);
@@ -96,7 +98,8 @@ TEST(read_refusals_move_nothing)
 
 TEST(write_refusals_change_nothing)
 {
-    handle_t vmo = new_file(10, VMO_RESIZABLE), stream = new_stream(vmo, STREAM_READ | STREAM_WRITE);
+    handle_t vmo = new_file(10, VMO_RESIZABLE), stream = new_stream(vmo,
+                                                                    STREAM_READ | STREAM_WRITE);
     handle_t reader = new_stream(vmo, STREAM_READ);
     size_t actual = 77;
 
@@ -110,11 +113,13 @@ TEST(write_refusals_change_nothing)
     for (unsigned i = 0; i < BAD_INPUTS; i++) {
         if (bad_pointer(i) != edge() - 2) {
             CHECK_STATUS(sys_stream_write(stream, bad_pointer(i), 400, &actual), ERR_INVALID_ARGS);
-            CHECK_STATUS(sys_stream_write_at(stream, bad_pointer(i), 8, 400, &actual), ERR_INVALID_ARGS);
+            CHECK_STATUS(sys_stream_write_at(stream, bad_pointer(i), 8, 400, &actual),
+                         ERR_INVALID_ARGS);
         }
         if (i != BAD_NULL) {
             CHECK_STATUS(sys_stream_write(stream, bytes, 400, bad_pointer(i)), ERR_INVALID_ARGS);
-            CHECK_STATUS(sys_stream_write_at(stream, bytes, 8, 400, bad_pointer(i)), ERR_INVALID_ARGS);
+            CHECK_STATUS(sys_stream_write_at(stream, bytes, 8, 400, bad_pointer(i)),
+                         ERR_INVALID_ARGS);
         }
     }
     CHECK_STATUS(sys_stream_write_at(stream, bytes, VMO_SIZE_MAX, 1, &actual), ERR_OUT_OF_RANGE);
@@ -162,7 +167,8 @@ TEST(seek_refusals)
     CHECK_STATUS(sys_stream_seek(stream, STREAM_SEEK_CURRENT, INT64_MAX, NULL), ERR_OUT_OF_RANGE);
     CHECK_STATUS(sys_stream_seek(stream, STREAM_SEEK_END, INT64_MIN, NULL), ERR_OUT_OF_RANGE);
     for (unsigned i = 1; i < BAD_OUTPUTS; i++)
-        CHECK_STATUS(sys_stream_seek(stream, STREAM_SEEK_START, 0, bad_pointer(i)), ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_stream_seek(stream, STREAM_SEEK_START, 0, bad_pointer(i)),
+                     ERR_INVALID_ARGS);
     CHECK_EQ(position_of(stream), 3);
     CHECK_OK(sys_handle_close(weak));
     CHECK_OK(sys_handle_close(stream));
@@ -207,7 +213,8 @@ TEST(a_hole_reads_as_zero)
 
     memset(bytes, 1, sizeof bytes);
     CHECK_OK(sys_stream_write(stream, bytes, 100, NULL));
-    CHECK_OK(sys_vmo_set_content_size(vmo, 10));                /* the rest stays in the page, unseen */
+    CHECK_OK(sys_vmo_set_content_size(vmo,
+                                      10));                /* the rest stays in the page, unseen */
     CHECK_OK(sys_stream_write_at(stream, bytes, 9000, 1, NULL));
     CHECK_EQ(content_of(vmo), 9001);
     CHECK_OK(sys_stream_read_at(stream, back, 0, 9001, &actual));
@@ -302,7 +309,8 @@ static void append_numbers(void *argument)
         uint32_t number = (uintptr_t)argument * EACH + i;
         size_t actual;
 
-        if (sys_stream_write(shared, &number, sizeof number, &actual) != OK || actual != sizeof number)
+        if (sys_stream_write(shared, &number, sizeof number, &actual) != OK ||
+            actual != sizeof number)
             strange++;
     }
 }
@@ -338,7 +346,8 @@ TEST(appends_never_overlap)
 
 TEST(append_goes_to_the_end)
 {
-    handle_t vmo = new_file(10, VMO_RESIZABLE), stream = new_stream(vmo, STREAM_WRITE | STREAM_APPEND);
+    handle_t vmo = new_file(10, VMO_RESIZABLE), stream = new_stream(vmo,
+                                                                    STREAM_WRITE | STREAM_APPEND);
 
     CHECK_OK(sys_stream_write(stream, bytes, 5, NULL));
     CHECK_EQ(position_of(stream), 15);
@@ -428,7 +437,8 @@ TEST(the_pager_may_be_silent)
     COVERS("stream_write_at", TIMED_OUT);
     for (unsigned which = 0; which < 4; which++) {
         start_paged(which);
-        if (sys_object_wait_one(threads[0].handle, SIGNAL_TERMINATED, after(PATIENCE), NULL) != OK) {
+        if (sys_object_wait_one(threads[0].handle, SIGNAL_TERMINATED, after(PATIENCE),
+                                NULL) != OK) {
             CHECK_OK(sys_task_kill(threads[0].handle));
             end_paged(1);
             test_skip("this machine's kernel has no short pager_timeout");
@@ -439,7 +449,8 @@ TEST(the_pager_may_be_silent)
 
 TEST(the_thread_may_be_killed)
 {
-    COVERS("stream_read", CANCELED);            /* ends the call of a thread that is killed: it dies there */
+    COVERS("stream_read",
+           CANCELED);            /* ends the call of a thread that is killed: it dies there */
     COVERS("stream_read_at", CANCELED);
     COVERS("stream_write", CANCELED);
     COVERS("stream_write_at", CANCELED);

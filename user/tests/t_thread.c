@@ -24,11 +24,14 @@ TEST(create_refusals)
     CHECK_STATUS(sys_thread_create(event, "x", 1, 0, &out), ERR_WRONG_TYPE);
     CHECK_STATUS(sys_thread_create(thread_self(), "x", 1, 0, &out), ERR_WRONG_TYPE);
     CHECK_STATUS(sys_thread_create(process_self(), "x", 1, 1, &out), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_thread_create(process_self(), "x", NAME_MAX_LENGTH + 1, 0, &out), ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_thread_create(process_self(), "x", NAME_MAX_LENGTH + 1, 0, &out),
+                 ERR_OUT_OF_RANGE);
     for (unsigned i = 0; i < BAD_INPUTS; i++)
-        CHECK_STATUS(sys_thread_create(process_self(), bad_pointer(i), 4, 0, &out), ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_thread_create(process_self(), bad_pointer(i), 4, 0, &out),
+                     ERR_INVALID_ARGS);
     for (unsigned i = 0; i < BAD_OUTPUTS; i++)
-        CHECK_STATUS(sys_thread_create(process_self(), "x", 1, 0, bad_pointer(i)), ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_thread_create(process_self(), "x", 1, 0, bad_pointer(i)),
+                     ERR_INVALID_ARGS);
     CHECK_OK(sys_object_wait_one(dead.process, SIGNAL_TERMINATED, after(PATIENCE), NULL));
     CHECK_STATUS(sys_thread_create(dead.process, "x", 1, 0, &out), ERR_BAD_STATE);
     CHECK_EQ(out, 77);
@@ -70,7 +73,8 @@ TEST(threads_start_only_in_a_running_process)
 {
     struct tiny tiny = tiny_create();
 
-    CHECK_STATUS(sys_thread_start(tiny.thread, tiny_entry(tiny_exit), TINY_STACK, 0, 0), ERR_BAD_STATE);
+    CHECK_STATUS(sys_thread_start(tiny.thread, tiny_entry(tiny_exit), TINY_STACK, 0, 0),
+                 ERR_BAD_STATE);
     CHECK_OK(sys_handle_close(tiny.thread));
     CHECK_OK(sys_handle_close(tiny.process));
 }
@@ -232,7 +236,10 @@ static void work(void *argument)
     }
 }
 
-/* A thread killed between creating and closing leaves at most its one event, so it runs in a process of its own. */
+/*
+ * A thread killed between creating and closing leaves at most its one event, so it runs in a
+ * process of its own.
+ */
 int test_helper(int argument_count, char **arguments)
 {
     (void)argument_count;
@@ -245,7 +252,8 @@ int test_helper(int argument_count, char **arguments)
             ;
         for (unsigned i = 0; i < 4; i++) {
             if (sys_task_kill(threads[i].handle) != OK ||
-                sys_object_wait_one(threads[i].handle, SIGNAL_TERMINATED, after(PATIENCE), NULL) != OK)
+                sys_object_wait_one(threads[i].handle, SIGNAL_TERMINATED, after(PATIENCE),
+                                    NULL) != OK)
                 return 1;
             sys_handle_close(threads[i].handle);
         }
@@ -258,7 +266,10 @@ TEST(kill_at_every_moment)
     CHECK_EQ(exit_code_of(start_helper("kill", HANDLE_INVALID)), 0);
 }
 
-/* --- Killed while asleep in each kind of wait: the thread ends, and what it waited for goes on working. --- */
+/*
+ * --- Killed while asleep in each kind of wait: the thread ends, and what it waited for goes on
+ * working. ---
+ */
 
 static handle_t thing, page_port;
 
@@ -300,7 +311,8 @@ TEST(killed_in_port_wait)
 static void call_channel(void *argument)
 {
     uint32_t message = 0, bytes, handles;
-    channel_call_args_t args = { .wr_bytes = &message, .rd_bytes = &message, .wr_num_bytes = 4, .rd_num_bytes = 4 };
+    channel_call_args_t args = { .wr_bytes = &message, .rd_bytes = &message, .wr_num_bytes = 4,
+        .rd_num_bytes = 4 };
 
     (void)argument;
     sys_channel_call(thing, 0, DEADLINE_INFINITE, &args, &bytes, &handles);
@@ -423,12 +435,14 @@ TEST(threads_are_listed_while_they_live)
     thing = new_port();
     raw_thread_start(&threads[0], wait_on_port, NULL);
     wait_until_asleep(threads[0].handle);
-    CHECK_OK(sys_object_get_info(process_self(), INFO_PROCESS_THREADS, list, sizeof list, &count, NULL));
+    CHECK_OK(sys_object_get_info(process_self(), INFO_PROCESS_THREADS, list, sizeof list, &count,
+                                 NULL));
     CHECK_EQ(count, 2);
     CHECK(strcmp(list[1].name, "raw") == 0);
     CHECK_EQ(list[1].state, THREAD_BLOCKED);
     kill_asleep(&threads[0]);
-    CHECK_OK(sys_object_get_info(process_self(), INFO_PROCESS_THREADS, list, sizeof list, &count, NULL));
+    CHECK_OK(sys_object_get_info(process_self(), INFO_PROCESS_THREADS, list, sizeof list, &count,
+                                 NULL));
     CHECK_EQ(count, 1);
     CHECK_OK(sys_handle_close(thing));
 }

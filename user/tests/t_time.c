@@ -98,7 +98,8 @@ static void sleep_an_hour(void *argument)
 
 TEST(a_sleeper_can_be_killed)
 {
-    COVERS("nanosleep", CANCELED);              /* ends the call of a thread that is killed: it dies there */
+    COVERS("nanosleep",
+           CANCELED);              /* ends the call of a thread that is killed: it dies there */
     raw_thread_start(&sleepers[0], sleep_for_ever, NULL);
     raw_thread_start(&sleepers[1], sleep_an_hour, NULL);
     kill_asleep(&sleepers[0]);
@@ -128,7 +129,9 @@ TEST(random_bytes_look_random)
         counts[bytes[i]]++;
         ones += __builtin_popcount(bytes[i]);
     }
-    /* 256 expected of each with a deviation of 16; 262,144 bits with one of 362: eight deviations. */
+    /*
+     * 256 expected of each with a deviation of 16; 262,144 bits with one of 362: eight deviations.
+     */
     for (unsigned i = 0; i < 256; i++)
         CHECK(counts[i] > 128 && counts[i] < 384);
     CHECK(ones > 262144 - 2900 && ones < 262144 + 2900);

@@ -6,7 +6,8 @@
 #define PLACE 0x2100000000ul            /* where nothing else is */
 #define READ_WRITE (VM_READ | VM_WRITE)
 
-static status_t map_at(uintptr_t at, uint32_t options, handle_t vmo, uint64_t offset, uint64_t length)
+static status_t map_at(uintptr_t at, uint32_t options, handle_t vmo, uint64_t offset,
+                       uint64_t length)
 {
     uintptr_t mapped;
 
@@ -15,26 +16,34 @@ static status_t map_at(uintptr_t at, uint32_t options, handle_t vmo, uint64_t of
 
 static bool same_address_space(info_process_t a, info_process_t b)
 {
-    return a.num_regions == b.num_regions && a.mapped_bytes == b.mapped_bytes && a.num_handles == b.num_handles;
+    return a.num_regions == b.num_regions && a.mapped_bytes == b.mapped_bytes &&
+           a.num_handles == b.num_handles;
 }
 
 TEST(map_refuses_handles)
 {
     handle_t vmo = new_vmo(2), event = new_event();
-    handle_t looker = reduced(process_self(), RIGHT_INSPECT), unmappable = reduced(vmo, RIGHT_READ | RIGHT_WRITE);
-    handle_t reader = reduced(vmo, RIGHT_MAP | RIGHT_READ), writer = reduced(vmo, RIGHT_MAP | RIGHT_WRITE);
+    handle_t looker = reduced(process_self(), RIGHT_INSPECT),
+             unmappable = reduced(vmo, RIGHT_READ | RIGHT_WRITE);
+    handle_t reader = reduced(vmo, RIGHT_MAP | RIGHT_READ),
+             writer = reduced(vmo, RIGHT_MAP | RIGHT_WRITE);
     info_process_t before = own_info();
     uintptr_t at = 77;
 
     CHECK_STATUS(sys_vm_map(HANDLE_INVALID, VM_READ, 0, vmo, 0, PAGE_SIZE, &at), ERR_BAD_HANDLE);
     CHECK_STATUS(sys_vm_map(event, VM_READ, 0, vmo, 0, PAGE_SIZE, &at), ERR_WRONG_TYPE);
     CHECK_STATUS(sys_vm_map(looker, VM_READ, 0, vmo, 0, PAGE_SIZE, &at), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, HANDLE_INVALID, 0, PAGE_SIZE, &at), ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, HANDLE_INVALID, 0, PAGE_SIZE, &at),
+                 ERR_BAD_HANDLE);
     CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, event, 0, PAGE_SIZE, &at), ERR_WRONG_TYPE);
-    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, unmappable, 0, PAGE_SIZE, &at), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_vm_map(process_self(), READ_WRITE, 0, reader, 0, PAGE_SIZE, &at), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_vm_map(process_self(), VM_EXECUTE, 0, reader, 0, PAGE_SIZE, &at), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, writer, 0, PAGE_SIZE, &at), ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, unmappable, 0, PAGE_SIZE, &at),
+                 ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_vm_map(process_self(), READ_WRITE, 0, reader, 0, PAGE_SIZE, &at),
+                 ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_vm_map(process_self(), VM_EXECUTE, 0, reader, 0, PAGE_SIZE, &at),
+                 ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, writer, 0, PAGE_SIZE, &at),
+                 ERR_ACCESS_DENIED);
     CHECK_EQ(at, 77);
     CHECK(same_address_space(before, own_info()));
     CHECK_OK(sys_handle_close(writer));
@@ -47,25 +56,32 @@ TEST(map_refuses_handles)
 
 TEST(map_refuses_arguments)
 {
-    static const uint32_t bad_options[] = { 0, VM_FIXED, VM_COMMIT, VM_WRITE, VM_WRITE | VM_EXECUTE, VM_READ | 64,
-                                            VM_READ | 0x80000000u };
+    static const uint32_t bad_options[] = {
+        0, VM_FIXED, VM_COMMIT, VM_WRITE, VM_WRITE | VM_EXECUTE, VM_READ | 64, VM_READ | 0x80000000u
+    };
     handle_t vmo = new_vmo(2);
     uintptr_t at = 77;
 
     edge();
     info_process_t before = own_info();
     for (size_t i = 0; i < array_size(bad_options); i++)
-        CHECK_STATUS(sys_vm_map(process_self(), bad_options[i], PLACE, vmo, 0, PAGE_SIZE, &at), ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_vm_map(process_self(), bad_options[i], PLACE, vmo, 0, PAGE_SIZE, &at),
+                     ERR_INVALID_ARGS);
     CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, 0, 0, &at), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 1, vmo, 0, PAGE_SIZE, &at), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, 1, PAGE_SIZE, &at), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, 0, 2 * PAGE_SIZE + 1, &at), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, PAGE_SIZE, PAGE_SIZE + 1, &at), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, 3 * PAGE_SIZE, 1, &at), ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, 0, 2 * PAGE_SIZE + 1, &at),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, PAGE_SIZE, PAGE_SIZE + 1, &at),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, 3 * PAGE_SIZE, 1, &at),
+                 ERR_OUT_OF_RANGE);
     CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, 0, SIZE_MAX, &at), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, 0 - PAGE_SIZE, 2 * PAGE_SIZE, &at), ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, 0 - PAGE_SIZE, 2 * PAGE_SIZE, &at),
+                 ERR_OUT_OF_RANGE);
     for (unsigned i = 0; i < BAD_OUTPUTS; i++)
-        CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, 0, PAGE_SIZE, bad_pointer(i)), ERR_INVALID_ARGS);
+        CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, 0, PAGE_SIZE, bad_pointer(i)),
+                     ERR_INVALID_ARGS);
     CHECK_EQ(at, 77);
     CHECK(same_address_space(before, own_info()));
     CHECK_EQ(vmo_info(vmo).num_mappings, 0);
@@ -74,8 +90,13 @@ TEST(map_refuses_arguments)
 
 TEST(map_refuses_places)
 {
-    static const uintptr_t outside[] = { 0, PAGE_SIZE, USER_BASE - PAGE_SIZE, USER_TOP - PAGE_SIZE, USER_TOP,
-                                         0xffffffc080200000ul, 0 - 2 * PAGE_SIZE };
+    static const uintptr_t outside[] = { 0,
+                                         PAGE_SIZE,
+                                         USER_BASE - PAGE_SIZE,
+                                         USER_TOP - PAGE_SIZE,
+                                         USER_TOP,
+                                         0xffffffc080200000ul,
+                                         0 - 2 * PAGE_SIZE };
     handle_t vmo = new_vmo(2);
     info_process_t before = own_info();
 
@@ -102,7 +123,8 @@ TEST(map_finds_no_room)
     CHECK_OK(sys_vmo_create(USER_TOP, 0, &vmo));
     info_process_t before = own_info();
     CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, 0, USER_TOP, &at), ERR_NO_SPACE);
-    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, 0, USER_TOP - USER_BASE, &at), ERR_NO_SPACE);
+    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, vmo, 0, USER_TOP - USER_BASE, &at),
+                 ERR_NO_SPACE);
     CHECK(same_address_space(before, own_info()));
     CHECK_OK(sys_handle_close(vmo));
 }
@@ -116,8 +138,10 @@ TEST(map_with_commit_does_not_wait_for_a_pager)
     CHECK_OK(sys_pager_create(0, &pager));
     CHECK_OK(sys_pager_create_vmo(pager, 0, port, 1, PAGE_SIZE, &vmo));
     info_process_t before = own_info();
-    CHECK_STATUS(sys_vm_map(process_self(), VM_READ | VM_COMMIT, 0, vmo, 0, PAGE_SIZE, &at), ERR_SHOULD_WAIT);
-    CHECK_STATUS(sys_vm_map(process_self(), READ_WRITE | VM_COMMIT, 0, vmo, 0, PAGE_SIZE, &at), ERR_SHOULD_WAIT);
+    CHECK_STATUS(sys_vm_map(process_self(), VM_READ | VM_COMMIT, 0, vmo, 0, PAGE_SIZE, &at),
+                 ERR_SHOULD_WAIT);
+    CHECK_STATUS(sys_vm_map(process_self(), READ_WRITE | VM_COMMIT, 0, vmo, 0, PAGE_SIZE, &at),
+                 ERR_SHOULD_WAIT);
     CHECK_STATUS(sys_port_wait(port, 0, &packet), ERR_TIMED_OUT);
     CHECK(same_address_space(before, own_info()));
     CHECK_OK(sys_handle_close(vmo));
@@ -163,15 +187,19 @@ TEST(protect_refuses)
     CHECK_STATUS(sys_vm_protect(looker, VM_READ, PLACE, PAGE_SIZE), ERR_ACCESS_DENIED);
     CHECK_STATUS(sys_vm_protect(process_self(), 0, PLACE, PAGE_SIZE), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_vm_protect(process_self(), VM_WRITE, PLACE, PAGE_SIZE), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_vm_protect(process_self(), VM_READ | VM_COMMIT, PLACE, PAGE_SIZE), ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_vm_protect(process_self(), VM_READ | VM_COMMIT, PLACE, PAGE_SIZE),
+                 ERR_INVALID_ARGS);
     CHECK_STATUS(sys_vm_protect(process_self(), VM_READ, PLACE + 8, PAGE_SIZE), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_vm_protect(process_self(), VM_READ, PLACE, 0), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_vm_protect(process_self(), VM_READ, PLACE, SIZE_MAX), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_vm_protect(process_self(), VM_READ, USER_TOP, PAGE_SIZE), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_vm_protect(process_self(), READ_WRITE, PLACE + 2 * PAGE_SIZE, PAGE_SIZE), ERR_NOT_FOUND);
+    CHECK_STATUS(sys_vm_protect(process_self(), READ_WRITE, PLACE + 2 * PAGE_SIZE, PAGE_SIZE),
+                 ERR_NOT_FOUND);
     /* Refused for a part: nothing changes in the rest. */
-    CHECK_STATUS(sys_vm_protect(process_self(), READ_WRITE, PLACE, 2 * PAGE_SIZE), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_vm_protect(process_self(), VM_READ | VM_EXECUTE, PLACE, 3 * PAGE_SIZE), ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_vm_protect(process_self(), READ_WRITE, PLACE, 2 * PAGE_SIZE),
+                 ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_vm_protect(process_self(), VM_READ | VM_EXECUTE, PLACE, 3 * PAGE_SIZE),
+                 ERR_ACCESS_DENIED);
     CHECK_STATUS(sys_vm_protect(process_self(), VM_READ, PLACE, 3 * PAGE_SIZE), ERR_NOT_FOUND);
     CHECK(same_address_space(before, own_info()));
     CHECK(is_readable((void *)PLACE) && !is_writable((void *)PLACE));
@@ -206,9 +234,11 @@ TEST(hints_are_followed_where_there_is_room)
 
     CHECK_OK(sys_vm_map(process_self(), VM_READ, PLACE, vmo, 0, 2 * PAGE_SIZE, &first));
     CHECK_EQ(first, PLACE);
-    CHECK_OK(sys_vm_map(process_self(), VM_READ, PLACE + PAGE_SIZE, vmo, 0, 2 * PAGE_SIZE, &second));
+    CHECK_OK(
+        sys_vm_map(process_self(), VM_READ, PLACE + PAGE_SIZE, vmo, 0, 2 * PAGE_SIZE, &second));
     CHECK(second + 2 * PAGE_SIZE <= PLACE || second >= PLACE + 2 * PAGE_SIZE);
-    CHECK_OK(sys_vm_map(process_self(), VM_READ, PAGE_SIZE, vmo, 0, 1, &third));        /* too low to be a place */
+    /* too low to be a place */
+    CHECK_OK(sys_vm_map(process_self(), VM_READ, PAGE_SIZE, vmo, 0, 1, &third));
     CHECK(third >= USER_BASE && third % PAGE_SIZE == 0);
     unmap((void *)first, 2 * PAGE_SIZE);
     unmap((void *)second, 2 * PAGE_SIZE);

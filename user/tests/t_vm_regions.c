@@ -1,5 +1,6 @@
 /*
- * t_vm_regions.c: what mappings show: shared pages, holes, protection, sizes that change below them, other processes.
+ * t_vm_regions.c: what mappings show: shared pages, holes, protection, sizes that change below
+ * them, other processes.
  *
  * Machine: cpus=4
  */
@@ -16,7 +17,8 @@ TEST(mappings_of_one_vmo_show_the_same_bytes)
     const char *reader = map_vmo(vmo, VM_READ, 2 * PAGE_SIZE, PAGE_SIZE);
     char byte = 0;
 
-    CHECK(all[2 * PAGE_SIZE + 5] == 0 && last[PAGE_SIZE + 5] == 0 && reader[5] == 0);   /* all see zeros */
+    /* all see zeros */
+    CHECK(all[2 * PAGE_SIZE + 5] == 0 && last[PAGE_SIZE + 5] == 0 && reader[5] == 0);
     all[2 * PAGE_SIZE + 5] = 'a';
     CHECK(last[PAGE_SIZE + 5] == 'a' && reader[5] == 'a');
     last[PAGE_SIZE + 5] = 'b';
@@ -50,12 +52,13 @@ TEST(a_hole_in_the_middle)
     CHECK_EQ(own_info().mapped_bytes, before.mapped_bytes - 2 * PAGE_SIZE);
     CHECK(memory[0] == '0' && memory[3 * PAGE_SIZE] == '3');
     CHECK(!is_readable(memory + PAGE_SIZE) && !is_readable(memory + 3 * PAGE_SIZE - 1));
-    CHECK_STATUS(sys_vm_protect(process_self(), VM_READ, (uintptr_t)memory, 4 * PAGE_SIZE), ERR_NOT_FOUND);
+    CHECK_STATUS(sys_vm_protect(process_self(), VM_READ, (uintptr_t)memory, 4 * PAGE_SIZE),
+                 ERR_NOT_FOUND);
     CHECK(is_writable(memory));
 
     uintptr_t at;
-    CHECK_OK(sys_vm_map(process_self(), VM_READ | VM_FIXED, (uintptr_t)memory + PAGE_SIZE, vmo, PAGE_SIZE,
-                        2 * PAGE_SIZE, &at));
+    CHECK_OK(sys_vm_map(process_self(), VM_READ | VM_FIXED, (uintptr_t)memory + PAGE_SIZE, vmo,
+                        PAGE_SIZE, 2 * PAGE_SIZE, &at));
     CHECK(memory[PAGE_SIZE] == '1' && memory[2 * PAGE_SIZE] == '2');
     CHECK_EQ(vmo_info(vmo).num_mappings, 3);
     unmap(memory, 4 * PAGE_SIZE);               /* three regions at once */
@@ -73,7 +76,8 @@ TEST(protect_splits_regions)
     memset(memory, 'p', 3 * PAGE_SIZE);
     CHECK_OK(sys_vm_protect(process_self(), VM_READ, (uintptr_t)memory + PAGE_SIZE, PAGE_SIZE));
     CHECK_EQ(own_info().num_regions, regions + 2);
-    CHECK(is_writable(memory) && !is_writable(memory + PAGE_SIZE) && is_writable(memory + 2 * PAGE_SIZE));
+    CHECK(is_writable(memory) && !is_writable(memory + PAGE_SIZE) &&
+          is_writable(memory + 2 * PAGE_SIZE));
     CHECK(is_readable(memory + PAGE_SIZE) && memory[PAGE_SIZE] == 'p');
     CHECK_OK(sys_vm_protect(process_self(), VM_EXECUTE, (uintptr_t)memory + PAGE_SIZE, PAGE_SIZE));
     CHECK(!is_readable(memory + PAGE_SIZE));
@@ -94,8 +98,10 @@ TEST(commit_and_map_range)
     unmap((void *)at, 4 * PAGE_SIZE);
 
     uint64_t resident = own_info().resident_bytes;
-    CHECK_OK(sys_vm_map(system, READ_WRITE | VM_MAP_RANGE, 0, vmo, 2 * PAGE_SIZE, 6 * PAGE_SIZE, &at));
-    CHECK_EQ(own_info().resident_bytes, resident + 2 * PAGE_SIZE);      /* what is there, and no more */
+    CHECK_OK(
+        sys_vm_map(system, READ_WRITE | VM_MAP_RANGE, 0, vmo, 2 * PAGE_SIZE, 6 * PAGE_SIZE, &at));
+    /* what is there, and no more */
+    CHECK_EQ(own_info().resident_bytes, resident + 2 * PAGE_SIZE);
     CHECK_EQ(committed(vmo), 4);
     unmap((void *)at, 6 * PAGE_SIZE);
     CHECK_EQ(own_info().resident_bytes, resident);
@@ -226,7 +232,10 @@ TEST(what_is_taken_away_is_gone_at_once)
     CHECK_OK(sys_handle_close(vmo));
 }
 
-/* --- Random calls against a model: which page of the VMO each page shows, and with which permission. --- */
+/*
+ * --- Random calls against a model: which page of the VMO each page shows, and with which
+ * permission. ---
+ */
 
 #define MODEL_PAGES 32u
 
@@ -235,7 +244,8 @@ struct shown {
     uint32_t page;
 };
 
-static void model_map(handle_t vmo, struct shown *model, uint32_t first, uint32_t count, uint64_t random)
+static void model_map(handle_t vmo, struct shown *model, uint32_t first, uint32_t count,
+                      uint64_t random)
 {
     uint32_t flags = random & 1 ? VM_READ : READ_WRITE, page = random / 2 % MODEL_PAGES;
     status_t expected = OK;
@@ -246,8 +256,9 @@ static void model_map(handle_t vmo, struct shown *model, uint32_t first, uint32_
             expected = ERR_ALREADY_EXISTS;
     if (page + count > MODEL_PAGES)
         expected = ERR_OUT_OF_RANGE;
-    CHECK_STATUS(sys_vm_map(process_self(), flags | VM_FIXED, PLACE + first * PAGE_SIZE, vmo, page * PAGE_SIZE,
-                            count * PAGE_SIZE, &at), expected);
+    CHECK_STATUS(sys_vm_map(process_self(), flags | VM_FIXED, PLACE + first * PAGE_SIZE, vmo,
+                            page * PAGE_SIZE, count * PAGE_SIZE, &at),
+                 expected);
     for (uint32_t i = 0; i < count && expected == OK; i++)
         model[first + i] = (struct shown){ flags, page + i };
 }
@@ -261,7 +272,8 @@ static void model_unmap(struct shown *model, uint32_t first, uint32_t count)
             expected = OK;
         model[i].flags = 0;
     }
-    CHECK_STATUS(sys_vm_unmap(process_self(), PLACE + first * PAGE_SIZE, count * PAGE_SIZE), expected);
+    CHECK_STATUS(sys_vm_unmap(process_self(), PLACE + first * PAGE_SIZE, count * PAGE_SIZE),
+                 expected);
 }
 
 static void model_protect(struct shown *model, uint32_t first, uint32_t count, uint32_t flags)
@@ -271,7 +283,9 @@ static void model_protect(struct shown *model, uint32_t first, uint32_t count, u
     for (uint32_t i = first; i < first + count; i++)
         if (!model[i].flags)
             expected = ERR_NOT_FOUND;
-    CHECK_STATUS(sys_vm_protect(process_self(), flags, PLACE + first * PAGE_SIZE, count * PAGE_SIZE), expected);
+    CHECK_STATUS(sys_vm_protect(process_self(), flags, PLACE + first * PAGE_SIZE,
+                                count * PAGE_SIZE),
+                 expected);
     for (uint32_t i = first; i < first + count && expected == OK; i++)
         model[i].flags = flags;
 }
@@ -304,7 +318,9 @@ TEST(random_regions_match_a_model)
         switch (next_random(&random) % 4) {
         case 0:
         case 1: model_map(vmo, model, first, count, next_random(&random)); break;
-        case 2: model_protect(model, first, count, next_random(&random) & 1 ? VM_READ : READ_WRITE); break;
+        case 2:
+            model_protect(model, first, count, next_random(&random) & 1 ? VM_READ : READ_WRITE);
+            break;
         case 3: model_unmap(model, first, count); break;
         }
         if (i % 10 == 9)

@@ -1,5 +1,6 @@
 /*
- * t_vmo.c: anonymous VMOs: what they hold, their sizes, operations on ranges, and what each call refuses.
+ * t_vmo.c: anonymous VMOs: what they hold, their sizes, operations on ranges, and what each
+ * call refuses.
  */
 #include "memory.h"
 
@@ -8,7 +9,8 @@
 #define ALL_OPS_COUNT 6
 
 static const uint32_t all_ops[ALL_OPS_COUNT] = {
-    VMO_OP_COMMIT, VMO_OP_DECOMMIT, VMO_OP_ZERO, VMO_OP_DONT_NEED, VMO_OP_ALWAYS_NEED, VMO_OP_PREFETCH,
+    VMO_OP_COMMIT,    VMO_OP_DECOMMIT,    VMO_OP_ZERO,
+    VMO_OP_DONT_NEED, VMO_OP_ALWAYS_NEED, VMO_OP_PREFETCH,
 };
 
 static status_t op(handle_t vmo, uint32_t number, uint64_t offset, uint64_t length)
@@ -136,11 +138,13 @@ TEST(new_memory_is_zero)
 }
 
 /* One random operation on a VMO, its mapping, and the bytes that it must hold. */
-static void one_operation(handle_t vmo, unsigned char *mapped, unsigned char *model, size_t size, uint64_t *random)
+static void one_operation(handle_t vmo, unsigned char *mapped, unsigned char *model, size_t size,
+                          uint64_t *random)
 {
     static unsigned char bytes[5 * PAGE_SIZE];
     size_t offset = next_random(random) % size;
-    size_t length = next_random(random) % (sizeof bytes < size - offset ? sizeof bytes : size - offset);
+    size_t length =
+        next_random(random) % (sizeof bytes < size - offset ? sizeof bytes : size - offset);
 
     switch (next_random(random) % 6) {
     case 0:
@@ -284,10 +288,14 @@ TEST(op_range_refuses)
     CHECK_STATUS(sys_vmo_op_range(vmo, 0, 0, 1, NULL, 0), ERR_NOT_SUPPORTED);
     CHECK_STATUS(sys_vmo_op_range(vmo, 99, 0, 1, NULL, 0), ERR_NOT_SUPPORTED);
     for (unsigned i = 0; i < ALL_OPS_COUNT; i++) {
-        CHECK_STATUS(sys_vmo_op_range(vmo, all_ops[i], PAGE_SIZE, PAGE_SIZE + 1, NULL, 0), ERR_OUT_OF_RANGE);
-        CHECK_STATUS(sys_vmo_op_range(vmo, all_ops[i], 2 * PAGE_SIZE + 1, 0, NULL, 0), ERR_OUT_OF_RANGE);
-        CHECK_STATUS(sys_vmo_op_range(vmo, all_ops[i], PAGE_SIZE, UINT64_MAX, NULL, 0), ERR_OUT_OF_RANGE);
-        CHECK_STATUS(sys_vmo_op_range(vmo, all_ops[i], UINT64_MAX - 1, 4, NULL, 0), ERR_OUT_OF_RANGE);
+        CHECK_STATUS(sys_vmo_op_range(vmo, all_ops[i], PAGE_SIZE, PAGE_SIZE + 1, NULL, 0),
+                     ERR_OUT_OF_RANGE);
+        CHECK_STATUS(sys_vmo_op_range(vmo, all_ops[i], 2 * PAGE_SIZE + 1, 0, NULL, 0),
+                     ERR_OUT_OF_RANGE);
+        CHECK_STATUS(sys_vmo_op_range(vmo, all_ops[i], PAGE_SIZE, UINT64_MAX, NULL, 0),
+                     ERR_OUT_OF_RANGE);
+        CHECK_STATUS(sys_vmo_op_range(vmo, all_ops[i], UINT64_MAX - 1, 4, NULL, 0),
+                     ERR_OUT_OF_RANGE);
         CHECK_OK(op(vmo, all_ops[i], 2 * PAGE_SIZE, 0));
     }
     CHECK_EQ(committed(vmo), 0);
@@ -341,7 +349,8 @@ TEST(zero_changes_exactly_its_range)
     CHECK_EQ(committed(vmo), 3);
     unmap(memory, 4 * PAGE_SIZE);
     CHECK_OK(op(vmo, VMO_OP_DECOMMIT, 0, 4 * PAGE_SIZE));
-    CHECK_OK(op(vmo, VMO_OP_ZERO, 5, PAGE_SIZE));                       /* zero already: takes no memory */
+    /* zero already: takes no memory */
+    CHECK_OK(op(vmo, VMO_OP_ZERO, 5, PAGE_SIZE));
     CHECK_EQ(committed(vmo), 0);
     CHECK_OK(sys_handle_close(vmo));
 }

@@ -59,7 +59,8 @@ static inline struct tiny tiny_create(void)
     CHECK_OK(sys_thread_create(tiny.process, "main", 4, 0, &tiny.thread));
     CHECK_OK(sys_vmo_create(PAGE_SIZE, 0, &code));
     CHECK_OK(sys_vmo_write(code, 0, tiny_begin, 0, tiny_end - tiny_begin));
-    CHECK_OK(sys_vm_map(tiny.process, VM_READ | VM_EXECUTE | VM_FIXED, USER_BASE, code, 0, PAGE_SIZE, &at));
+    CHECK_OK(sys_vm_map(tiny.process, VM_READ | VM_EXECUTE | VM_FIXED, USER_BASE, code, 0,
+                        PAGE_SIZE, &at));
     CHECK_OK(sys_handle_close(code));
     return tiny;
 }
@@ -68,7 +69,8 @@ static inline struct tiny tiny_start(const char *routine, uint64_t number)
 {
     struct tiny tiny = tiny_create();
 
-    CHECK_OK(sys_process_start(tiny.process, tiny.thread, tiny_entry(routine), TINY_STACK, HANDLE_INVALID, number));
+    CHECK_OK(sys_process_start(tiny.process, tiny.thread, tiny_entry(routine), TINY_STACK,
+                               HANDLE_INVALID, number));
     return tiny;
 }
 

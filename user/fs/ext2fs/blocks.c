@@ -6,18 +6,25 @@
  *     pointers[13]      -> a block of pointers -> blocks of pointers -> data
  *     pointers[14]      -> one level more
  *
- * A pointer of 0 is a hole: one data block at the bottom, or everything that hangs below it.
+ * A pointer of 0 is a hole: one data block at the bottom, or everything that hangs below it.  A block
+ * that hangs below itself is an error; as the depth is fixed it could not keep us here anyway.
  */
 #include "ext2.h"
 
 #include <string.h>
 
-#define RUN_MAX 32u             /* pointers looked at in one go: 128 KiB with 4 KiB blocks */
+#define RUN_MAX 128u            /* pointers looked at in one go: 128 KiB with 1 KiB blocks */
 
 static status_t bad_pointer(const struct inode *inode, uint32_t block)
 {
     complain("inode %u points at block %u, which is outside the file system",
              (unsigned)inode->number, (unsigned)block);
+    return ERR_IO;
+}
+
+static status_t bad_loop(const struct inode *inode, uint32_t block)
+{
+    complain("inode %u: block %u hangs below itself", (unsigned)inode->number, (unsigned)block);
     return ERR_IO;
 }
 
@@ -33,7 +40,7 @@ static status_t blocks_descend(const struct file_system *fs, const struct inode 
 {
     uint64_t pointers = fs->block_size / sizeof(uint32_t);
     uint64_t below = 1;                 /* data blocks under one pointer of the block at hand */
-    uint32_t block = inode->pointers[EXT2_DIRECT + level - 1];
+    uint32_t block = inode->pointers[EXT2_DIRECT + level - 1], above[2] = { 0, 0 };
 
     for (unsigned i = 1; i < level; i++)
         below *= pointers;
@@ -45,8 +52,12 @@ static status_t blocks_descend(const struct file_system *fs, const struct inode 
         }
         if (!file_system_has_block(fs, block))
             return bad_pointer(inode, block);
+        if (block == above[0] || block == above[1])
+            return bad_loop(inode, block);
         if (below == 1)
             break;
+        above[1] = above[0];
+        above[0] = block;
         uint64_t slot = index / below % pointers;
         status_t status =
             disk_read(fs->disk, (uint64_t)block * fs->block_size + slot * sizeof(uint32_t), &block,
@@ -111,7 +122,11 @@ status_t blocks_find_run(const struct file_system *fs, const struct inode *inode
     status =
         disk_read(fs->disk, (uint64_t)table * fs->block_size + index % per_block * sizeof(uint32_t),
                   found, limit * sizeof(uint32_t));
-    return status != OK ? status : run_measure(fs, inode, found, limit, out_block, out_count);
+    if (status == OK)
+        status = run_measure(fs, inode, found, limit, out_block, out_count);
+    if (status == OK && *out_block != 0 && table - *out_block < *out_count)
+        status = bad_loop(inode, table);
+    return status;
 }
 
 status_t blocks_read(const struct file_system *fs, const struct inode *inode, uint64_t offset,

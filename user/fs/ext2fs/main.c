@@ -14,19 +14,17 @@ static status_t server_start(handle_t device)
     status_t status = disk_init(&server.disk, device);
 
     if (status != OK) {
-        complain("cannot use the partition (status %d)", (int)status);
+        complain("cannot use the partition (%s)", status_name(status));
         return status;
     }
     status = file_system_mount(&server.fs, &server.disk);
     if (status != OK)
         return status;
-    status = sys_pager_create(0, &server.pager);
+    status = pager_service_start(&server.pagers);
     if (status == OK)
-        status = sys_port_create(0, &server.pager_port);
-    if (status == OK)
-        status = file_pager_start();
+        status = port_bucket_init(&server.clients);
     if (status != OK)
-        complain("cannot start (status %d)", (int)status);
+        complain("cannot start (%s)", status_name(status));
     return status;
 }
 
@@ -45,7 +43,7 @@ int main(void)
 
     status_t status = protocol_start(channel);
     if (status == OK)
-        status = protocol_serve();
-    complain("stopped (status %d)", (int)status);
+        port_bucket_run(&server.clients);
+    complain("cannot serve the first client (%s)", status_name(status));
     return 1;
 }

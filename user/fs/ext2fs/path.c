@@ -77,10 +77,15 @@ static status_t walk_step(struct walk *walk, uint32_t flags)
 status_t path_resolve(const struct file_system *fs, const char *path, size_t length, uint32_t flags,
                       struct inode *out_inode)
 {
-    struct walk walk = { .fs = fs, .at = out_inode, .length = length };
+    struct walk walk;                   /* not cleared: it is large */
 
     if (length > FS_PATH_MAX || memchr(path, '\0', length) != NULL)
         return ERR_INVALID_ARGS;
+    walk.fs = fs;
+    walk.at = out_inode;
+    walk.links = 0;
+    walk.position = 0;
+    walk.length = length;
     memcpy(walk.path, path, length);
     status_t status = inode_load(fs, EXT2_ROOT_INODE, out_inode);
     while (status == OK) {

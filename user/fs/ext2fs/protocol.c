@@ -1,10 +1,14 @@
 /*
  * protocol.c: the clients' requests (<quire/fs.h>).
  *
- * Each client has a channel, and the port says which of them has a message.  A request is answered
- * before the next is read; nothing here waits for another process.  A client that breaks the
- * protocol (a message that is too long, or one that carries handles) loses its channel; one that
- * does not take its replies loses those.
+ * Each client has a channel, which is an object of the clients' bucket. A request is answered before
+ * the client's next is read; those of different clients are served side by side. Nothing here waits
+ * for another process. A client that breaks the protocol (a message that is too long, or one that
+ * carries handles) loses its channel; one that does not take its replies loses those.
+ *
+ * Invariant: while a client exists, port_object_wait has one packet to come for it, or one is being
+ * served.
+ * Locks: none here.
  */
 #include "server.h"
 
@@ -12,99 +16,114 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    FILE_RIGHTS = RIGHT_READ | RIGHT_MAP | RIGHT_EXECUTE | RIGHT_DUPLICATE | RIGHT_TRANSFER |
-                  RIGHT_INSPECT | RIGHT_WAIT,
-};
-
 struct client {
+    struct port_object object;          /* first: a client is an object */
     handle_t channel;
 };
 
-static struct {
-    struct fs_request header;
-    char path[FS_PATH_MAX];
-} request;
+/* One request and its reply. */
+struct exchange {
+    struct {
+        struct fs_request header;
+        char path[FS_PATH_MAX];
+    } request;
+    struct {
+        struct fs_reply header;
+        uint8_t data[FS_REPLY_DATA];
+    } reply;
+    handle_t handles[2];                /* of the reply */
+    uint32_t handle_count;
+};
 
-static struct {
-    struct fs_reply header;
-    uint8_t data[FS_REPLY_DATA];
-} reply;
+_Static_assert(offsetof(struct exchange, reply.data) ==
+                   offsetof(struct exchange, reply) + sizeof(struct fs_reply),
+               "data follows the header");
 
-static handle_t reply_handles[2];
-static uint32_t reply_handle_count;
+static void client_serve(struct port_object *object, const port_packet_t *packet);
+static void client_clean(struct port_object *object);
 
-_Static_assert(sizeof(struct fs_reply) + FS_REPLY_DATA == sizeof(reply), "data follows the header");
+static const struct port_class client_class = { .serve = client_serve, .clean = client_clean };
 
 /* One packet when the client has sent something, or is gone. */
 static status_t client_wait(struct client *client)
 {
-    return sys_object_wait_async(client->channel, server.client_port, (uintptr_t)client,
-                                 SIGNAL_READABLE | SIGNAL_PEER_CLOSED, WAIT_ASYNC_ONCE);
+    return port_object_wait(&client->object, client->channel, SIGNAL_READABLE | SIGNAL_PEER_CLOSED);
 }
 
-static void client_destroy(struct client *client)
+static void client_clean(struct port_object *object)
 {
+    struct client *client = (struct client *)object;
+
     sys_handle_close(client->channel);
     free(client);
 }
 
+/* The channel moves. */
 static status_t client_create(handle_t channel)
 {
     struct client *client = malloc(sizeof(*client));
-    status_t status = ERR_NO_MEMORY;
 
-    if (client != NULL) {
-        client->channel = channel;
-        status = client_wait(client);
-    }
-    if (status != OK) {
+    if (client == NULL) {
         sys_handle_close(channel);
-        free(client);
+        return ERR_NO_MEMORY;
     }
+    client->channel = channel;
+    port_object_init(&client->object, &client_class, &server.clients);
+    status_t status = client_wait(client);
+    if (status != OK)
+        port_object_release(&client->object);
     return status;
 }
 
-static status_t answer_connect(void)
+status_t protocol_start(handle_t channel)
+{
+    return client_create(channel);
+}
+
+/* --- Answers.  Each fills in exchange->reply, or says why not. --- */
+
+static status_t answer_connect(struct exchange *exchange)
 {
     handle_t ours;
-    status_t status = sys_channel_create(0, &ours, &reply_handles[0]);
+    status_t status = sys_channel_create(0, &ours, &exchange->handles[0]);
 
     if (status != OK)
         return status;
     status = client_create(ours);
     if (status != OK)
-        sys_handle_close(reply_handles[0]);
+        sys_handle_close(exchange->handles[0]);
     else
-        reply_handle_count = 1;
+        exchange->handle_count = 1;
     return status;
 }
 
-static status_t answer_open(const struct inode *inode)
+static status_t answer_open(struct exchange *exchange, const struct inode *inode)
 {
-    struct file *file;
+    handle_t vmo;
 
     if (inode_type(inode) != FS_MODE_REGULAR)
         return ERR_WRONG_TYPE;
-    status_t status = file_open(inode, &file);
+    status_t status =
+        file_open(inode, exchange->request.path, exchange->request.header.path_length, &vmo);
     if (status != OK)
         return status;
-    status = sys_stream_create(STREAM_READ, file->vmo, 0, &reply_handles[0]);
-    if (status != OK)
+    status = sys_stream_create(STREAM_READ, vmo, 0, &exchange->handles[0]);
+    if (status != OK) {
+        sys_handle_close(vmo);
         return status;
-    status = sys_handle_duplicate(file->vmo, FILE_RIGHTS, &reply_handles[1]);
-    if (status != OK)
-        sys_handle_close(reply_handles[0]);
-    else
-        reply_handle_count = 2;
-    return status;
+    }
+    exchange->handles[1] = vmo;
+    exchange->handle_count = 2;
+    return OK;
 }
 
-static status_t answer_read_directory(const struct inode *inode)
+static status_t answer_read_directory(struct exchange *exchange, const struct inode *inode)
 {
+    struct fs_reply *reply = &exchange->reply.header;
     struct directory_cursor cursor;
     struct directory_entry found;
-    status_t status = directory_begin(&cursor, &server.fs, inode, request.header.cookie);
+    status_t status =
+        directory_begin(&cursor, &server.fs, inode, exchange->request.header.cookie);
 
     while (status == OK) {
         status = directory_next(&cursor, &found);
@@ -112,9 +131,9 @@ static status_t answer_read_directory(const struct inode *inode)
             break;
         size_t room = offsetof(struct fs_entry, name) + found.name_length + 1;
         room = (room + 7) / 8 * 8;
-        if (reply.header.data_length + room > FS_REPLY_DATA)
+        if (reply->data_length + room > FS_REPLY_DATA)
             break;
-        struct fs_entry *entry = (struct fs_entry *)(reply.data + reply.header.data_length);
+        struct fs_entry *entry = (struct fs_entry *)(exchange->reply.data + reply->data_length);
         memset(entry, 0, room);
         entry->inode = found.inode;
         entry->cookie = found.next;
@@ -122,27 +141,25 @@ static status_t answer_read_directory(const struct inode *inode)
         entry->type = found.type;
         entry->name_length = found.name_length;
         memcpy(entry->name, found.name, found.name_length);
-        reply.header.data_length += room;
-        reply.header.cookie = found.next;
+        reply->data_length += room;
+        reply->cookie = found.next;
     }
     return status;
 }
 
-static status_t answer_read_link(const struct inode *inode)
+static status_t answer_read_link(struct exchange *exchange, const struct inode *inode)
 {
     size_t length;
-    status_t status = link_read(&server.fs, inode, (char *)reply.data, &length);
+    status_t status = link_read(&server.fs, inode, (char *)exchange->reply.data, &length);
 
     if (status == OK)
-        reply.header.data_length = length;
+        exchange->reply.header.data_length = length;
     return status;
 }
 
-static status_t answer_statfs(void)
+static status_t answer_statfs(struct exchange *exchange)
 {
-    struct fs_statistics *statistics = (struct fs_statistics *)reply.data;
-
-    *statistics = (struct fs_statistics){
+    struct fs_statistics statistics = {
         .blocks = server.fs.blocks_count,
         .free_blocks = server.fs.free_blocks,
         .inodes = server.fs.inodes_count,
@@ -151,104 +168,117 @@ static status_t answer_statfs(void)
         .read_only = 1,
         .type = "ext2",
     };
-    memcpy(statistics->label, server.fs.label, sizeof(statistics->label));
-    reply.header.data_length = sizeof(*statistics);
+
+    memcpy(statistics.label, server.fs.label, sizeof(statistics.label));
+    memcpy(exchange->reply.data, &statistics, sizeof(statistics));
+    exchange->reply.header.data_length = sizeof(statistics);
+    return OK;
+}
+
+static status_t answer_cache_statistics(struct exchange *exchange)
+{
+    struct pager_service *pagers = &server.pagers;
+    struct fs_cache_statistics statistics = {
+        .requests = __atomic_load_n(&pagers->requests, __ATOMIC_RELAXED),
+        .pages_asked = __atomic_load_n(&pagers->pages_asked, __ATOMIC_RELAXED),
+        .pages_read = __atomic_load_n(&pagers->pages_read, __ATOMIC_RELAXED),
+        .pages_failed = __atomic_load_n(&pagers->pages_failed, __ATOMIC_RELAXED),
+    };
+
+    files_count(&statistics);
+    memcpy(exchange->reply.data, &statistics, sizeof(statistics));
+    exchange->reply.header.data_length = sizeof(statistics);
     return OK;
 }
 
 /* Operations that begin with a path. */
-static status_t answer_path(void)
+static status_t answer_path(struct exchange *exchange)
 {
-    uint32_t operation = request.header.operation;
-    uint32_t flags = request.header.flags | (operation == FS_READ_LINK ? FS_NO_FOLLOW : 0);
+    const struct fs_request *request = &exchange->request.header;
+    uint32_t flags = request->flags | (request->operation == FS_READ_LINK ? FS_NO_FOLLOW : 0);
     struct inode inode;
     status_t status =
-        path_resolve(&server.fs, request.path, request.header.path_length, flags, &inode);
+        path_resolve(&server.fs, exchange->request.path, request->path_length, flags, &inode);
 
     if (status != OK)
         return status;
-    reply.header.attributes = inode.attributes;
-    switch (operation) {
+    exchange->reply.header.attributes = inode.attributes;
+    switch (request->operation) {
     case FS_OPEN:
-        return answer_open(&inode);
+        return answer_open(exchange, &inode);
     case FS_READ_DIRECTORY:
-        return answer_read_directory(&inode);
+        return answer_read_directory(exchange, &inode);
     case FS_READ_LINK:
-        return answer_read_link(&inode);
+        return answer_read_link(exchange, &inode);
     default:
         return OK;
     }
 }
 
-/* `length`: of the message in `request`. */
-static status_t answer(uint32_t length)
+/* `length`: of the request. */
+static status_t answer(struct exchange *exchange, uint32_t length)
 {
-    if (length < sizeof(request.header) ||
-        request.header.path_length != length - sizeof(request.header))
+    const struct fs_request *request = &exchange->request.header;
+
+    if (length < sizeof(*request) || request->path_length != length - sizeof(*request))
         return ERR_INVALID_ARGS;
-    if (request.header.flags & ~(uint32_t)FS_NO_FOLLOW)
+    if (request->flags & ~(uint32_t)FS_NO_FOLLOW)
         return ERR_NOT_SUPPORTED;
-    switch (request.header.operation) {
+    switch (request->operation) {
     case FS_CONNECT:
-        return answer_connect();
+        return answer_connect(exchange);
     case FS_STATFS:
-        return answer_statfs();
+        return answer_statfs(exchange);
+    case FS_CACHE_STATISTICS:
+        return answer_cache_statistics(exchange);
     case FS_OPEN:
     case FS_STAT:
     case FS_READ_DIRECTORY:
     case FS_READ_LINK:
-        return answer_path();
+        return answer_path(exchange);
     default:
         return ERR_NOT_SUPPORTED;
     }
 }
 
-static void client_reply(struct client *client, status_t status)
+/* --- Requests. --- */
+
+static void client_reply(struct client *client, struct exchange *exchange, status_t status)
 {
-    if (status != OK) {
-        uint32_t transaction = reply.header.transaction;
-        reply.header = (struct fs_reply){ .transaction = transaction, .status = status };
-    }
-    sys_channel_write(client->channel, 0, &reply, sizeof(reply.header) + reply.header.data_length,
-                      reply_handles, reply_handle_count);   /* which leave us in every case */
+    struct fs_reply *reply = &exchange->reply.header;
+
+    if (status != OK)
+        *reply = (struct fs_reply){ .transaction = reply->transaction, .status = status };
+    sys_channel_write(client->channel, 0, &exchange->reply, sizeof(*reply) + reply->data_length,
+                      exchange->handles, exchange->handle_count);   /* which leave us in any case */
 }
 
 /* Answer one message.  Not OK: the client is to be dropped. */
-static status_t client_serve(struct client *client)
+static status_t client_answer(struct client *client)
 {
+    struct exchange exchange;
     uint32_t length, handles;
-    status_t status = sys_channel_read(client->channel, 0, &request, NULL, sizeof(request), 0,
-                                       &length, &handles);
+    status_t status = sys_channel_read(client->channel, 0, &exchange.request, NULL,
+                                       sizeof(exchange.request), 0, &length, &handles);
 
     if (status == ERR_SHOULD_WAIT)
         return OK;
     if (status != OK)
         return status;
-    if (length < sizeof(request.header.transaction))
+    if (length < sizeof(exchange.request.header.transaction))
         return ERR_INVALID_ARGS;
-    reply.header = (struct fs_reply){ .transaction = request.header.transaction };
-    reply_handle_count = 0;
-    client_reply(client, answer(length));
+    exchange.reply.header =
+        (struct fs_reply){ .transaction = exchange.request.header.transaction };
+    exchange.handle_count = 0;
+    client_reply(client, &exchange, answer(&exchange, length));
     return OK;
 }
 
-status_t protocol_start(handle_t channel)
+static void client_serve(struct port_object *object, const port_packet_t *packet)
 {
-    status_t status = sys_port_create(0, &server.client_port);
+    struct client *client = (struct client *)object;
 
-    return status != OK ? status : client_create(channel);
-}
-
-status_t protocol_serve(void)
-{
-    port_packet_t packet;
-    status_t status;
-
-    while ((status = sys_port_wait(server.client_port, DEADLINE_INFINITE, &packet)) == OK) {
-        struct client *client = (struct client *)(uintptr_t)packet.key;
-
-        if (client_serve(client) != OK || client_wait(client) != OK)
-            client_destroy(client);
-    }
-    return status;
+    (void)packet;
+    if (client_answer(client) != OK || client_wait(client) != OK)
+        port_object_release(object);    /* no packet is to come any more */
 }

@@ -1,46 +1,51 @@
 /*
- * server.h: the two threads of the file server and what they share.
+ * server.h: what the parts of the file server share.
  *
- * The client thread answers requests on channels, the pager thread asks the disk for the pages that
- * the kernel asks us for. They wait on different ports, so a page never waits behind a client's
+ * Two buckets of threads (<quire/ports.h>): the clients' answers requests on channels, the pagers'
+ * asks the disk for the pages that the kernel asks us for. A page never waits behind a client's
  * request.
  */
 #pragma once
 
 #include "ext2.h"
 
-#include <quire.h>
+#include <quire/pager.h>
 
 /*
- * An open file: one for each inode, and one VMO, however often it is opened.  It is made at the
- * first open and kept, so that what was read stays in memory as long as the kernel has room for it.
- * Immutable: the file system is read-only.  Its address is the key of its page requests.
+ * An open file: one for each inode, and one VMO, however often it is opened. It is made at the first
+ * open and outlives the last client for a while, so that what was read need not be read again.
  */
 struct file {
-    struct file *next;                  /* files.c */
-    struct inode inode;
-    handle_t vmo;                       /* with all rights; clients get less */
+    struct pager pager;                 /* first: a file is a pager */
+    struct inode inode;                 /* immutable: the file system is read-only */
+    /* The rest is guarded by the lock of files.c. */
+    struct file *next;                  /* in its bucket */
+    bool in_use;                        /* clients have it, and pager_watch will tell their end */
+    struct file *older, *newer;         /* among those not in use */
+    uint64_t charge;                    /* bytes that it keeps while not in use */
 };
 
 struct server {                         /* immutable once the threads run */
     struct disk disk;
     struct file_system fs;
-    handle_t pager;
-    handle_t pager_port;                /* PAGE_REQUEST and BLOCK packets */
-    handle_t client_port;               /* SIGNAL packets of the clients' channels */
+    struct pager_service pagers;
+    struct port_bucket clients;
 };
 
 extern struct server server;
 
-/* files.c: the open file of a regular inode.  Client thread only. */
-status_t file_open(const struct inode *inode, struct file **out_file);
+/*
+ * files.c. file_open makes a handle to the file's pages for a client; the path is for listings.
+ * files_make_room gives memory back if there is little, or in any case.
+ */
+status_t file_open(const struct inode *inode, const char *path, size_t length, handle_t *out_vmo);
+void file_unused(struct pager *pager);
+void file_free(struct pager *pager);
+void files_make_room(bool in_any_case);
+void files_count(struct fs_cache_statistics *statistics);
 
 /* file_pager.c */
-status_t file_pager_start(void);
+extern const struct pager_ops file_ops;
 
-/*
- * protocol.c: takes over the first client's channel end; serve does not return unless the port
- * fails.
- */
+/* protocol.c: takes over the first client's channel end. */
 status_t protocol_start(handle_t channel);
-status_t protocol_serve(void);

@@ -38,6 +38,7 @@ enum fs_operation {
     FS_READ_DIRECTORY,          /* path, cookie -> entries, the next cookie; no entries: the end */
     FS_READ_LINK,               /* path -> the link's target */
     FS_STATFS,                  /* -> struct fs_statistics */
+    FS_CACHE_STATISTICS,        /* -> struct fs_cache_statistics */
 };
 
 /* Flags of a request. */
@@ -125,6 +126,15 @@ struct fs_statistics {
     char     reserved[7];
 };
 
+/* What the server has done since it was started, and what it keeps. */
+struct fs_cache_statistics {
+    uint64_t requests;          /* of the kernel, for pages of files */
+    uint64_t pages_asked, pages_read;   /* what is read beyond what is asked is read-ahead */
+    uint64_t pages_failed;
+    uint64_t unused_bytes;      /* kept of files that no client has open */
+    uint32_t files, unused_files;
+};
+
 /*
  * ---- The client (user/lib/file.c).  All are safe in several threads; paths end with a zero. ----
  */
@@ -154,6 +164,7 @@ void fs_close(struct fs_file *file);
 status_t fs_stat(handle_t fs, const char *path, uint32_t flags,
                  struct fs_attributes *out_attributes);
 status_t fs_statfs(handle_t fs, struct fs_statistics *out_statistics);
+status_t fs_cache_statistics(handle_t fs, struct fs_cache_statistics *out_statistics);
 
 /* The target of a symbolic link, zero terminated.  BUFFER_TOO_SMALL. */
 status_t fs_read_link(handle_t fs, const char *path, char *target, size_t size);
