@@ -24,17 +24,18 @@ static inline paddr_t virt_to_phys(const void *address)  { return (paddr_t)addre
 
 #define MAX_MEMORY_RANGES 8
 
+struct memory_range { paddr_t base; uint64_t size; };
+
 struct machine {
-    struct { paddr_t base; uint64_t size; } memory[MAX_MEMORY_RANGES];      /* RAM */
-    uint32_t memory_ranges;
-    struct { paddr_t base; uint64_t size; } reserved[MAX_MEMORY_RANGES + 8]; /* not ours: firmware, kernel, initrd */
-    uint32_t reserved_ranges;
+    struct memory_range memory[MAX_MEMORY_RANGES];          /* RAM */
+    struct memory_range reserved[MAX_MEMORY_RANGES + 8];    /* not ours */
+    uint32_t memory_ranges, reserved_ranges;
     paddr_t  initrd_base;
     uint64_t initrd_size;
     char     command_line[512];
     uint8_t  seed[64];                      /* entropy from the firmware */
     uint32_t seed_size;
-    struct { paddr_t base; uint64_t size; uint32_t irq; } virtio[32];
+    struct { paddr_t base; uint32_t irq; } virtio[32];      /* by ascending address */
     uint32_t virtio_count;
     paddr_t  rtc_base;                      /* 0: none */
 };
@@ -51,7 +52,6 @@ struct arch_mmu {
     uint16_t asid;
     _Atomic uint32_t harts;                 /* harts whose TLB may hold entries; bit = index */
     _Atomic uint32_t stale_code;            /* harts that must fence.i before running this space */
-    uint64_t tables;                        /* page-table frames, the root included */
     uint64_t resident;                      /* user pages mapped */
 };
 
@@ -61,22 +61,19 @@ void arch_mmu_destroy(struct arch_mmu *mmu);
 
 /*
  * Enter one page, replacing what was there.  Takes mmu->lock.  Adding rights or filling an empty
- * entry needs no shootdown: other harts take a spurious fault and return.  When a *different frame*
- * or fewer rights replace a valid entry, the other harts' TLBs are flushed before it returns.
- * ERR_NO_MEMORY when a table is needed and there is no frame.
+ * entry needs no shootdown: other harts take a spurious fault and return.  When another frame or
+ * fewer rights replace a valid entry, other harts' TLBs are flushed before it returns.  NO_MEMORY.
  */
 status_t arch_mmu_map(struct arch_mmu *mmu, vaddr_t address, paddr_t frame, uint32_t flags);
 
 /*
- * Remove [address, address + length) / reduce its rights to flags; returns after every hart has
- * forgotten the old entries (one shootdown for the range).  unmap frees tables that became empty
- * only in destroy.  Cost grows with the tables present, not with length.  Take mmu->lock.
- * The number of pages that were present is returned.
+ * Remove [address, address + length) / reduce its rights to flags / change nothing; the number of
+ * pages that were present is returned, after every hart has forgotten the old entries (one
+ * shootdown for the range).  Tables that became empty are freed only in destroy.  Cost grows with
+ * the tables present, not with length.  Take mmu->lock.
  */
 uint64_t arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
 uint64_t arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags);
-
-/* Count resident pages of a range (for listings).  Takes mmu->lock. */
 uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
 
 /* The code of this space changed: every hart fetches instructions anew before it next runs it. */
@@ -103,40 +100,45 @@ struct arch_thread {
     uint64_t fp[33];                        /* f0..f31, fcsr: valid when not running */
 };
 
-/* Prepare a thread that has never run: its first switch calls entry(argument) on its kernel stack. */
+/* Prepare a thread that has never run: its first switch calls entry(argument) on its own stack. */
 void arch_thread_init(struct thread *thread, void (*entry)(void *), void *argument);
 
 /*
- * Save the running thread in `from`, run `to`; returns when something switches back, with the thread
- * that ran before on this hart.  Sets hart->current and kernel_sp, address space and floating point.
+ * Save the running thread in `from`, run `to`; returns when something switches back, with the
+ * thread that ran here before.  Sets hart->current, kernel_sp, address space and floating point.
  */
 struct thread *arch_switch(struct thread *from, struct thread *to);
-
 /* Drop to user mode for the first time, on the current thread's (empty) kernel stack. */
 _Noreturn void arch_enter_user(uaddr_t entry, uaddr_t stack, uint64_t a0, uint64_t a1);
 
 /* --- Time. --- */
 uint64_t arch_time(void);                   /* nanoseconds since boot */
-void arch_timer_set(uint64_t deadline);     /* interrupt on this hart at this time; UINT64_MAX: never */
-uint64_t arch_wall_time(void);              /* nanoseconds since 1970 from the clock chip, 0 without one */
+void arch_timer_set(uint64_t deadline);     /* interrupt on this hart then; UINT64_MAX: never */
+uint64_t arch_wall_time(void);              /* nanoseconds since 1970; 0 without a clock chip */
 
 /* --- Interrupts. --- */
 void arch_idle_wait(void);                  /* sleep until an interrupt, take it, return */
 void arch_interrupt_window(void);           /* take pending interrupts now; no locks may be held */
-void arch_send_reschedule(uint32_t hart_mask); /* IPI: sets hart->reschedule there, wakes it from idle; bits are indices */
-void arch_irq_enable(uint32_t irq);         /* route a device interrupt to the online harts */
-/* All accesses to memory and devices before it come before all after it, for harts and devices alike. */
+/* An IPI that sets hart->reschedule there and wakes it from idle; bits are indices. */
+void arch_send_reschedule(uint32_t hart_mask);
+/*
+ * From now on `handler(argument)` runs at each device interrupt `irq`: on any online hart, with no
+ * locks held; it may take spinlocks and unpark threads, and never sleeps.  For the boot hart, at
+ * boot.  OUT_OF_RANGE; ALREADY_EXISTS: two drivers do not share a number.
+ */
+status_t arch_irq_register(uint32_t irq, void (*handler)(void *argument), void *argument);
+/* All accesses to memory and devices before it come before all after it, for everyone. */
 static inline void arch_device_fence(void)  { __asm__ volatile("fence iorw, iorw" ::: "memory"); }
 
-/* --- Console bytes.  put waits for room (panic and early boot); the rest never waits. --- */
+/* --- Console bytes.  The caller serialises; put alone waits for room. --- */
 void arch_console_put(char c);
 bool arch_console_try_put(char c);          /* false: no room, a transmit interrupt will come */
 int  arch_console_get(void);                /* -1: none */
 void arch_console_transmit_interrupt(bool on);
 extern uint32_t arch_console_irq;           /* 0: none */
 
-/* --- Other harts.  Start them, so that at most `limit` run in all; says how many do.  Boot hart, once, when
- * frames can be allocated; each calls kernel_secondary_main. --- */
+/* --- Other harts.  Start them, so that at most `limit` run in all; says how many do.  Boot hart,
+ * once, when frames can be allocated; each calls kernel_secondary_main. --- */
 uint32_t arch_start_harts(uint32_t limit);
 
 /* --- The end. --- */
@@ -146,17 +148,19 @@ _Noreturn void arch_halt(void);             /* this hart, for ever */
 void arch_backtrace(void (*line)(uint64_t return_address));
 
 /* --- Supplied by higher layers. --- */
-void kernel_main(void);                     /* the boot hart, on its idle thread's stack, direct map on; never returns */
-void kernel_secondary_main(void);           /* every other hart */
+_Noreturn void kernel_main(void);           /* the boot hart, on its idle thread's stack */
+_Noreturn void kernel_secondary_main(void); /* every other hart */
 int64_t syscall_dispatch(const uint64_t words[8], uint64_t number);
 void interrupt_timer(void);                 /* the time set has come */
-void interrupt_device(uint32_t irq);
-/* First thing on a new thread's stack, before its entry; `previous` ran here until now (arch_switch's result). */
+/* First thing on a new thread's stack, before its entry; arch_switch would return `previous`. */
 void sched_switched(struct thread *previous);
-void return_to_user(void);                  /* reschedule, die, stop: before every return to user mode that has reason */
-/* A user access faulted and cannot be served, or an illegal instruction and the like: ends the thread's process
- * (later: tells its exception port).  Returns if the thread should go on. */
-enum user_exception { EXC_PAGE_FAULT, EXC_ILLEGAL_INSTRUCTION, EXC_BREAKPOINT, EXC_MISALIGNED, EXC_ACCESS_FAULT };
+void return_to_user(void);                  /* before a return to user mode, if hart->reschedule */
+/* A user access that cannot be served, an illegal instruction and the like: ends the thread's
+ * process (later: tells its exception port).  Returns if the thread should go on. */
+enum user_exception {
+    EXC_LOAD_FAULT, EXC_STORE_FAULT, EXC_FETCH_FAULT,       /* page faults, with their reason */
+    EXC_MISALIGNED, EXC_ACCESS_FAULT, EXC_ILLEGAL_INSTRUCTION, EXC_BREAKPOINT,
+};
 void user_exception(enum user_exception kind, uint64_t address, uint64_t pc, status_t reason);
 /* vm/fault.h: resolve a page fault of the current process. */
 status_t vm_fault_current(vaddr_t address, uint32_t access);

@@ -36,18 +36,12 @@ static void report(struct hart *hart, const char *message)
     arch_backtrace(print_line);
 }
 
-static bool stays_halted(void)
-{
-    size_t length;
-    const char *value = command_line_value("panic", &length);
-
-    return value && length == 4 && memcmp(value, "halt", 4) == 0;
-}
-
 void panic(const char *format, ...)
 {
     struct hart *hart = this_hart(), *nobody = NULL;
     char message[256];
+    const char *option;
+    size_t length;
     va_list arguments;
 
     if (!atomic_compare_exchange_strong(&panic_hart, &nobody, hart)) {
@@ -61,7 +55,8 @@ void panic(const char *format, ...)
     format_string_v(message, sizeof(message), format, arguments);
     va_end(arguments);
     report(hart, message);
-    if (stays_halted())
+    option = command_line_value("panic", &length);
+    if (option && length == 4 && memcmp(option, "halt", 4) == 0)
         arch_halt();
     arch_power_off(PANIC_EXIT_CODE);
 }

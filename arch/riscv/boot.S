@@ -29,8 +29,9 @@
 /*
  * The boot hart: a0 = its hardware id, a1 = physical address of the device tree.
  *
- * OpenSBI before 1.3 marks a hart as to be started before it stores where: one that looks in between comes
- * here with the old address.  Harts are started one at a time, so it can only be hart_starting.
+ * OpenSBI before 1.3 marks a hart as to be started before it stores where: one that looks in
+ * between comes here with the old address.  Harts are started one at a time, so it can only be
+ * hart_starting.
  */
     .globl _start
 _start:

@@ -12,27 +12,15 @@
 
 #include "lib/kprintf.h"
 
+#define BOOT_MAPPED    (3ul << 30)      /* what boot.S maps; the firmware puts the tree below */
 #define START_PATIENCE 1000000000ull    /* nanoseconds for a hart that was started to be there */
-
-/* Called by boot.S. */
-_Noreturn void boot_start(uint64_t hart_id, paddr_t tree);
-_Noreturn void secondary_start(uint64_t hart_id);
 
 struct hart harts[MAX_HARTS];
 struct hart *volatile hart_starting;    /* for boot.S: see _start */
 uint32_t hart_count = 1;
 
-/* boot.S maps the first 3 GiB; the tree may lie above. */
-static const void *map_tree(paddr_t tree)
-{
-    if (tree >> 30 > 2 && tree >> 30 < 254) {
-        kernel_root[256 + (tree >> 30)] = pte_make(tree >> 30 << 30, PTE_KERNEL_DATA);
-        __asm__ volatile("sfence.vma" ::: "memory");
-    }
-    return phys_to_virt(tree);
-}
-
-void boot_start(uint64_t hart_id, paddr_t tree)
+/* Called by boot.S, as secondary_start is. */
+_Noreturn void boot_start(uint64_t hart_id, paddr_t tree)
 {
     struct hart *hart = &harts[0];
 
@@ -40,21 +28,19 @@ void boot_start(uint64_t hart_id, paddr_t tree)
     timer_init();
     trap_init_hart();
 
-    bool parsed = devices_parse(map_tree(tree));
+    bool parsed = tree < BOOT_MAPPED && devices_parse(phys_to_virt(tree));
 
     uart_init();
     if (!parsed)
         panic("the device tree at 0x%lx names no memory or no clock", tree);
     mmu_boot();
     mmu_probe_asids();
-    plic_init();
     plic_init_hart(hart);
     hart->online = true;
     kernel_main();
-    panic("kernel_main returned");
 }
 
-void secondary_start(uint64_t hart_id)
+_Noreturn void secondary_start(uint64_t hart_id)
 {
     struct hart *hart = this_hart();
 
@@ -65,7 +51,6 @@ void secondary_start(uint64_t hart_id)
     atomic_thread_fence(memory_order_release);
     *(volatile bool *)&hart->online = true;
     kernel_secondary_main();
-    panic("kernel_secondary_main returned");
 }
 
 /* Start one more hart and wait until it is there.  One that comes too late joins then. */
@@ -84,11 +69,10 @@ static void start_hart(uint64_t id)
     hart_starting = hart;
     atomic_thread_fence(memory_order_seq_cst);
 
-    struct sbi_result result = sbi_call(SBI_HSM, 0, id, virt_to_phys(secondary_entry),
-                                        (uint64_t)hart, 0, 0);
+    int64_t error = sbi_call(SBI_HSM, 0, id, virt_to_phys(secondary_entry), (uint64_t)hart, 0, 0);
 
-    if (result.error) {
-        kprintf("quire: hart %lu does not start (SBI error %ld)\n", id, result.error);
+    if (error) {
+        kprintf("quire: hart %lu does not start (SBI error %ld)\n", id, error);
         arch_stack_destroy(stack);
         return;
     }
@@ -106,11 +90,11 @@ uint32_t arch_start_harts(uint32_t limit)
 {
     uint32_t stopped = platform.harts_ignored, online = 0;
 
-    for (uint32_t i = 0; i < platform.hart_ids_count; i++) {
-        if (platform.hart_ids[i] == harts[0].id)
+    for (uint32_t i = 0; i < platform.hart_count; i++) {
+        if (platform.harts[i].id == harts[0].id)
             continue;
         if (hart_count < limit && hart_count < MAX_HARTS)
-            start_hart(platform.hart_ids[i]);
+            start_hart(platform.harts[i].id);
         else
             stopped++;
     }

@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #define SSTATUS_SIE      (1ul << 1)         /* interrupts are taken in supervisor mode */
-#define SSTATUS_SPIE     (1ul << 5)
 #define SSTATUS_SPP      (1ul << 8)         /* the trap came from supervisor mode */
 #define SSTATUS_FS       (3ul << 13)        /* floating-point unit: off, initial, clean, dirty */
 #define SSTATUS_FS_INITIAL (1ul << 13)
@@ -43,6 +42,13 @@ enum {
 #define csr_clear(name, bits)  csr_do("csrc", name, bits)
 #define csr_do(what, name, value) \
     __asm__ volatile(what " " name ", %0" :: "rK"((uint64_t)(value)) : "memory")
+
+/* What the floating-point unit is said to be: SSTATUS_FS_... */
+static inline void fp_set_state(uint64_t state)
+{
+    csr_clear("sstatus", SSTATUS_FS);
+    csr_set("sstatus", state);
+}
 
 static inline void flush_tlb_all(void) { __asm__ volatile("sfence.vma" ::: "memory"); }
 static inline void flush_tlb_asid(uint64_t asid)

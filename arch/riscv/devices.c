@@ -1,52 +1,168 @@
 /*
- * devices.c: from the device tree to `machine` and `platform`.
+ * devices.c: from the flattened device tree to `machine` and `platform`.
  *
- * Every node is shown once to visit_node, which asks for what it knows by device type or
- * `compatible`.  References between nodes (interrupt controllers of harts) are collected and
- * resolved after the walk, so the order of nodes does not matter.  All that is needed later is
- * copied: the tree's memory is free after boot.
+ * The tree is a string of 32-bit big-endian tokens: a node begins (its name follows), a property
+ * (length, name, bytes), a node ends.  One pass keeps, for each node that is open, the properties
+ * that somebody asks for; visit_node is shown a node when it ends, its parents still being open.
+ * All that is needed later is copied: the tree's memory is free after boot.
  *
- * Invariant: every range in `machine` is page aligned (memory inwards, reservations outwards) and
- * every device has its registers below DEVICE_LIMIT, where the direct map has them.
+ * Invariant: the tree comes from outside, so every offset is checked against its part's end before
+ * use.  Every range in `machine` is page aligned (memory inwards, reservations outwards) and every
+ * device has its registers below DEVICE_LIMIT, where the direct map has them.
  * Locks: none; used at boot by one hart.
  */
-#include "fdt.h"
+#include "csr.h"
 #include "platform.h"
 
 #include "lib/kprintf.h"
 #include "lib/string.h"
 
-#define DEVICE_LIMIT   0x80000000ul
-#define RAM_LIMIT      (254ul << 30)        /* there the stack area follows the direct map */
-#define MAX_INTERRUPTS 1024
+#define DEVICE_LIMIT 0x80000000ul
+#define RAM_LIMIT    (254ul << 30)          /* there the stack area follows the direct map */
+
+#define TREE_MAGIC     0xd00dfeedu
+#define TREE_MAX_SIZE  (16u << 20)
+#define TREE_MAX_DEPTH 12
+enum { NODE_BEGIN = 1, NODE_END = 2, PROPERTY = 3, NOP = 4, TREE_END = 9 };
 
 struct machine machine;
 struct platform platform;
 
 extern const char kernel_start[], kernel_end[];
 
-/* What the walk collects for afterwards. */
-static struct {
-    uint64_t hart_id;                       /* of the cpu node being walked */
-    bool     hart_usable;
-    struct { uint32_t phandle; uint64_t hart_id; } controllers[64];
-    uint32_t controller_count;
-    const uint8_t *plic_links;              /* interrupts-extended of the PLIC */
-    uint32_t plic_links_length;
-    char     console[32];                   /* last part of stdout-path */
-} walk;
+/* The properties that are kept, and their names. */
+enum property {
+    ADDRESS_CELLS, SIZE_CELLS, REG, COMPATIBLE, DEVICE_TYPE, STATUS, PHANDLE, INTERRUPTS, LINKS,
+    LAST_INTERRUPT, REG_SHIFT, TIMEBASE, ARGUMENTS, SEED, CONSOLE, INITRD_START, INITRD_END,
+    PROPERTIES,
+};
+static const char *const property_names[PROPERTIES] = {
+    "#address-cells", "#size-cells", "reg", "compatible", "device_type", "status", "phandle",
+    "interrupts", "interrupts-extended", "riscv,ndev", "reg-shift", "timebase-frequency",
+    "bootargs", "rng-seed", "stdout-path", "linux,initrd-start", "linux,initrd-end",
+};
+
+struct node {
+    const char *name;
+    struct { const char *bytes; uint32_t length; } properties[PROPERTIES];  /* NULL: it has none */
+};
+
+static const char *tree;
+static struct node nodes[TREE_MAX_DEPTH + 1];   /* the open ones; the first is the root's parent */
+
+/* What the walk leaves for afterwards; it lies in the tree. */
+static const char *plic_links;
+static uint32_t plic_links_length;
+static char console_path[128];
+
+/* --- Reading the tree. --- */
+
+static uint64_t cells(const char *bytes, uint32_t count)
+{
+    uint64_t value = 0;
+
+    for (uint32_t i = 0; i < 4 * count; i++)
+        value = value << 8 | (uint8_t)bytes[i];
+    return value;
+}
+
+static uint32_t cell(uint64_t offset) { return (uint32_t)cells(tree + offset, 1); }
+
+/* The first cell of a property, or `otherwise`. */
+static uint32_t number(const struct node *node, enum property property, uint32_t otherwise)
+{
+    return node->properties[property].length < 4 ? otherwise :
+           (uint32_t)cells(node->properties[property].bytes, 1);
+}
+
+/* A property that is an address of one or two cells; 0 if there is none. */
+static uint64_t address(const struct node *node, enum property property)
+{
+    return cells(node->properties[property].bytes, node->properties[property].length / 4);
+}
+
+/* Is `text` one of the strings of this property? */
+static bool has_string(const struct node *node, enum property property, const char *text)
+{
+    const char *bytes = node->properties[property].bytes;
+    uint32_t length = node->properties[property].length, size = (uint32_t)strlen(text) + 1;
+
+    for (uint32_t at = 0; at < length; at += strnlen(bytes + at, length - at) + 1)
+        if (length - at >= size && memcmp(bytes + at, text, size) == 0)
+            return true;
+    return false;
+}
+
+/* Entry `i` of "reg", in the cells that the parent says; false if there is none. */
+static bool reg(const struct node *node, uint32_t i, uint64_t *out_base, uint64_t *out_size)
+{
+    uint32_t address_cells = number(node - 1, ADDRESS_CELLS, 2);
+    uint32_t size_cells = number(node - 1, SIZE_CELLS, 1);
+    uint64_t entry = 4 * (address_cells + size_cells), at = i * entry;
+
+    if (address_cells > 3 || size_cells > 2 || entry == 0 ||
+        !range_inside(at, entry, node->properties[REG].length))
+        return false;
+    *out_base = cells(node->properties[REG].bytes + at, address_cells);
+    *out_size = cells(node->properties[REG].bytes + at + 4 * address_cells, size_cells);
+    return true;
+}
+
+static void keep_property(struct node *node, const char *name, const char *bytes, uint32_t length)
+{
+    for (uint32_t i = 0; i < PROPERTIES; i++) {
+        if (strcmp(name, property_names[i]) == 0) {
+            node->properties[i].bytes = bytes;
+            node->properties[i].length = length;
+        }
+    }
+}
+
+static void visit_node(const struct node *node);
+
+/* Show every node to visit_node, as far as the tree is sound. */
+static void walk(uint32_t offset, uint32_t end, const char *strings, uint32_t strings_size)
+{
+    struct node *node = nodes;
+
+    while (range_inside(offset, 4, end)) {
+        uint32_t token = cell(offset), length, name;
+
+        offset += 4;
+        if (token == NODE_BEGIN) {
+            length = (uint32_t)strnlen(tree + offset, end - offset);
+            if (length == end - offset || node == nodes + TREE_MAX_DEPTH)
+                return;
+            *++node = (struct node){ .name = tree + offset };
+            offset += length + 1;
+        } else if (token == PROPERTY && node > nodes && range_inside(offset, 8, end)) {
+            length = cell(offset);
+            name = cell(offset + 4);
+            offset += 8;
+            if (!range_inside(offset, length, end) || name >= strings_size)
+                return;
+            keep_property(node, strings + name, tree + offset, length);
+            offset += length;
+        } else if (token == NODE_END && node > nodes) {
+            visit_node(node--);
+        } else if (token != NOP) {
+            return;
+        }
+        offset = (offset + 3) & ~3u;
+    }
+}
+
+/* --- What the nodes mean. --- */
 
 static void add_reserved(uint64_t base, uint64_t size)
 {
-    uint64_t end = page_ceil(base + size);
+    uint64_t start = page_floor(base), end = page_ceil(base + size);
 
     if (size == 0 || base + size < base)
         return;
     if (machine.reserved_ranges == array_size(machine.reserved))
         panic("the device tree reserves more than %u ranges of memory", machine.reserved_ranges);
-    machine.reserved[machine.reserved_ranges].base = page_floor(base);
-    machine.reserved[machine.reserved_ranges].size = end - page_floor(base);
-    machine.reserved_ranges++;
+    machine.reserved[machine.reserved_ranges++] = (struct memory_range){ start, end - start };
 }
 
 static void add_memory(uint64_t base, uint64_t size)
@@ -55,160 +171,134 @@ static void add_memory(uint64_t base, uint64_t size)
 
     if (base + size < base || end <= start || machine.memory_ranges == MAX_MEMORY_RANGES)
         return;
-    machine.memory[machine.memory_ranges].base = start;
-    machine.memory[machine.memory_ranges].size = end - start;
-    machine.memory_ranges++;
+    machine.memory[machine.memory_ranges++] = (struct memory_range){ start, end - start };
 }
 
-/* A property of one or two cells, as the firmware writes addresses. */
-static uint64_t address_property(const struct fdt_node *node, const char *name)
+static void each_range(const struct node *node, void (*add)(uint64_t base, uint64_t size))
 {
-    uint32_t length;
-    const uint8_t *data = fdt_property(node, name, &length);
+    uint64_t base, size;
 
-    if (data && length == 4)
-        return fdt_cell(data);
-    return data && length == 8 ? (uint64_t)fdt_cell(data) << 32 | fdt_cell(data + 4) : 0;
+    for (uint32_t i = 0; reg(node, i, &base, &size); i++)
+        add(base, size);
 }
 
-static void visit_chosen(const struct fdt_node *node)
+/* Copy what fits of a property: how much that is. */
+static uint32_t copy(const struct node *node, enum property property, void *to, size_t room)
 {
-    uint32_t length;
-    const uint8_t *data = fdt_property(node, "bootargs", &length);
+    room = min_u64(room, node->properties[property].length);
+    memcpy(to, node->properties[property].bytes, room);
+    return (uint32_t)room;
+}
 
-    if (data)
-        memcpy(machine.command_line, data, min_u64(length, sizeof(machine.command_line) - 1));
-    data = fdt_property(node, "rng-seed", &length);
-    if (data) {
-        machine.seed_size = (uint32_t)min_u64(length, sizeof(machine.seed));
-        memcpy(machine.seed, data, machine.seed_size);
-    }
-    data = fdt_property(node, "stdout-path", &length);
-    for (uint32_t i = 0, at = 0; data && i < length && data[i] && data[i] != ':'; i++) {
-        if (data[i] == '/')
-            at = 0;
-        else if (at < sizeof(walk.console) - 1)
-            walk.console[at++] = (char)data[i];
-        walk.console[at] = 0;
-    }
+static void visit_chosen(const struct node *node)
+{
+    uint64_t start = address(node, INITRD_START), end = address(node, INITRD_END);
 
-    uint64_t start = address_property(node, "linux,initrd-start");
-    uint64_t end = address_property(node, "linux,initrd-end");
-
+    copy(node, ARGUMENTS, machine.command_line, sizeof(machine.command_line) - 1);
+    machine.seed_size = copy(node, SEED, machine.seed, sizeof(machine.seed));
+    copy(node, CONSOLE, console_path, sizeof(console_path) - 1);
     if (start < end && end <= RAM_LIMIT) {
         machine.initrd_base = start;
         machine.initrd_size = end - start;
     }
 }
 
-static void visit_cpu(const struct fdt_node *node)
+/* A hart is met at its interrupt controller, a child of its node. */
+static void visit_hart(const struct node *controller)
 {
-    uint64_t size;
+    const struct node *cpu = controller - 1;
+    uint64_t id, size;
 
-    walk.hart_usable = fdt_reg(node, 0, &walk.hart_id, &size) &&
-                       !fdt_has_string(node, "status", "disabled");
-    if (!walk.hart_usable)
+    if (!reg(cpu, 0, &id, &size) || has_string(cpu, STATUS, "disabled"))
         return;
     if (platform.timebase == 0)
-        platform.timebase = fdt_number(node, "timebase-frequency", 0);
-    if (platform.hart_ids_count == MAX_HARTS)
+        platform.timebase = number(cpu, TIMEBASE, number(cpu - 1, TIMEBASE, 0));
+    if (platform.hart_count == MAX_PLATFORM_HARTS)
         platform.harts_ignored++;
     else
-        platform.hart_ids[platform.hart_ids_count++] = walk.hart_id;
+        platform.harts[platform.hart_count++] = (struct platform_hart){
+            .id = id,
+            .phandle = number(controller, PHANDLE, 0),
+            .plic_context = NO_CONTEXT,
+        };
 }
 
-static void visit_cpu_interrupts(const struct fdt_node *node)
+/* The first one, unless stdout-path (names, perhaps a colon and the speed) ends with another. */
+static void visit_uart(const struct node *node, uint64_t base)
 {
-    if (!walk.hart_usable || walk.controller_count == array_size(walk.controllers))
-        return;
-    walk.controllers[walk.controller_count].phandle = fdt_number(node, "phandle", 0);
-    walk.controllers[walk.controller_count].hart_id = walk.hart_id;
-    walk.controller_count++;
-}
+    const char *at = strstr(console_path, node->name);
+    char after = at ? at[strlen(node->name)] : '/';
 
-static void visit_uart(const struct fdt_node *node, uint64_t base)
-{
-    if (platform.uart_base && strncmp(walk.console, node->name, sizeof(walk.console) - 1) != 0)
+    if (platform.uart_base && after != 0 && after != ':')
         return;
     platform.uart_base = base;
-    platform.uart_irq = fdt_number(node, "interrupts", 0);
-    platform.uart_shift = fdt_number(node, "reg-shift", 0);
+    platform.uart_irq = number(node, INTERRUPTS, 0);
+    platform.uart_shift = number(node, REG_SHIFT, 0);
 }
 
-static void visit_virtio(const struct fdt_node *node, uint64_t base, uint64_t size)
+/* In order of their addresses, by which disks are numbered. */
+static void visit_virtio(const struct node *node, uint64_t base)
 {
-    if (machine.virtio_count == array_size(machine.virtio))
+    uint32_t i = machine.virtio_count;
+
+    if (i == array_size(machine.virtio))
         return;
-    machine.virtio[machine.virtio_count].base = base;
-    machine.virtio[machine.virtio_count].size = size;
-    machine.virtio[machine.virtio_count].irq = fdt_number(node, "interrupts", 0);
+    for (; i > 0 && machine.virtio[i - 1].base > base; i--)
+        machine.virtio[i] = machine.virtio[i - 1];
+    machine.virtio[i].base = base;
+    machine.virtio[i].irq = number(node, INTERRUPTS, 0);
     machine.virtio_count++;
 }
 
-static void visit_device(const struct fdt_node *node)
+static void visit_device(const struct node *node)
 {
     uint64_t base, size;
 
-    if (!fdt_reg(node, 0, &base, &size) || !range_inside(base, size, DEVICE_LIMIT))
+    if (!reg(node, 0, &base, &size) || !range_inside(base, size, DEVICE_LIMIT))
         return;
-    if (fdt_has_string(node, "compatible", "ns16550a") ||
-        fdt_has_string(node, "compatible", "ns16550")) {
+    if (has_string(node, COMPATIBLE, "ns16550a") || has_string(node, COMPATIBLE, "ns16550")) {
         visit_uart(node, base);
-    } else if (fdt_has_string(node, "compatible", "virtio,mmio")) {
-        visit_virtio(node, base, size);
-    } else if (fdt_has_string(node, "compatible", "google,goldfish-rtc")) {
+    } else if (has_string(node, COMPATIBLE, "virtio,mmio")) {
+        visit_virtio(node, base);
+    } else if (has_string(node, COMPATIBLE, "google,goldfish-rtc")) {
         machine.rtc_base = base;
-    } else if (fdt_has_string(node, "compatible", "sifive,test1") ||
-               fdt_has_string(node, "compatible", "sifive,test0")) {
+    } else if (has_string(node, COMPATIBLE, "sifive,test1") ||
+               has_string(node, COMPATIBLE, "sifive,test0")) {
         platform.finisher_base = base;
-    } else if (fdt_has_string(node, "compatible", "riscv,plic0") ||
-               fdt_has_string(node, "compatible", "sifive,plic-1.0.0")) {
+    } else if (has_string(node, COMPATIBLE, "riscv,plic0") ||
+               has_string(node, COMPATIBLE, "sifive,plic-1.0.0")) {
         platform.plic_base = base;
-        platform.plic_irqs = (uint32_t)min_u64(fdt_number(node, "riscv,ndev", 0),
-                                                MAX_INTERRUPTS - 1);
-        walk.plic_links = fdt_property(node, "interrupts-extended", &walk.plic_links_length);
+        platform.plic_irqs = (uint32_t)min_u64(number(node, LAST_INTERRUPT, 0), PLIC_MAX_IRQ);
+        plic_links = node->properties[LINKS].bytes;
+        plic_links_length = node->properties[LINKS].length;
     }
 }
 
-static void visit_node(const struct fdt_node *node)
+static void visit_node(const struct node *node)
 {
-    uint64_t base, size;
-
-    if (fdt_has_string(node, "device_type", "memory")) {
-        for (uint32_t i = 0; fdt_reg(node, i, &base, &size); i++)
-            add_memory(base, size);
-    } else if (strcmp(node->parent, "reserved-memory") == 0) {
-        for (uint32_t i = 0; fdt_reg(node, i, &base, &size); i++)
-            add_reserved(base, size);
-    } else if (strcmp(node->name, "chosen") == 0) {
+    if (node == nodes + 1)
+        return;
+    if (has_string(node, DEVICE_TYPE, "memory"))
+        each_range(node, add_memory);
+    else if (strcmp(node[-1].name, "reserved-memory") == 0)
+        each_range(node, add_reserved);
+    else if (strcmp(node->name, "chosen") == 0)
         visit_chosen(node);
-    } else if (strcmp(node->name, "cpus") == 0) {
-        platform.timebase = fdt_number(node, "timebase-frequency", 0);
-    } else if (fdt_has_string(node, "device_type", "cpu")) {
-        visit_cpu(node);
-    } else if (fdt_has_string(node, "compatible", "riscv,cpu-intc")) {
-        visit_cpu_interrupts(node);
-    } else {
+    else if (has_string(node, COMPATIBLE, "riscv,cpu-intc"))
+        visit_hart(node);
+    else
         visit_device(node);
-    }
 }
 
 /* Context i of the PLIC is pair i of interrupts-extended: a hart's controller and a cause. */
 static void resolve_plic_contexts(void)
 {
-    for (uint32_t i = 0; walk.plic_links && (i + 1) * 8 <= walk.plic_links_length; i++) {
-        uint32_t phandle = fdt_cell(walk.plic_links + i * 8);
-        uint32_t cause = fdt_cell(walk.plic_links + i * 8 + 4);
+    for (uint32_t i = 0; (i + 1) * 8 <= plic_links_length; i++) {
+        uint64_t phandle = cells(plic_links + i * 8, 1), cause = cells(plic_links + i * 8 + 4, 1);
 
-        for (uint32_t k = 0; cause == 9 && k < walk.controller_count; k++) {
-            uint32_t count = platform.plic_context_count;
-
-            if (walk.controllers[k].phandle != phandle || count == MAX_PLIC_CONTEXTS)
-                continue;
-            platform.plic_contexts[count].hart_id = walk.controllers[k].hart_id;
-            platform.plic_contexts[count].context = i;
-            platform.plic_context_count++;
-        }
+        for (uint32_t k = 0; cause == IRQ_EXTERNAL && k < platform.hart_count; k++)
+            if (platform.harts[k].phandle == phandle)
+                platform.harts[k].plic_context = i;
     }
 }
 
@@ -219,13 +309,10 @@ static void reserve_known(void)
 
     for (uint32_t i = 0; i < machine.memory_ranges; i++) {
         paddr_t base = machine.memory[i].base;
-        bool said = false;
+        bool said = !range_inside(kernel - base, 1, machine.memory[i].size);
 
-        if (base > kernel || kernel - base >= machine.memory[i].size)
-            continue;
         for (uint32_t k = 0; k < machine.reserved_ranges; k++)
-            said |= machine.reserved[k].base <= base &&
-                    base - machine.reserved[k].base < machine.reserved[k].size;
+            said |= range_inside(base - machine.reserved[k].base, 1, machine.reserved[k].size);
         if (!said)
             add_reserved(base, kernel - base);
     }
@@ -233,16 +320,29 @@ static void reserve_known(void)
     add_reserved(machine.initrd_base, machine.initrd_size);
 }
 
+/* The header: magic, size, then where structure, strings and reservations are. */
 bool devices_parse(const void *base)
 {
-    struct fdt tree;
-    uint64_t start, size;
-
-    if (!fdt_open(&tree, base))
+    tree = base;
+    if (((uint64_t)base & 7) || cell(0) != TREE_MAGIC)
         return false;
-    for (uint32_t i = 0; fdt_reservation(&tree, i, &start, &size); i++)
-        add_reserved(start, size);
-    fdt_walk(&tree, visit_node);
+
+    uint32_t size = cell(4), structure = cell(8), strings = cell(12), reservations = cell(16);
+    uint32_t strings_size = cell(32), structure_size = cell(36);
+
+    /* The strings end with a zero, so each of them ends inside. */
+    if (size < 40 || size > TREE_MAX_SIZE || (structure & 3) || (reservations & 7) ||
+        !range_inside(structure, structure_size, size) ||
+        !range_inside(strings, strings_size, size) || strings_size == 0 ||
+        tree[strings + strings_size - 1] != 0)
+        return false;
+
+    for (uint32_t at = reservations; range_inside(at, 16, size); at += 16) {
+        if (cells(tree + at, 2) == 0 && cells(tree + at + 8, 2) == 0)
+            break;
+        add_reserved(cells(tree + at, 2), cells(tree + at + 8, 2));
+    }
+    walk(structure, structure + structure_size, tree + strings, strings_size);
     resolve_plic_contexts();
     reserve_known();
     return machine.memory_ranges > 0 && platform.timebase > 0;

@@ -53,13 +53,9 @@ static uint16_t asid_alloc(void)
 {
     for (uint32_t asid = 1; asid < asid_limit; asid++) {
         _Atomic uint64_t *word = &asids_used[asid / 64];
-        uint64_t used = atomic_load(word), bit = 1ul << (asid % 64);
+        uint64_t bit = 1ul << (asid % 64);
 
-        if (used == UINT64_MAX) {
-            asid |= 63;
-            continue;
-        }
-        if (!(used & bit) && !(atomic_fetch_or(word, bit) & bit))
+        if (!(atomic_load(word) & bit) && !(atomic_fetch_or(word, bit) & bit))
             return (uint16_t)asid;
     }
     return 0;
@@ -83,14 +79,8 @@ status_t arch_mmu_init(struct arch_mmu *mmu)
     mmu->asid = asid_alloc();
     atomic_init(&mmu->harts, 0);            /* every hart flushes what the ASID's last owner left */
     atomic_init(&mmu->stale_code, UINT32_MAX);
-    mmu->tables = 1;
     mmu->resident = 0;
     return OK;
-}
-
-static uint64_t *entry_table(uint64_t entry)
-{
-    return phys_to_virt(pte_address(entry));
 }
 
 void arch_mmu_destroy(struct arch_mmu *mmu)
@@ -102,11 +92,11 @@ void arch_mmu_destroy(struct arch_mmu *mmu)
     for (uint32_t i = 0; i < 256; i++) {
         if (!(root[i] & PTE_VALID))
             continue;
-        uint64_t *middle = entry_table(root[i]);
+        uint64_t *middle = pte_table(root[i]);
 
         for (uint32_t k = 0; k < 512; k++)
             if (middle[k] & PTE_VALID)
-                frame_free_virt(entry_table(middle[k]));
+                frame_free_virt(pte_table(middle[k]));
         frame_free_virt(middle);
     }
     frame_free_virt(root);
@@ -169,7 +159,7 @@ static void shootdown(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
         flush_tlb_asid(mmu->asid);
     if (targets) {
         hart->tlb_shootdowns++;
-        sbi_remote_tlb_flush_asid(targets, address, length, mmu->asid);
+        sbi_hart_call(SBI_RFENCE, RFENCE_TLB_ASID, targets, address, length, mmu->asid);
     }
 }
 
@@ -182,22 +172,20 @@ leaf_table(const struct arch_mmu *mmu, vaddr_t address, uint64_t *out_span)
     *out_span = 1ul << 30;
     if (!(entry & PTE_VALID))
         return NULL;
-    entry = entry_table(entry)[address >> 21 & 511];
+    entry = pte_table(entry)[address >> 21 & 511];
     *out_span = 1ul << 21;
-    return entry & PTE_VALID ? entry_table(entry) : NULL;
+    return entry & PTE_VALID ? pte_table(entry) : NULL;
 }
 
-/* The table behind *entry, made if there is none; NULL without memory. */
-static uint64_t *next_table(struct arch_mmu *mmu, uint64_t *entry)
+uint64_t *mmu_next_table(uint64_t *entry)
 {
     if (*entry & PTE_VALID)
-        return entry_table(*entry);
+        return pte_table(*entry);
 
     uint64_t *table = frame_alloc_virt(FRAME_TABLE);
 
     if (!table)
         return NULL;
-    mmu->tables++;
     /* Other harts' walkers see the zeros before they see the table. */
     atomic_thread_fence(memory_order_release);
     *(volatile uint64_t *)entry = pte_make(virt_to_phys(table), PTE_VALID);
@@ -207,9 +195,9 @@ static uint64_t *next_table(struct arch_mmu *mmu, uint64_t *entry)
 static __attribute__((noinline)) uint64_t *make_leaf_table(struct arch_mmu *mmu, vaddr_t address)
 {
     uint64_t *root = phys_to_virt(mmu->root);
-    uint64_t *middle = next_table(mmu, &root[address >> 30]);
+    uint64_t *middle = mmu_next_table(&root[address >> 30]);
 
-    return middle ? next_table(mmu, &middle[address >> 21 & 511]) : NULL;
+    return middle ? mmu_next_table(&middle[address >> 21 & 511]) : NULL;
 }
 
 static uint64_t leaf_entry(paddr_t frame, uint64_t flags)
@@ -250,56 +238,43 @@ status_t arch_mmu_map(struct arch_mmu *mmu, vaddr_t address, paddr_t frame, uint
     return OK;
 }
 
-/* Taking rights from a range: what may stay, and what was found. */
-struct narrowing {
-    uint64_t keep;                  /* rights that may stay; 0 removes the page */
-    uint64_t present, changed, removed;
-    vaddr_t  changed_page;          /* the last one */
-};
-
-static void narrow_entry(struct narrowing *work, volatile uint64_t *slot, vaddr_t page)
-{
-    uint64_t old = *slot;
-
-    if (!(old & PTE_VALID))
-        return;
-    work->present++;
-    if (!(old & LEAF_RIGHTS & ~work->keep))
-        return;
-    work->changed++;
-    work->changed_page = page;
-    if (old & LEAF_RIGHTS & work->keep) {
-        *slot = old & ~(LEAF_RIGHTS & ~work->keep);
-    } else {
-        *slot = 0;
-        work->removed++;
-    }
-}
-
-/* One leaf table at a time; a hole of the upper levels is one step. */
+/*
+ * Take all rights but `flags` from a range, no rights left removes the page, and count what was
+ * there.  One leaf table at a time; a hole of the upper levels is one step.
+ */
 static uint64_t narrow_range(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags)
 {
-    vaddr_t end = address + length;
-    struct narrowing work = { .keep = flags ? leaf_entry(0, flags) & LEAF_RIGHTS : 0 };
+    uint64_t keep = flags ? leaf_entry(0, flags) & LEAF_RIGHTS : 0, span, present = 0, changed = 0;
+    vaddr_t end = address + length, changed_page = 0;
 
     assert(range_inside(address, length, USER_TOP));
     spin_lock(&mmu->lock);
     while (address < end) {
-        uint64_t span;
         uint64_t *table = leaf_table(mmu, address, &span);
         vaddr_t next = min_u64((address & ~(span - 1)) + span, end);
 
-        for (vaddr_t page = address; table && page < next; page += PAGE_SIZE)
-            narrow_entry(&work, &table[page >> PAGE_SHIFT & 511], page);
+        for (vaddr_t page = address; table && page < next; page += PAGE_SIZE) {
+            volatile uint64_t *slot = &table[page >> PAGE_SHIFT & 511];
+            uint64_t old = *slot;
+
+            if (!(old & PTE_VALID))
+                continue;
+            present++;
+            if (!(old & LEAF_RIGHTS & ~keep))
+                continue;
+            changed++;
+            changed_page = page;
+            *slot = old & keep ? old & ~(LEAF_RIGHTS & ~keep) : 0;
+            mmu->resident -= !(old & keep);
+        }
         address = next;
     }
-    mmu->resident -= work.removed;
-    if (work.changed == 1)
-        shootdown(mmu, work.changed_page, PAGE_SIZE);
-    else if (work.changed > 1)
+    if (changed == 1)
+        shootdown(mmu, changed_page, PAGE_SIZE);
+    else if (changed > 1)
         shootdown(mmu, 0, UINT64_MAX);
     spin_unlock(&mmu->lock);
-    return work.present;
+    return present;
 }
 
 uint64_t arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
@@ -314,22 +289,7 @@ uint64_t arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length
 
 uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
 {
-    vaddr_t end = address + length;
-    uint64_t count = 0;
-
-    assert(range_inside(address, length, USER_TOP));
-    spin_lock(&mmu->lock);
-    while (address < end) {
-        uint64_t span;
-        const uint64_t *table = leaf_table(mmu, address, &span);
-        vaddr_t next = min_u64((address & ~(span - 1)) + span, end);
-
-        for (vaddr_t page = address; table && page < next; page += PAGE_SIZE)
-            count += table[page >> PAGE_SHIFT & 511] & PTE_VALID;
-        address = next;
-    }
-    spin_unlock(&mmu->lock);
-    return count;
+    return narrow_range(mmu, address, length, MMU_READ | MMU_WRITE | MMU_EXECUTE);
 }
 
 void arch_mmu_sync_code(struct arch_mmu *mmu)
@@ -337,11 +297,7 @@ void arch_mmu_sync_code(struct arch_mmu *mmu)
     uint32_t me = this_hart()->index;
 
     atomic_store(&mmu->stale_code, UINT32_MAX);
-
-    uint32_t others = active_elsewhere(mmu, me);
-
-    if (others)
-        sbi_remote_code_fence(others);
+    sbi_hart_call(SBI_RFENCE, RFENCE_CODE, active_elsewhere(mmu, me), 0, 0, 0);
     if (atomic_load(&active[me]) == mmu)
         flush_code();
 }

@@ -1,18 +1,18 @@
 /*
- * sbi.c: calls to the machine-mode firmware.
+ * sbi.c: calls to the machine-mode firmware, and the end, which it may bring.
  *
  * The firmware names sets of harts by hardware id, 64 at a time from a base; the kernel names them
- * by index. hart_call translates, in one call when all ids are below 64.
+ * by index.  sbi_hart_call translates, in one call when all ids are below 64.
  *
  * Locks: none; the firmware serialises, and serves fences even on harts whose interrupts are off.
  */
 #include "sbi.h"
 
-#include "sync/hart.h"
+#include "csr.h"
+#include "platform.h"
 
-struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t argument0,
-                           uint64_t argument1, uint64_t argument2, uint64_t argument3,
-                           uint64_t argument4)
+int64_t sbi_call(uint64_t extension, uint64_t function, uint64_t argument0, uint64_t argument1,
+                 uint64_t argument2, uint64_t argument3, uint64_t argument4)
 {
     register uint64_t a0 __asm__("a0") = argument0;
     register uint64_t a1 __asm__("a1") = argument1;
@@ -24,11 +24,11 @@ struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t argum
 
     __asm__ volatile("ecall" : "+r"(a0), "+r"(a1)
                      : "r"(a2), "r"(a3), "r"(a4), "r"(a6), "r"(a7) : "memory");
-    return (struct sbi_result){ (int64_t)a0, (int64_t)a1 };
+    return (int64_t)a0;
 }
 
-static void hart_call(uint64_t extension, uint64_t function, uint32_t mask,
-                      uint64_t address, uint64_t length, uint64_t asid)
+void sbi_hart_call(uint64_t extension, uint64_t function, uint32_t mask, vaddr_t address,
+                   uint64_t length, uint64_t asid)
 {
     uint64_t low_ids = 0;
 
@@ -44,22 +44,46 @@ static void hart_call(uint64_t extension, uint64_t function, uint32_t mask,
         sbi_call(extension, function, low_ids, 0, address, length, asid);
 }
 
-void sbi_send_ipi(uint32_t mask)
+/* --- Power, and calling other harts to attention. --- */
+
+enum { FINISHER_PASS = 0x5555, FINISHER_FAIL = 0x3333, FINISHER_RESET = 0x7777 };
+enum { SRST_SHUTDOWN = 0, SRST_COLD_REBOOT = 1 };
+
+static void finisher_write(uint32_t value)
 {
-    hart_call(SBI_IPI, 0, mask, 0, 0, 0);
+    if (platform.finisher_base)
+        *(volatile uint32_t *)phys_to_virt(platform.finisher_base) = value;
 }
 
-void sbi_remote_code_fence(uint32_t mask)
+/* The finisher hands `code` to whoever started the emulator; the firmware can only switch off. */
+void arch_power_off(uint32_t code)
 {
-    hart_call(SBI_RFENCE, RFENCE_CODE, mask, 0, 0, 0);
+    finisher_write(code ? code << 16 | FINISHER_FAIL : FINISHER_PASS);
+    sbi_call(SBI_SRST, 0, SRST_SHUTDOWN, code != 0, 0, 0, 0);
+    arch_halt();
 }
 
-void sbi_remote_tlb_flush(uint32_t mask, vaddr_t address, uint64_t length)
+void arch_reboot(void)
 {
-    hart_call(SBI_RFENCE, RFENCE_TLB, mask, address, length, 0);
+    sbi_call(SBI_SRST, 0, SRST_COLD_REBOOT, 0, 0, 0, 0);
+    finisher_write(FINISHER_RESET);
+    arch_halt();
 }
 
-void sbi_remote_tlb_flush_asid(uint32_t mask, vaddr_t address, uint64_t length, uint16_t asid)
+void arch_halt(void)
 {
-    hart_call(SBI_RFENCE, RFENCE_TLB_ASID, mask, address, length, asid);
+    csr_write("sie", 0);
+    for (;;)
+        __asm__ volatile("wfi");
+}
+
+/* The flag is visible before the interrupt that makes its reader look. */
+void arch_send_reschedule(uint32_t hart_mask)
+{
+    for (uint32_t i = 0; i < hart_count; i++)
+        if (hart_mask >> i & 1)
+            harts[i].reschedule = true;
+    hart_mask &= ~(1u << this_hart()->index);
+    atomic_thread_fence(memory_order_seq_cst);
+    sbi_hart_call(SBI_IPI, 0, hart_mask, 0, 0, 0);
 }

@@ -13,17 +13,14 @@
 #define SBI_SRST   0x53525354
 enum { RFENCE_CODE = 0, RFENCE_TLB = 1, RFENCE_TLB_ASID = 2 };
 
-struct sbi_result { int64_t error, value; };
-
-struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t a0, uint64_t a1,
-                           uint64_t a2, uint64_t a3, uint64_t a4);
+/* The SBI error, 0 for none. */
+int64_t sbi_call(uint64_t extension, uint64_t function, uint64_t a0, uint64_t a1, uint64_t a2,
+                 uint64_t a3, uint64_t a4);
 
 /*
- * The calls that name a set of harts; bits of `mask` are our indices, translated to hardware ids.
- * Each returns when it is done on all of them (an IPI: when it is sent).
+ * A call that names a set of harts: an IPI (when it returns, it is sent) or a remote fence (it is
+ * done).  Bits of `mask` are our indices, translated to hardware ids.  For TLB fences; length
+ * UINT64_MAX is the whole address space.
  */
-void sbi_send_ipi(uint32_t mask);
-void sbi_remote_code_fence(uint32_t mask);
-/* length UINT64_MAX: the whole address space. */
-void sbi_remote_tlb_flush(uint32_t mask, vaddr_t address, uint64_t length);
-void sbi_remote_tlb_flush_asid(uint32_t mask, vaddr_t address, uint64_t length, uint16_t asid);
+void sbi_hart_call(uint64_t extension, uint64_t function, uint32_t mask, vaddr_t address,
+                   uint64_t length, uint64_t asid);

@@ -10,7 +10,6 @@
 #include "asm_offsets.h"
 #include "csr.h"
 #include "platform.h"
-#include "trap_frame.h"
 
 #include "task/process.h"
 
@@ -49,8 +48,7 @@ static void fp_switch(struct thread *from, struct thread *to)
     if (state == SSTATUS_FS_DIRTY) {
         fp_save(from->arch.fp);
         from->arch.fp_live = true;
-        csr_clear("sstatus", SSTATUS_FS);
-        csr_set("sstatus", SSTATUS_FS_CLEAN);
+        fp_set_state(SSTATUS_FS_CLEAN);
         state = SSTATUS_FS_CLEAN;
     }
     if (!to->process || (state == SSTATUS_FS_INITIAL && !to->arch.fp_live))
@@ -61,8 +59,7 @@ static void fp_switch(struct thread *from, struct thread *to)
         fp_restore(to->arch.fp);
     else
         fp_clear();
-    csr_clear("sstatus", SSTATUS_FS);
-    csr_set("sstatus", to->arch.fp_live ? SSTATUS_FS_CLEAN : SSTATUS_FS_INITIAL);
+    fp_set_state(to->arch.fp_live ? SSTATUS_FS_CLEAN : SSTATUS_FS_INITIAL);
 }
 
 struct thread *arch_switch(struct thread *from, struct thread *to)

@@ -30,20 +30,13 @@ uint64_t arch_time(void)
     return ticks / rate * SECOND + ticks % rate * SECOND / rate;
 }
 
-/* The first tick that is not before `deadline`. */
-static uint64_t deadline_ticks(uint64_t deadline)
-{
-    uint64_t rate = platform.timebase, seconds = deadline / SECOND;
-
-    if (seconds >= UINT32_MAX)              /* never, in a human life */
-        return UINT64_MAX;
-    return start_ticks + seconds * rate + (deadline % SECOND * rate + SECOND - 1) / SECOND;
-}
-
+/* At the first tick that is not before `deadline`. */
 void arch_timer_set(uint64_t deadline)
 {
-    uint64_t ticks = deadline_ticks(deadline);
+    uint64_t rate = platform.timebase, seconds = deadline / SECOND, ticks = UINT64_MAX;
 
+    if (seconds < UINT32_MAX)               /* else never, in a human life */
+        ticks = start_ticks + seconds * rate + (deadline % SECOND * rate + SECOND - 1) / SECOND;
     if (has_compare)
         csr_write(CSR_STIMECMP, ticks);
     else

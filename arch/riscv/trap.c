@@ -2,12 +2,11 @@
  * trap.c: what to do about a trap, once trap.S has saved the registers.
  *
  * System calls do not come here.  Interrupts arrive only where no lock is held: in user mode, in
- * arch_idle_wait and in arch_interrupt_window.
+ * arch_idle_wait and in arch_interrupt_window.  The functions named trap_ are called by trap.S.
  */
 #include "asm_offsets.h"
 #include "csr.h"
 #include "platform.h"
-#include "trap_frame.h"
 
 #include "lib/kprintf.h"
 #include "task/thread.h"
@@ -21,23 +20,16 @@ extern const char trap_entry[];
 extern const char user_copy_words[], user_copy_bytes[], user_copy_end[];
 size_t user_copy(void *to, const void *from, size_t length);
 
-/* Called by trap.S. */
-void trap_from_user(struct trap_frame *frame, uint64_t cause, uint64_t value);
-void trap_from_kernel(struct trap_frame *frame, uint64_t cause, uint64_t value);
-_Noreturn void trap_stack_overflow(uint64_t sp, uint64_t pc);
-void trap_leave(void);
-
 /* This hart takes traps, and user code may read the clock and the counters. */
 void trap_init_hart(void)
 {
     csr_write("stvec", trap_entry);
     csr_write("sscratch", 0);
     csr_write("scounteren", 7);
-    csr_clear("sstatus", SSTATUS_SIE | SSTATUS_SPP | SSTATUS_SUM | SSTATUS_FS);
-    csr_set("sstatus", SSTATUS_FS_INITIAL);
+    csr_clear("sstatus", SSTATUS_SIE | SSTATUS_SPP | SSTATUS_SUM);
+    csr_set("sstatus", SSTATUS_FS);
     fp_clear();
-    csr_clear("sstatus", SSTATUS_FS);
-    csr_set("sstatus", SSTATUS_FS_INITIAL);
+    fp_set_state(SSTATUS_FS_INITIAL);
     csr_write("sie", 1ul << IRQ_SOFTWARE | 1ul << IRQ_TIMER | 1ul << IRQ_EXTERNAL);
     this_hart()->emergency_sp = (uint64_t)(emergency_stacks + this_hart()->index + 1);
 }
@@ -61,47 +53,32 @@ static void dispatch_interrupt(uint64_t number)
     }
 }
 
-/* [fault 1/8] A load, store or fetch of a page that is not there (or not allowed). */
-static void page_fault(struct trap_frame *frame, uint64_t address, uint32_t access)
-{
-    status_t status = vm_fault_current(address, access);
-
-    if (status != OK)
-        user_exception(EXC_PAGE_FAULT, address, frame->x[0], status);
-}
-
+/* [fault 1/8] A load, store or fetch of a page that is not there (or not allowed), or worse. */
 void trap_from_user(struct trap_frame *frame, uint64_t cause, uint64_t value)
 {
+    static const struct { uint8_t access, kind; } page_faults[] = {
+        [CAUSE_LOAD_PAGE] = { MMU_READ, EXC_LOAD_FAULT },
+        [CAUSE_STORE_PAGE] = { MMU_WRITE, EXC_STORE_FAULT },
+        [CAUSE_FETCH_PAGE] = { MMU_EXECUTE, EXC_FETCH_FAULT },
+    };
     uint64_t pc = frame->x[0];
 
-    if (cause & CAUSE_INTERRUPT) {
+    if (cause < array_size(page_faults) && page_faults[cause].access) {
+        status_t status = vm_fault_current(value, page_faults[cause].access);
+
+        if (status != OK)
+            user_exception(page_faults[cause].kind, value, pc, status);
+    } else if (cause & CAUSE_INTERRUPT) {
         dispatch_interrupt(cause & ~CAUSE_INTERRUPT);
-        return;
-    }
-    switch (cause) {
-    case CAUSE_FETCH_PAGE:
-        page_fault(frame, value, MMU_EXECUTE);
-        break;
-    case CAUSE_LOAD_PAGE:
-        page_fault(frame, value, MMU_READ);
-        break;
-    case CAUSE_STORE_PAGE:
-        page_fault(frame, value, MMU_WRITE);
-        break;
-    case CAUSE_ILLEGAL:
+    } else if (cause == CAUSE_ILLEGAL) {
         user_exception(EXC_ILLEGAL_INSTRUCTION, pc, pc, OK);
-        break;
-    case CAUSE_BREAKPOINT:
+    } else if (cause == CAUSE_BREAKPOINT) {
         user_exception(EXC_BREAKPOINT, pc, pc, OK);
-        break;
-    case CAUSE_FETCH_MISALIGNED:
-    case CAUSE_LOAD_MISALIGNED:
-    case CAUSE_STORE_MISALIGNED:
+    } else if (cause == CAUSE_FETCH_MISALIGNED || cause == CAUSE_LOAD_MISALIGNED ||
+               cause == CAUSE_STORE_MISALIGNED) {
         user_exception(EXC_MISALIGNED, value, pc, OK);
-        break;
-    default:
+    } else {
         user_exception(EXC_ACCESS_FAULT, value, pc, OK);
-        break;
     }
 }
 
@@ -121,28 +98,20 @@ static bool user_copy_fixup(struct trap_frame *frame, uint64_t cause, uint64_t a
     if (cause < CAUSE_LOAD_MISALIGNED || cause == CAUSE_USER_ECALL || cause == CAUSE_FETCH_PAGE ||
         cause > CAUSE_STORE_PAGE || address >= USER_TOP)
         return false;
-    if (pc >= (uint64_t)user_copy_words && pc < (uint64_t)user_copy_bytes)
-        frame->x[0] = (uint64_t)user_copy_bytes;
-    else if (pc >= (uint64_t)user_copy_bytes && pc < (uint64_t)user_copy_end)
-        frame->x[0] = (uint64_t)user_copy_end;
-    else
+    if (pc < (uint64_t)user_copy_words || pc >= (uint64_t)user_copy_end)
         return false;
+    frame->x[0] = (uint64_t)(pc < (uint64_t)user_copy_bytes ? user_copy_bytes : user_copy_end);
     return true;
 }
 
 static _Noreturn void report_kernel_fault(const struct trap_frame *frame, uint64_t cause,
                                           uint64_t value)
 {
-    static const char names[32][4] = {
-        "pc", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4",
-        "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4",
-        "t5", "t6",
-    };
+    static const char names[] = " pc ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5"
+                                " a6 a7 s2 s3 s4 s5 s6 s7 s8 s9s10s11 t3 t4 t5 t6";
 
-    for (uint32_t i = 0; i < 32; i += 4)
-        kprintf("%3s %016lx  %3s %016lx  %3s %016lx  %3s %016lx\n",
-                names[i], frame->x[i], names[i + 1], frame->x[i + 1],
-                names[i + 2], frame->x[i + 2], names[i + 3], frame->x[i + 3]);
+    for (uint32_t i = 0; i < 32; i++)
+        kprintf("%.*s %016lx%s", 3, &names[3 * i], frame->x[i], i % 4 == 3 ? "\n" : "  ");
     panic("trap in the kernel: cause %lu, address 0x%lx, pc 0x%lx", cause, value, frame->x[0]);
 }
 
@@ -154,7 +123,7 @@ void trap_from_kernel(struct trap_frame *frame, uint64_t cause, uint64_t value)
         report_kernel_fault(frame, cause, value);
 }
 
-void trap_stack_overflow(uint64_t sp, uint64_t pc)
+_Noreturn void trap_stack_overflow(uint64_t sp, uint64_t pc)
 {
     panic("kernel stack overflow: sp 0x%lx, pc 0x%lx", sp, pc);
 }

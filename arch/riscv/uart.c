@@ -2,8 +2,9 @@
  * uart.c: the console's bytes, through a 16550 with its 16-byte queues.
  *
  * The chip says only when its output queue is empty, so `room` counts what still fits since then.
+ * A machine without one writes into nothing.
  *
- * Locks: uart_lock guards the registers and `room`; a panicking kernel does without.
+ * Locks: console_lock is held by whoever calls, or the kernel panics.
  */
 #include "platform.h"
 
@@ -17,30 +18,20 @@ enum { STATUS_RECEIVED = 1, STATUS_EMPTY = 0x20 };
 
 uint32_t arch_console_irq;
 
-static struct spinlock uart_lock = SPINLOCK_INITIALIZER(RANK_UART);
+static uint8_t nothing[] = { [LINE_STATUS] = STATUS_EMPTY };
+static volatile uint8_t *registers = nothing;
 static uint32_t room;
 
 static volatile uint8_t *uart_register(uint32_t number)
 {
-    return (volatile uint8_t *)phys_to_virt(platform.uart_base) + (number << platform.uart_shift);
-}
-
-static void lock(void)
-{
-    if (!panicking)
-        spin_lock(&uart_lock);
-}
-
-static void unlock(void)
-{
-    if (spin_held(&uart_lock))
-        spin_unlock(&uart_lock);
+    return registers + (number << platform.uart_shift);
 }
 
 void uart_init(void)
 {
     if (!platform.uart_base)
         return;
+    registers = phys_to_virt(platform.uart_base);
     *uart_register(INTERRUPT_ENABLE) = 0;
     *uart_register(LINE_CONTROL) = 3;           /* 8 bits; the firmware has set the speed */
     *uart_register(FIFO_CONTROL) = 1;
@@ -51,41 +42,27 @@ void uart_init(void)
 
 bool arch_console_try_put(char c)
 {
-    lock();
-    if (platform.uart_base && (*uart_register(LINE_STATUS) & STATUS_EMPTY))
+    if (*uart_register(LINE_STATUS) & STATUS_EMPTY)
         room = QUEUE_SIZE;
-
-    bool fits = room > 0;
-
-    if (fits) {
-        room--;
-        *uart_register(DATA) = (uint8_t)c;
-    }
-    unlock();
-    return fits;
+    if (room == 0)
+        return false;
+    room--;
+    *uart_register(DATA) = (uint8_t)c;
+    return true;
 }
 
 void arch_console_put(char c)
 {
-    while (platform.uart_base && !arch_console_try_put(c))
+    while (!arch_console_try_put(c))
         ;
 }
 
 int arch_console_get(void)
 {
-    int c = -1;
-
-    lock();
-    if (platform.uart_base && (*uart_register(LINE_STATUS) & STATUS_RECEIVED))
-        c = *uart_register(DATA);
-    unlock();
-    return c;
+    return *uart_register(LINE_STATUS) & STATUS_RECEIVED ? *uart_register(DATA) : -1;
 }
 
 void arch_console_transmit_interrupt(bool on)
 {
-    lock();
-    if (platform.uart_base)
-        *uart_register(INTERRUPT_ENABLE) = INTERRUPT_RECEIVE | (on ? INTERRUPT_TRANSMIT : 0);
-    unlock();
+    *uart_register(INTERRUPT_ENABLE) = INTERRUPT_RECEIVE | (on ? INTERRUPT_TRANSMIT : 0);
 }

@@ -50,7 +50,7 @@ static void block_destroy(struct object *object)
 
 static bool block_aligned(const struct block *block, uint64_t x)
 {
-    return (x & (disk_block_size(block->disk) - 1)) == 0;
+    return (x & (disk_info(block->disk)->block_size - 1)) == 0;
 }
 
 status_t block_create_partition(struct block *block, uint64_t offset, uint64_t length,
@@ -65,7 +65,7 @@ status_t block_create_partition(struct block *block, uint64_t offset, uint64_t l
 
 void block_get_info(struct block *block, block_info_t *info)
 {
-    disk_info(block->disk, info);
+    *info = *disk_info(block->disk);
     info->size = block->length;
     info->disk_offset = block->offset;
 }
@@ -80,7 +80,7 @@ struct block_transfer {
 };
 
 static_assert(sizeof(struct block_transfer) <= HEAP_MAX, "a transfer comes from the heap");
-static_assert(VMO_TRANSFER_MAX / PAGE_SIZE + 1 <= DISK_SEGMENTS, "one segment a page");
+static_assert(VMO_TRANSFER_MAX / PAGE_SIZE + 1 <= DISK_PIECES, "one piece a page");
 
 static void packet_dequeued(struct packet *packet)
 {
@@ -102,41 +102,33 @@ static void transfer_done(struct disk_request *request, status_t status)
 }
 
 static status_t check_transfer(struct block *block, uint32_t op, uint64_t vmo_offset,
-                               uint64_t offset,
-                               uint64_t length)
+                               uint64_t offset, uint64_t length)
 {
-    if (op > BLOCK_FLUSH)
-        return ERR_INVALID_ARGS;
     if (op == BLOCK_FLUSH)
         return vmo_offset || offset || length ? ERR_INVALID_ARGS : OK;
-    if (!block_aligned(block, offset | length) || vmo_offset % 512 != 0 || length == 0)
+    if (op > BLOCK_FLUSH || !block_aligned(block, offset | length) || vmo_offset % 512 != 0 ||
+        length == 0)
         return ERR_INVALID_ARGS;
-    if (length > disk_max_transfer(block->disk) || !range_inside(offset, length, block->length))
-        return ERR_OUT_OF_RANGE;
-    return OK;
+    return length <= disk_info(block->disk)->max_transfer &&
+           range_inside(offset, length, block->length) ? OK : ERR_OUT_OF_RANGE;
 }
 
-/* The pieces of memory, one a page; the first may begin and the last may end inside its page. */
-static void fill_segments(struct block_transfer *transfer, uint64_t vmo_offset, uint64_t length)
+/* One piece a page; the first may begin and the last may end inside its page. */
+static void add_pieces(struct block_transfer *transfer, uint64_t vmo_offset, uint64_t length)
 {
     uint64_t skip = vmo_offset & PAGE_MASK;
-    uint32_t n = 0;
 
-    while (length > 0) {
+    for (struct page **page = transfer->memory.pages; length > 0; page++) {
         uint32_t piece = (uint32_t)min_u64(length, PAGE_SIZE - skip);
 
-        transfer->request.segments[n].address = page_to_phys(transfer->memory.pages[n]) + skip;
-        transfer->request.segments[n].length = piece;
+        disk_request_add(&transfer->request, page_to_phys(*page) + skip, piece);
         length -= piece;
         skip = 0;
-        n++;
     }
-    transfer->request.segment_count = n;
 }
 
 status_t block_submit(struct block *block, struct port *port, uint64_t key, uint32_t op,
-                      struct vmo *vmo,
-                      uint64_t vmo_offset, uint64_t offset, uint64_t length)
+                      struct vmo *vmo, uint64_t vmo_offset, uint64_t offset, uint64_t length)
 {
     status_t status = check_transfer(block, op, vmo_offset, offset, length);
     struct block_transfer *transfer;
@@ -146,19 +138,16 @@ status_t block_submit(struct block *block, struct port *port, uint64_t key, uint
     transfer = heap_alloc(sizeof *transfer);
     if (!transfer)
         return ERR_NO_MEMORY;
-    transfer->request.segment_count = 0;
+    disk_request_init(&transfer->request, op, block->offset + offset, transfer_done);
     if (op != BLOCK_FLUSH) {
         status = vmo_transfer_begin(vmo, vmo_offset, length, op == BLOCK_READ, &transfer->memory);
         if (status != OK) {
             heap_free(transfer);
             return status;
         }
-        fill_segments(transfer, vmo_offset, length);
+        add_pieces(transfer, vmo_offset, length);
     }
 
-    transfer->request.op = op;
-    transfer->request.offset = block->offset + offset;
-    transfer->request.done = transfer_done;
     object_ref(&port->object);
     transfer->port = port;
     transfer->packet = (struct packet){
@@ -168,7 +157,7 @@ status_t block_submit(struct block *block, struct port *port, uint64_t key, uint
     };
     if (op == BLOCK_FLUSH && !disk_can_flush(block->disk))
         transfer_done(&transfer->request, OK);
-    else
-        disk_submit(block->disk, &transfer->request);
+    else if (disk_submit(block->disk, &transfer->request) != OK)
+        transfer_done(&transfer->request, ERR_IO);
     return OK;
 }

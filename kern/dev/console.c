@@ -9,12 +9,11 @@
  *
  * Invariant: while written bytes are queued the transmit interrupt is on (if the UART has one).
  * READABLE is set, at the latest when update_readable returns, exactly while typed bytes are there.
- * Locks: console.lock for both queues.  Signals rank below it and are sent without it.
+ * Locks: console_lock for both queues.  Signals rank below it and are sent without it.
  */
 #include "dev/console.h"
 
 #include "arch.h"
-#include "dev/irq.h"
 #include "lib/kprintf.h"
 #include "task/wait_queue.h"
 
@@ -26,22 +25,16 @@ struct ring {
     char *bytes;
     uint32_t size;
     uint32_t put, taken;
+    struct wait_queue waiters;          /* readers of the input, writers of the output */
 };
 
+static struct spinlock console_lock = SPINLOCK_INITIALIZER(RANK_CONSOLE);   /* all below */
 static char input_bytes[INPUT_SIZE], output_bytes[OUTPUT_SIZE];
+static struct ring input = { .bytes = input_bytes, .size = INPUT_SIZE };
+static struct ring output = { .bytes = output_bytes, .size = OUTPUT_SIZE };
+static uint32_t lost;                   /* typed bytes that found no room */
 
-static struct {
-    struct object object;
-
-    struct spinlock lock;               /* RANK_CONSOLE: all below */
-    struct ring input, output;
-    uint32_t lost;                      /* typed bytes that found no room */
-    struct wait_queue readers, writers;
-} console = {
-    .lock = SPINLOCK_INITIALIZER(RANK_CONSOLE),
-    .input = { .bytes = input_bytes, .size = INPUT_SIZE },
-    .output = { .bytes = output_bytes, .size = OUTPUT_SIZE },
-};
+static struct object console;
 
 const struct object_ops console_ops = {
     .type = OBJECT_CONSOLE,
@@ -50,31 +43,27 @@ const struct object_ops console_ops = {
                       RIGHT_INSPECT,
 };
 
-static uint32_t ring_used(const struct ring *ring) { return ring->put - ring->taken; }
-static uint32_t ring_room(const struct ring *ring) { return ring->size - ring_used(ring); }
-static void ring_put(struct ring *ring, char c)    { ring->bytes[ring->put++ % ring->size] = c; }
-static char ring_first(const struct ring *ring)    { return ring->bytes[ring->taken % ring->size]; }
+static uint32_t used(const struct ring *ring)   { return ring->put - ring->taken; }
+static uint32_t room(const struct ring *ring)   { return ring->size - used(ring); }
+static void put(struct ring *ring, char c)      { ring->bytes[ring->put++ % ring->size] = c; }
+static char first(const struct ring *ring)      { return ring->bytes[ring->taken % ring->size]; }
 
-struct object *console_object(void) { return &console.object; }
+struct object *console_object(void) { return &console; }
 
 /* --- Output. --- */
 
-/* Give the UART what it takes now; the transmit interrupt goes on with the rest. */
+/* Give the UART what it takes now; its interrupt, if it has one, goes on with the rest. */
 static void transmit(void)
 {
-    struct ring *output = &console.output;
-
-    while (ring_used(output) > 0) {
-        if (!arch_console_try_put(ring_first(output))) {
-            if (arch_console_irq)
-                break;
-            arch_console_put(ring_first(output));
-        }
-        output->taken++;
+    for (; used(&output) > 0; output.taken++) {
+        if (!arch_console_irq)
+            arch_console_put(first(&output));
+        else if (!arch_console_try_put(first(&output)))
+            break;
     }
-    arch_console_transmit_interrupt(ring_used(output) > 0);
-    if (ring_room(output) >= OUTPUT_SIZE / 2)
-        wait_queue_wake_all(&console.writers);
+    arch_console_transmit_interrupt(used(&output) > 0);
+    if (room(&output) >= OUTPUT_SIZE / 2)
+        wait_queue_wake_all(&output.waiters);
 }
 
 /*
@@ -86,16 +75,22 @@ void console_write_kernel(const char *text, size_t length)
     bool locked = !panicking;
 
     if (locked)
-        spin_lock(&console.lock);
-    for (; ring_used(&console.output) > 0; console.output.taken++)
-        arch_console_put(ring_first(&console.output));
+        spin_lock(&console_lock);
+    for (; used(&output) > 0; output.taken++)
+        arch_console_put(first(&output));
     for (size_t i = 0; i < length; i++) {
         if (text[i] == '\n')
             arch_console_put('\r');
         arch_console_put(text[i]);
     }
     if (locked)
-        spin_unlock(&console.lock);
+        spin_unlock(&console_lock);
+}
+
+/* Console lock held, which is dropped meanwhile. */
+static status_t wait(struct ring *ring)
+{
+    return wait_queue_sleep(&ring->waiters, &console_lock, DEADLINE_INFINITE, WAIT_KILLABLE);
 }
 
 status_t console_write(const char *text, size_t length, size_t *out_done)
@@ -103,76 +98,64 @@ status_t console_write(const char *text, size_t length, size_t *out_done)
     status_t status = OK;
     size_t done = 0;
 
-    spin_lock(&console.lock);
-    while (done < length) {
+    spin_lock(&console_lock);
+    while (status == OK && done < length) {
         size_t piece = min_u64(length - done, CONSOLE_PIECE);
 
-        while (status == OK && ring_room(&console.output) < 2 * piece)
-            status = wait_queue_sleep(&console.writers, &console.lock, DEADLINE_INFINITE,
-                                      WAIT_KILLABLE);
-        if (status != OK)
-            break;
+        if (room(&output) < 2 * piece) {
+            status = wait(&output);
+            continue;
+        }
         for (; piece > 0; piece--, done++) {
             if (text[done] == '\n')
-                ring_put(&console.output, '\r');
-            ring_put(&console.output, text[done]);
+                put(&output, '\r');
+            put(&output, text[done]);
         }
         transmit();
     }
-    spin_unlock(&console.lock);
+    spin_unlock(&console_lock);
     *out_done = done;
     return status;
 }
 
 /* --- Input. --- */
 
-static bool input_waits(void)
-{
-    bool waits;
-
-    spin_lock(&console.lock);
-    waits = ring_used(&console.input) > 0;
-    spin_unlock(&console.lock);
-    return waits;
-}
-
-/* Signals are sent without the lock, so look again afterwards: whoever signals last leaves the
- * truth. */
+/*
+ * Signals are sent without the lock, so look again afterwards: whoever signals last leaves the
+ * truth.  A look needs no lock, because the object's orders what the signals say.
+ */
 static void update_readable(void)
 {
     bool waits;
 
     do {
-        waits = input_waits();
-        object_signal(&console.object, waits ? 0 : SIGNAL_READABLE, waits ? SIGNAL_READABLE : 0);
-    } while (waits != input_waits());
-}
-
-static void receive(void)
-{
-    int c;
-
-    while ((c = arch_console_get()) >= 0) {
-        if (ring_room(&console.input) > 0)
-            ring_put(&console.input, (char)c);
-        else
-            console.lost++;
-    }
-    if (ring_used(&console.input) > 0)
-        wait_queue_wake_all(&console.readers);
+        waits = used(&input) > 0;
+        object_signal(&console, waits ? 0 : SIGNAL_READABLE, waits ? SIGNAL_READABLE : 0);
+    } while (waits != (used(&input) > 0));
 }
 
 static void console_interrupt(void *unused)
 {
-    bool was_empty, is_empty;
+    int c;
 
     (void)unused;
-    spin_lock(&console.lock);
-    was_empty = ring_used(&console.input) == 0;
-    receive();
-    is_empty = ring_used(&console.input) == 0;
+    spin_lock(&console_lock);
+
+    bool was_empty = used(&input) == 0;
+
+    while ((c = arch_console_get()) >= 0) {
+        if (room(&input) > 0)
+            put(&input, (char)c);
+        else
+            lost++;
+    }
+
+    bool is_empty = used(&input) == 0;
+
+    if (!is_empty)
+        wait_queue_wake_all(&input.waiters);
     transmit();
-    spin_unlock(&console.lock);
+    spin_unlock(&console_lock);
     if (was_empty && !is_empty)
         update_readable();
 }
@@ -181,30 +164,29 @@ status_t console_read(char *buffer, size_t length, size_t *out_done)
 {
     status_t status = OK;
     size_t done = 0;
-    uint32_t lost;
+    uint32_t lost_before;
 
-    spin_lock(&console.lock);
-    while (status == OK && length > 0 && ring_used(&console.input) == 0)
-        status = wait_queue_sleep(&console.readers, &console.lock, DEADLINE_INFINITE,
-                                  WAIT_KILLABLE);
-    for (; done < length && ring_used(&console.input) > 0; console.input.taken++)
-        buffer[done++] = ring_first(&console.input);
-    lost = console.lost;
-    console.lost = 0;
-    spin_unlock(&console.lock);
+    spin_lock(&console_lock);
+    while (status == OK && length > 0 && used(&input) == 0)
+        status = wait(&input);
+    for (; done < length && used(&input) > 0; input.taken++)
+        buffer[done++] = first(&input);
+    lost_before = lost;
+    lost = 0;
+    spin_unlock(&console_lock);
 
     update_readable();
-    if (lost)
-        kprintf("console: %u typed bytes were lost, nobody read them in time\n", lost);
+    if (lost_before)
+        kprintf("console: %u typed bytes were lost, nobody read them in time\n", lost_before);
     *out_done = done;
     return done > 0 ? OK : status;
 }
 
 void console_init(void)
 {
-    object_init(&console.object, &console_ops, SIGNAL_WRITABLE);
-    wait_queue_init(&console.readers);
-    wait_queue_init(&console.writers);
-    if (arch_console_irq == 0 || irq_register(arch_console_irq, console_interrupt, NULL) != OK)
+    object_init(&console, &console_ops, SIGNAL_WRITABLE);
+    wait_queue_init(&input.waiters);
+    wait_queue_init(&output.waiters);
+    if (arch_irq_register(arch_console_irq, console_interrupt, NULL) != OK)
         kprintf("the console has no interrupt: nothing can be typed\n");
 }

@@ -21,8 +21,7 @@
 
 #define SYNC_IN_FLIGHT_MAX 32u          /* requests that one vmo_sync has running */
 
-/* A vmo_sync in progress, on the stack of its thread, which waits for its requests whatever
- * happens. */
+/* A vmo_sync in progress, on the stack of its thread, which waits for its requests in any case. */
 struct sync {
     /* Guarded by the family lock. */
     uint32_t in_flight;
@@ -33,32 +32,40 @@ struct sync {
 /* Pages on their way between the device and a VMO. */
 struct page_transfer {
     struct disk_request request;
-    struct vmo *vmo;                    /* a reference */
+    struct vmo *vmo;                    /* a reference while the disk has the request */
     uint64_t first;
     struct sync *sync;                  /* for whom it is written; NULL: a read */
 };
 
 static struct block *vmo_block(const struct vmo *vmo) { return vmo->source; }
 
-static void transfer_done(struct disk_request *request, status_t status)
+/* Family lock held. */
+static void transfer_end(struct page_transfer *transfer, status_t status)
 {
-    struct page_transfer *transfer = container_of(request, struct page_transfer, request);
-    struct vmo *vmo = transfer->vmo;
+    const struct disk_request *request = &transfer->request;
     struct sync *sync = transfer->sync;
 
-    vmo_lock(vmo);
     if (request->op == BLOCK_READ)
-        vmo_fill_done(vmo, transfer->first, request->segment_count, status);
+        vmo_fill_done(transfer->vmo, transfer->first, request->pieces, status);
     else if (request->op == BLOCK_WRITE)
-        vmo_clean_done(vmo, transfer->first, request->segment_count, status);
+        vmo_clean_done(transfer->vmo, transfer->first, request->pieces, status);
     if (sync) {
         sync->in_flight--;
         if (sync->status == OK)
             sync->status = status;
         wait_queue_wake_all(&sync->waiter);
     }
-    vmo_unlock(vmo);
     heap_free(transfer);
+}
+
+static void transfer_done(struct disk_request *request, status_t status)
+{
+    struct page_transfer *transfer = container_of(request, struct page_transfer, request);
+    struct vmo *vmo = transfer->vmo;
+
+    vmo_lock(vmo);
+    transfer_end(transfer, status);
+    vmo_unlock(vmo);
     object_unref(&vmo->object);
 }
 
@@ -69,10 +76,8 @@ static struct page_transfer *transfer_create(struct vmo *vmo, uint32_t op, uint6
 
     if (!transfer)
         return NULL;
-    transfer->request.op = op;
-    transfer->request.offset = vmo_block(vmo)->offset + (first << PAGE_SHIFT);
-    transfer->request.segment_count = 0;
-    transfer->request.done = transfer_done;
+    disk_request_init(&transfer->request, op, vmo_block(vmo)->offset + (first << PAGE_SHIFT),
+                      transfer_done);
     transfer->vmo = vmo;
     transfer->first = first;
     transfer->sync = sync;
@@ -82,29 +87,31 @@ static struct page_transfer *transfer_create(struct vmo *vmo, uint32_t op, uint6
 /* The next page joins the transfer, as far as it lies on the device. */
 static void transfer_add(struct page_transfer *transfer, struct page *page)
 {
-    uint64_t offset = (transfer->first + transfer->request.segment_count) << PAGE_SHIFT;
-    uint32_t i = transfer->request.segment_count++;
+    uint64_t offset = (transfer->first + transfer->request.pieces) << PAGE_SHIFT;
+    uint64_t rest = vmo_block(transfer->vmo)->length - offset;
 
-    transfer->request.segments[i].address = page_to_phys(page);
-    transfer->request.segments[i].length =
-        (uint32_t)min_u64(PAGE_SIZE, vmo_block(transfer->vmo)->length - offset);
+    disk_request_add(&transfer->request, page_to_phys(page), (uint32_t)min_u64(PAGE_SIZE, rest));
 }
 
+/* Family lock held, so that the disk cannot end it meanwhile. */
 static void transfer_start(struct page_transfer *transfer)
 {
-    object_ref(&transfer->vmo->object);
-    disk_submit(vmo_block(transfer->vmo)->disk, &transfer->request);
+    if (transfer->sync)
+        transfer->sync->in_flight++;
+    if (disk_submit(vmo_block(transfer->vmo)->disk, &transfer->request) == OK)
+        object_ref(&transfer->vmo->object);
+    else
+        transfer_end(transfer, ERR_IO);
 }
 
 static uint64_t transfer_max_pages(const struct vmo *vmo)
 {
-    return disk_max_transfer(vmo_block(vmo)->disk) >> PAGE_SHIFT;
+    return disk_info(vmo_block(vmo)->disk)->max_transfer >> PAGE_SHIFT;
 }
 
 /* --- The source. --- */
 
-/* A busy frame in an empty slot, what lies beyond the end of the device zeroed.  NULL without
- * memory. */
+/* A busy frame in an empty slot, zeroed beyond the device's end.  NULL without memory. */
 static struct page *insert_frame(struct vmo *vmo, uint64_t index)
 {
     uint64_t valid = vmo_block(vmo)->length - (index << PAGE_SHIFT);
@@ -121,8 +128,7 @@ static struct page *insert_frame(struct vmo *vmo, uint64_t index)
     return page;
 }
 
-/* One read for the run of empty slots that begins with the required page; neighbours before it
- * are not fetched. */
+/* One read for the run of empty slots that begins with the required page, none before it. */
 static status_t device_getpages(struct vmo *vmo, uint64_t first, uint64_t count, uint64_t required,
                                 struct page_request *request)
 {
@@ -142,11 +148,11 @@ static status_t device_getpages(struct vmo *vmo, uint64_t first, uint64_t count,
             break;
         transfer_add(transfer, page);
     }
-    if (transfer->request.segment_count == 0) {
+    if (transfer->request.pieces == 0) {
         heap_free(transfer);
         return ERR_NO_MEMORY;
     }
-    page_request_arm(request, vmo, REQUEST_READ, required, transfer->request.segment_count);
+    page_request_arm(request, vmo, REQUEST_READ, required, transfer->request.pieces);
     transfer_start(transfer);
     return ERR_SHOULD_WAIT;
 }
@@ -179,8 +185,7 @@ status_t block_create_vmo(struct block *block, struct vmo **out_vmo)
 /* The dirty page that a sync has to write at `index`, or NULL. */
 static struct page *dirty_page(struct vmo *vmo, uint64_t index)
 {
-    slot_t slot = page_list_get(&vmo->pages, index);
-    struct page *page = slot_any_page(slot);
+    struct page *page = slot_any_page(page_list_get(&vmo->pages, index));
 
     return page && page->state == PAGE_DIRTY && page->busy == 0 ? page : NULL;
 }
@@ -192,53 +197,29 @@ static void sync_wait(struct vmo *vmo, struct sync *sync, uint32_t until)
                          WAIT_UNINTERRUPTIBLE);
 }
 
-/* Family lock held; dropped to wait while memory is short and requests of ours will give some
- * back. */
-static struct page_transfer *sync_transfer(struct vmo *vmo, uint32_t op, uint64_t first,
-                                           struct sync *sync)
+/* Start to write the run of dirty pages at `index`: where it ends. */
+static uint64_t write_run(struct page_transfer *transfer, uint64_t index, uint64_t end)
 {
-    struct page_transfer *transfer;
-
-    sync_wait(vmo, sync, SYNC_IN_FLIGHT_MAX - 1);
-    while (!(transfer = transfer_create(vmo, op, first, sync)) && sync->in_flight > 0)
-        sync_wait(vmo, sync, sync->in_flight - 1);
-    return transfer;
-}
-
-static void sync_start(struct sync *sync, struct page_transfer *transfer)
-{
-    sync->in_flight++;
-    transfer_start(transfer);
-}
-
-/* Write the run of dirty pages at index and go past it.  The lock may be dropped before the
- * pages are looked at. */
-static status_t sync_run(struct vmo *vmo, struct sync *sync, uint64_t *index, uint64_t end)
-{
-    struct page_transfer *transfer = sync_transfer(vmo, BLOCK_WRITE, *index, sync);
-    uint64_t last = min_u64(end, *index + transfer_max_pages(vmo));
+    struct vmo *vmo = transfer->vmo;
+    uint64_t last = min_u64(end, index + transfer_max_pages(vmo));
     struct page *page;
 
-    if (!transfer)
-        return ERR_NO_MEMORY;
-    for (; *index < last && (page = dirty_page(vmo, *index)); (*index)++) {
+    for (; index < last && (page = dirty_page(vmo, index)); index++) {
         vmo_clean_start(vmo, page);
         transfer_add(transfer, page);
     }
-    if (transfer->request.segment_count == 0)
-        heap_free(transfer);
-    else
-        sync_start(sync, transfer);
-    return OK;
+    transfer_start(transfer);
+    return index;
 }
 
 /*
  * Start a write of every dirty page of [index, end).  A page that another transfer holds is waited
  * for, and then written if it is dirty (again): what was stored before the sync must be on the disk
- * after it.
+ * after it.  While memory is short, requests of ours will give some back.
  */
 static status_t sync_pages(struct vmo *vmo, struct sync *sync, uint64_t index, uint64_t end)
 {
+    struct page_transfer *transfer;
     status_t status = OK;
     slot_t slot;
 
@@ -249,8 +230,13 @@ static status_t sync_pages(struct vmo *vmo, struct sync *sync, uint64_t index, u
             index++;
         else if (page->busy)
             status = vmo_wait_not_busy(vmo, index, index + 1);
+        else if (sync->in_flight < SYNC_IN_FLIGHT_MAX &&
+                 (transfer = transfer_create(vmo, BLOCK_WRITE, index, sync)))
+            index = write_run(transfer, index, end);
+        else if (sync->in_flight > 0)
+            sync_wait(vmo, sync, sync->in_flight - 1);
         else
-            status = sync_run(vmo, sync, &index, end);
+            status = ERR_NO_MEMORY;
     }
     return status;
 }
@@ -281,9 +267,9 @@ status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length)
     if (status == OK)
         status = sync.status;
     if (status == OK && disk_can_flush(vmo_block(vmo)->disk)) {
-        flush = sync_transfer(vmo, BLOCK_FLUSH, 0, &sync);
+        flush = transfer_create(vmo, BLOCK_FLUSH, 0, &sync);
         if (flush)
-            sync_start(&sync, flush);
+            transfer_start(flush);
         sync_wait(vmo, &sync, 0);
         status = flush ? sync.status : ERR_NO_MEMORY;
     }

@@ -3,38 +3,59 @@
  */
 #pragma once
 
+#include "dev/virtio.h"
 #include "lib/list.h"
 #include "lib/status.h"
 #include "vm/vmo.h"
 
 struct disk;
 
-#define DISK_SEGMENTS 34                /* scatter-gather entries of one request */
+#define DISK_PIECES 34                  /* of memory in one request */
 
 /*
- * A request.  The owner fills the first part and keeps the storage (never on a stack that can be killed) until `done`, which is
- * called with no locks held, perhaps in an interrupt (so it never sleeps), and may free it.
+ * A request.  The owner prepares it with init and add, submits it, and keeps the storage, from
+ * the heap, until `done`: that is called with no locks held, perhaps in an interrupt (so it never
+ * sleeps), and may free it.
  */
 struct disk_request {
-    uint32_t op;                        /* BLOCK_READ, _WRITE; _FLUSH only if the disk has BLOCK_INFO_FLUSH */
-    uint64_t offset;                    /* bytes on the disk; a multiple of the block size */
-    uint32_t segment_count;
-    struct { paddr_t address; uint32_t length; } segments[DISK_SEGMENTS];
+    uint32_t op;                        /* BLOCK_READ, _WRITE; _FLUSH only if disk_can_flush */
+    uint32_t pieces;                    /* how many were added */
+    uint64_t length;                    /* of all of them, in bytes */
     void (*done)(struct disk_request *, status_t status);   /* OK or ERR_IO */
 
     struct list_node link;              /* disk.lock */
     status_t status;                    /* between completion and done */
+
+    /* What the device sees: a table of pieces, the header first and the result last. */
+    struct { uint32_t type, reserved; uint64_t sector; } header;
+    volatile uint8_t result;
+    struct virtio_descriptor table[DISK_PIECES + 2];
 };
 
-/* Start it, or queue it behind others when the ring is full.  Takes disk.lock; callable under a family lock. */
-void disk_submit(struct disk *disk, struct disk_request *request);
+/* offset: bytes on the disk, a multiple of the block size. */
+void disk_request_init(struct disk_request *request, uint32_t op, uint64_t offset,
+                       void (*done)(struct disk_request *, status_t status));
+void disk_request_add(struct disk_request *request, paddr_t address, uint32_t length);
+/*
+ * Start it, or queue it behind others when the ring is full.  IO at once, without a call of `done`,
+ * if the device has stopped for good.  Takes disk.lock; callable under a family lock.
+ */
+status_t disk_submit(struct disk *disk, struct disk_request *request);
 
-/* Find the disks of `machine`, numbered by ascending address; report what is there on the console. */
+/* Find the disks of `machine`, numbered in its order; report what is there on the console. */
 void disks_init(void);
 struct disk *disk_by_index(uint32_t index);     /* NULL: no such disk */
-uint64_t disk_size(const struct disk *disk);    /* bytes */
-uint32_t disk_block_size(const struct disk *disk);      /* a power of two, 512 to PAGE_SIZE */
-uint32_t disk_max_transfer(const struct disk *disk);    /* bytes of one request, in whole pages */
-bool disk_read_only(const struct disk *disk);
-bool disk_can_flush(const struct disk *disk);   /* false: writes are on the medium when they complete */
-void disk_info(struct disk *disk, block_info_t *info);
+
+/* Sizes and flags never change; counters may be a little old. */
+const block_info_t *disk_info(const struct disk *disk);
+
+static inline uint64_t disk_size(const struct disk *disk) { return disk_info(disk)->size; }
+static inline bool disk_read_only(const struct disk *disk)
+{
+    return disk_info(disk)->flags & BLOCK_INFO_READ_ONLY;
+}
+/* False: writes are on the medium when they complete. */
+static inline bool disk_can_flush(const struct disk *disk)
+{
+    return disk_info(disk)->flags & BLOCK_INFO_FLUSH;
+}

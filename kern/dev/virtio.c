@@ -1,13 +1,14 @@
 /*
  * virtio.c: talking to a virtio device: registers, the agreement on features, and the queue.
  *
- * A queue is three rings in one frame: descriptors (what and where), available (heads of chains
- * that we give) and used (heads that the device gives back).  Either side announces new entries by
+ * A queue is three rings in one frame: descriptors (what and where), available (entries that we
+ * give) and used (entries that the device gives back).  Either side announces new entries by
  * counting its index up, so every entry must be in memory before the index, and read after it; that
- * is what the fences are for.
+ * is what the fences are for.  One entry is a whole request: its descriptors are in a table of
+ * their own, elsewhere (INDIRECT), so entry i always uses descriptor i.
  *
  * Invariant: what the device writes is data: nothing here trusts it for more than a number.
- * Locks: none; the driver that owns the queue locks around the virtqueue_ calls.
+ * Locks: none; the driver locks around whatever touches the queue.
  */
 #include "dev/virtio.h"
 
@@ -33,179 +34,157 @@ enum {
 
 #define MAGIC 0x74726976u                   /* "virt" */
 #define USED_NO_NOTIFY 1u
-#define USED_RING_AT (PAGE_SIZE * 5 / 8)    /* in the frame of a queue */
 
-static_assert(VIRTQUEUE_ENTRIES_MAX * (sizeof(struct virtio_descriptor) + sizeof(uint16_t)) +
-                  sizeof(struct virtio_available) + sizeof(uint16_t) <= USED_RING_AT,
-              "descriptors and the available ring come before the used ring");
-static_assert(USED_RING_AT + sizeof(struct virtio_used) + sizeof(uint16_t) +
-                  VIRTQUEUE_ENTRIES_MAX * 2 * sizeof(uint32_t) <= PAGE_SIZE,
-              "the rings fit one frame");
+static_assert(sizeof(struct virtio_rings) <= PAGE_SIZE, "the rings fit one frame");
 
-static uint32_t register_read(const struct virtio_device *device, uint32_t offset)
+static volatile uint32_t *at(const struct virtio_device *device, uint32_t offset)
 {
-    return *(volatile uint32_t *)(device->registers + offset);
+    return (volatile uint32_t *)(device->registers + offset);
 }
 
-static void register_write(struct virtio_device *device, uint32_t offset, uint32_t value)
+static void write_64(const struct virtio_device *device, uint32_t offset, uint64_t value)
 {
-    *(volatile uint32_t *)(device->registers + offset) = value;
-}
-
-static void register_write_address(struct virtio_device *device, uint32_t offset,
-                                   const volatile void *address)
-{
-    paddr_t physical = virt_to_phys((const void *)address);
-
-    register_write(device, offset, (uint32_t)physical);
-    register_write(device, offset + 4, (uint32_t)(physical >> 32));
-}
-
-static void status_add(struct virtio_device *device, uint32_t bits)
-{
-    register_write(device, REGISTER_STATUS, register_read(device, REGISTER_STATUS) | bits);
+    *at(device, offset) = (uint32_t)value;
+    *at(device, offset + 4) = (uint32_t)(value >> 32);
 }
 
 uint32_t virtio_probe(struct virtio_device *device, paddr_t base)
 {
     device->registers = (vaddr_t)phys_to_virt(base);
-    if (register_read(device, REGISTER_MAGIC) != MAGIC)
+    if (*at(device, REGISTER_MAGIC) != MAGIC)
         return 0;
-    device->version = register_read(device, REGISTER_VERSION);
-    return register_read(device, REGISTER_DEVICE);
+    device->version = *at(device, REGISTER_VERSION);
+    return *at(device, REGISTER_DEVICE);
 }
 
-status_t virtio_start(struct virtio_device *device, uint64_t wanted, uint64_t *out_features)
+static status_t agree_on_features(struct virtio_device *device, uint64_t required, uint64_t wanted)
 {
-    uint64_t accepted;
+    uint64_t offered = 0;
 
-    register_write(device, REGISTER_STATUS, 0);
-    status_add(device, STATUS_ACKNOWLEDGED);
-    status_add(device, STATUS_DRIVER);
-
-    register_write(device, REGISTER_OFFERED_SELECT, 0);
-    device->offered = register_read(device, REGISTER_OFFERED);
-    register_write(device, REGISTER_OFFERED_SELECT, 1);
-    device->offered |= (uint64_t)register_read(device, REGISTER_OFFERED) << 32;
-
-    accepted = device->offered & (wanted | VIRTIO_FEATURE_VERSION_1);
-    register_write(device, REGISTER_ACCEPTED_SELECT, 0);
-    register_write(device, REGISTER_ACCEPTED, (uint32_t)accepted);
-    register_write(device, REGISTER_ACCEPTED_SELECT, 1);
-    register_write(device, REGISTER_ACCEPTED, (uint32_t)(accepted >> 32));
-    status_add(device, STATUS_FEATURES_OK);
-    if (!(accepted & VIRTIO_FEATURE_VERSION_1) ||
-        !(register_read(device, REGISTER_STATUS) & STATUS_FEATURES_OK))
+    for (uint32_t half = 0; half < 2; half++) {
+        *at(device, REGISTER_OFFERED_SELECT) = half;
+        offered |= (uint64_t)*at(device, REGISTER_OFFERED) << (32 * half);
+    }
+    if (required & ~offered)
         return ERR_NOT_SUPPORTED;
-    *out_features = accepted;
-    return OK;
+    device->features = offered & (required | wanted);
+    for (uint32_t half = 0; half < 2; half++) {
+        *at(device, REGISTER_ACCEPTED_SELECT) = half;
+        *at(device, REGISTER_ACCEPTED) = (uint32_t)(device->features >> (32 * half));
+    }
+    *at(device, REGISTER_STATUS) |= STATUS_FEATURES_OK;
+    return *at(device, REGISTER_STATUS) & STATUS_FEATURES_OK ? OK : ERR_NOT_SUPPORTED;
 }
 
-status_t virtio_make_queue(struct virtio_device *device, struct virtqueue *queue)
+static status_t make_queue(struct virtio_device *device)
 {
-    uint32_t entries = VIRTQUEUE_ENTRIES_MAX;
+    struct virtio_rings *rings;
     uint32_t limit;
-    char *memory;
 
-    register_write(device, REGISTER_QUEUE_SELECT, 0);
-    limit = register_read(device, REGISTER_QUEUE_MAX);
-    if (limit == 0 || register_read(device, REGISTER_QUEUE_READY))
+    *at(device, REGISTER_QUEUE_SELECT) = 0;
+    limit = *at(device, REGISTER_QUEUE_MAX);
+    if (limit == 0 || *at(device, REGISTER_QUEUE_READY))
         return ERR_NOT_SUPPORTED;
-    while (entries > limit)
-        entries /= 2;
-    memory = frame_alloc_virt(FRAME_KERNEL);
-    if (!memory)
+    for (device->entries = VIRTIO_QUEUE_MAX; device->entries > limit; device->entries /= 2)
+        ;
+    device->rings = rings = frame_alloc_virt(FRAME_KERNEL);
+    if (!rings)
         return ERR_NO_MEMORY;
 
-    queue->device = device;
-    queue->entries = entries;
-    queue->used_seen = 0;
-    queue->descriptors = (struct virtio_descriptor *)memory;
-    queue->available = (struct virtio_available *)(queue->descriptors + entries);
-    queue->used = (struct virtio_used *)(memory + USED_RING_AT);
-
-    register_write(device, REGISTER_QUEUE_SIZE, entries);
-    register_write_address(device, REGISTER_DESCRIPTORS, queue->descriptors);
-    register_write_address(device, REGISTER_AVAILABLE, queue->available);
-    register_write_address(device, REGISTER_USED, queue->used);
+    *at(device, REGISTER_QUEUE_SIZE) = device->entries;
+    write_64(device, REGISTER_DESCRIPTORS, virt_to_phys(&rings->descriptors));
+    write_64(device, REGISTER_AVAILABLE, virt_to_phys(&rings->available));
+    write_64(device, REGISTER_USED, virt_to_phys(&rings->used));
     arch_device_fence();
-    register_write(device, REGISTER_QUEUE_READY, 1);
+    *at(device, REGISTER_QUEUE_READY) = 1;
     return OK;
+}
+
+status_t virtio_start(struct virtio_device *device, uint64_t required, uint64_t wanted)
+{
+    status_t status = ERR_NOT_SUPPORTED;
+
+    if (device->version != 2)
+        return status;
+    *at(device, REGISTER_STATUS) = 0;
+    *at(device, REGISTER_STATUS) |= STATUS_ACKNOWLEDGED;
+    *at(device, REGISTER_STATUS) |= STATUS_DRIVER;
+    status = agree_on_features(device, required | VIRTIO_FEATURE_VERSION_1, wanted);
+    return status == OK ? make_queue(device) : status;
 }
 
 void virtio_ready(struct virtio_device *device)
 {
-    status_add(device, STATUS_DRIVER_OK);
+    *at(device, REGISTER_STATUS) |= STATUS_DRIVER_OK;
 }
 
-/* After the reset the device touches no memory of ours. */
-void virtio_abandon(struct virtio_device *device, struct virtqueue *queue)
+void virtio_abandon(struct virtio_device *device)
 {
-    register_write(device, REGISTER_STATUS, 0);
-    register_write(device, REGISTER_STATUS, STATUS_FAILED);
-    if (queue->descriptors)
-        frame_free_virt(queue->descriptors);
-    queue->descriptors = NULL;
+    *at(device, REGISTER_STATUS) = 0;
+    *at(device, REGISTER_STATUS) = STATUS_FAILED;
+    if (device->rings)
+        frame_free_virt(device->rings);
+    device->rings = NULL;
 }
 
 uint32_t virtio_config_32(struct virtio_device *device, uint32_t offset)
 {
-    return register_read(device, REGISTER_CONFIG + offset);
+    return *at(device, REGISTER_CONFIG + offset);
 }
 
-/* The generation changes when the device changes its configuration: then read both halves again. */
+/* The generation changes with the configuration: then both halves are read again. */
 uint64_t virtio_config_64(struct virtio_device *device, uint32_t offset)
 {
     uint32_t generation;
-    uint64_t value;
+    uint64_t low, high;
 
     do {
-        generation = register_read(device, REGISTER_GENERATION);
-        value = virtio_config_32(device, offset) |
-            (uint64_t)virtio_config_32(device, offset + 4) << 32;
-    } while (register_read(device, REGISTER_GENERATION) != generation);
-    return value;
+        generation = *at(device, REGISTER_GENERATION);
+        low = virtio_config_32(device, offset);
+        high = virtio_config_32(device, offset + 4);
+    } while (*at(device, REGISTER_GENERATION) != generation);
+    return high << 32 | low;
 }
 
-void virtio_acknowledge(struct virtio_device *device)
+bool virtio_acknowledge(struct virtio_device *device)
 {
-    register_write(device, REGISTER_INTERRUPT_ACKNOWLEDGE,
-                   register_read(device, REGISTER_INTERRUPT_STATUS));
+    *at(device, REGISTER_INTERRUPT_ACKNOWLEDGE) = *at(device, REGISTER_INTERRUPT_STATUS);
     arch_device_fence();
+    return !(*at(device, REGISTER_STATUS) & STATUS_NEEDS_RESET);
 }
 
-bool virtio_needs_reset(struct virtio_device *device)
+void virtio_offer(struct virtio_device *device, uint32_t number,
+                  const struct virtio_descriptor *table, uint32_t count)
 {
-    return register_read(device, REGISTER_STATUS) & STATUS_NEEDS_RESET;
-}
+    struct virtio_rings *rings = device->rings;
+    uint16_t index = rings->available.index;
 
-void virtqueue_offer(struct virtqueue *queue, uint16_t head)
-{
-    uint16_t index = queue->available->index;
-
-    queue->available->ring[index % queue->entries] = head;
+    rings->descriptors[number] = (struct virtio_descriptor){
+        virt_to_phys(table), count * sizeof *table, DESCRIPTOR_INDIRECT, 0,
+    };
+    rings->available.ring[index % device->entries] = (uint16_t)number;
     arch_device_fence();
-    queue->available->index = index + 1;
+    rings->available.index = index + 1;
 }
 
-/* The index must be visible before we look whether the device wants to be told: else both sides
- * could sleep. */
-void virtqueue_notify(struct virtqueue *queue)
+/* The index is visible before we look whether it wants to be told: else both sides could sleep. */
+void virtio_notify(struct virtio_device *device)
 {
     arch_device_fence();
-    if (!(queue->used->flags & USED_NO_NOTIFY))
-        register_write(queue->device, REGISTER_QUEUE_NOTIFY, 0);
+    if (!(device->rings->used.flags & USED_NO_NOTIFY))
+        *at(device, REGISTER_QUEUE_NOTIFY) = 0;
 }
 
-bool virtqueue_take(struct virtqueue *queue, uint32_t *out_head, uint32_t *out_length)
+bool virtio_take(struct virtio_device *device, uint32_t *out_number, uint32_t *out_length)
 {
-    uint32_t entry = queue->used_seen % queue->entries;
+    struct virtio_rings *rings = device->rings;
+    uint32_t entry = device->used_seen % device->entries;
 
-    if (queue->used->index == queue->used_seen)
+    if (rings->used.index == device->used_seen)
         return false;
     arch_device_fence();
-    *out_head = queue->used->ring[entry].id;
-    *out_length = queue->used->ring[entry].length;
-    queue->used_seen++;
+    *out_number = rings->used.ring[entry].number;
+    *out_length = rings->used.ring[entry].length;
+    device->used_seen++;
     return true;
 }

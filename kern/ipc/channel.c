@@ -85,7 +85,7 @@ static bool is_full(const struct channel *channel)
 /* Give the message to the thread that waits for it at this end, if there is one. */
 static bool answer_call(struct channel *channel, struct message *message)
 {
-    if (wait_queue_empty(&channel->calls))
+    if (list_empty(&channel->calls.sleepers))
         return false;
     uint32_t transaction = message_transaction(message);
 
