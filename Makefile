@@ -96,7 +96,7 @@ $(KERNEL): $(KERNEL_OBJECTS) linker.ld
 kernel: $(KERNEL)
 
 # --- User programs --------------------------------------------------------------------------------
-# Every .c file in bin, tests, bench and demo is a program, and so is every folder of demo and fs.
+# Every .c file in bin, tests, bench and demo is a program, and so is every folder of bin, demo and fs.
 # A program's path in the boot archive is sbin/init, tests/NAME, bench/NAME, or bin/NAME.
 
 user_objects = $(patsubst %,build/%.o,$(sort $(wildcard $(1))))
@@ -134,7 +134,7 @@ $(foreach name,$(call names,user/bin),$(eval $(call program,$(call program_path,
 $(foreach name,$(call names,user/demo),$(eval $(call program,bin/$(name),build/user/demo/$(name).c.o)))
 $(foreach name,$(call names,user/tests),$(eval $(call program,tests/$(name),build/user/tests/$(name).c.o)))
 $(foreach name,$(call names,user/bench),$(eval $(call program,bench/$(name),build/user/bench/$(name).c.o)))
-$(foreach kind,demo fs,$(foreach name,$(call folders,user/$(kind)),$(eval \
+$(foreach kind,bin demo fs,$(foreach name,$(call folders,user/$(kind)),$(eval \
     $(call program,bin/$(name),$(call user_objects,user/$(kind)/$(name)/*.c)))))
 
 STAGED := $(PROGRAMS:%=build/stage/%)

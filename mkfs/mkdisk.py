@@ -46,6 +46,44 @@ It is a question: who said they would bring it?
 """
 
 
+# Parts of the sentences of BOOK, chosen by a small generator so that the text is the same everywhere.
+WHO = ["A careful kernel", "The pager", "A patient thread", "The last client", "Every process",
+       "An old disk", "The file server", "A page table", "Some unknown program", "The scheduler",
+       "A student", "The quiet interrupt", "A clean page", "The free list", "One small handle"]
+DOES = ["waits for", "asks for", "never forgets", "moves", "counts", "shares", "gives back", "looks at",
+        "cannot find", "keeps", "wakes", "maps", "copies", "promises", "is grateful for"]
+WHAT = ["a page", "the block that follows", "an empty frame", "its own stack", "the answer to a question",
+        "a message", "two holes in a file", "the next request", "a long name", "the end of the queue",
+        "what nobody else wanted", "a lock", "the second copy", "everything it was given", "a reply"]
+WHEN = ["before anyone notices", "at the edge of the file", "after the restart", "with interrupts off",
+        "in the middle of the night", "without a copy", "as the manual says", "for the first time",
+        "while the disk is turning", "because it was asked to", "and says so", "from the top again"]
+BOOK_LENGTH = 400_000
+LONG_NAME = "a-name-of-255-bytes-" + "n" * 235
+FAR = 80 * MIB                          # beyond what double indirect blocks reach with 1 KiB blocks
+
+
+def book():
+    """An English text of BOOK_LENGTH bytes, in paragraphs; a linear congruential generator is its muse."""
+    state, column, parts, total = 20_260_101, 0, [], 0
+
+    def choose(words):
+        nonlocal state
+        state = (state * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+        return words[(state >> 33) % len(words)]
+
+    while total < BOOK_LENGTH:
+        for word in f"{choose(WHO)} {choose(DOES)} {choose(WHAT)} {choose(WHEN)}.".split():
+            column += len(word) + 1
+            parts.append(word + (" " if column < 72 else "\n"))
+            total += len(parts[-1])
+            column = column if column < 72 else 0
+        if choose(range(7)) == 0:
+            parts.append("\n\n")
+            total, column = total + 2, 0
+    return "".join(parts)[:BOOK_LENGTH - 1] + "\n"
+
+
 def tool(name):
     """A program's path: the disk tools live in /sbin, which is not on every user's PATH."""
     path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
@@ -76,6 +114,7 @@ def stage(root, programs, program_paths, files):
     """Fill the folder `root` with what the file system will hold."""
     write(root / "etc/motd", MOTD)
     write(root / "usr/share/pages.txt", POEM)
+    write(root / "usr/share/book.txt", book())
     write(root / "data/random.bin", random_bytes("random.bin", 8 * MIB))
     write(root / "data/odd.bin", random_bytes("odd.bin", 12_345))
     write(root / "data/empty", b"")
@@ -89,8 +128,20 @@ def stage(root, programs, program_paths, files):
         stream.seek(MIB)
         stream.write(b"between two holes\n")
         stream.truncate(3 * MIB + 100)
+    far = root / "data/far.bin"                     # one line behind a hole that is larger than the disk
+    far.touch()
+    with far.open("r+b") as stream:
+        stream.seek(FAR)
+        stream.write(b"far away\n")
+    write(root / "data/names" / LONG_NAME, "a long name\n")
+    write(root / "data/names" / ("." + LONG_NAME[1:]), "a hidden long name\n")
+    write(root / "data/names/with blanks and 'quotes'", "blanks\n")
     os.symlink("../etc/motd", root / "data/link-to-motd")
     os.symlink("loop", root / "data/loop")
+    os.symlink("/etc/motd", root / "data/absolute-link")
+    os.symlink("deep/er/and", root / "data/link-to-folder")
+    os.symlink("nowhere/at/all", root / "data/broken-link")
+    os.symlink("deep/" + "./" * 40 + "er/and/deeper/still.txt", root / "data/long-link")   # not in the inode
     os.link(root / "data/odd.bin", root / "data/hard-link")
     (root / "tmp").mkdir()
     for path in program_paths:

@@ -2,7 +2,8 @@
 
 Nothing here sleeps for a fixed time.  A wait ends when the pattern comes, when QEMU ends, or when the
 guest has been silent for so long that it must be stuck; QUIRE_TIME_SCALE stretches the limits on slow
-hosts.  A disk is used as an overlay in memory, so tests never change the image or each other.
+hosts.  A disk is used as an overlay in memory, so tests never change the image or each other; it is not
+locked, so that tests of `make qemu` can use the same image meanwhile.
 """
 
 import codecs
@@ -25,7 +26,7 @@ BUILD = Path(os.environ.get("QUIRE_BUILD", ROOT / "build"))
 KERNEL, INITRD, DISK = BUILD / "quire.elf", BUILD / "initrd.cpio", BUILD / "disk.img"
 
 SCALE = float(os.environ.get("QUIRE_TIME_SCALE", "1"))
-SILENCE_LIMIT = 60 * SCALE              # seconds without a byte from the guest
+SILENCE_LIMIT = 150 * SCALE             # seconds without a byte from the guest; its own patience is 60
 WAIT_LIMIT = 300 * SCALE                # seconds for one wait in all
 
 PROMPT = "quire$ "
@@ -83,7 +84,7 @@ class Machine:
         if icount:
             command += ["-icount", "shift=0,sleep=off"]
         for number, image in enumerate(([disk] if disk else []) + list(disks)):
-            command += ["-drive", f"file={image},if=none,format=raw,snapshot=on,id=d{number}",
+            command += ["-drive", f"file={image},file.locking=off,if=none,format=raw,snapshot=on,id=d{number}",
                         "-device", f"virtio-blk-device,drive=d{number},bus=virtio-mmio-bus.{number}"]
         for event in trace:
             command += ["-trace", f"enable={event},file={self.trace_path}"]

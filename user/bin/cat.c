@@ -1,46 +1,28 @@
-/*
- * cat.c: print files, or standard input, as they are.
- */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
+/* cat.c: print files, or standard input, as they are. */
+#include <err.h>
+#include <quire/tool.h>
 #include <unistd.h>
 
-static char block[4096];
+static char block[16384];
 
 static int copy_out(int descriptor, const char *name)
 {
     ssize_t length;
     while ((length = read(descriptor, block, sizeof block)) > 0) {
-        for (ssize_t done = 0; done < length;) {
-            ssize_t written = write(1, block + done, length - done);
-            if (written < 0) {
-                fprintf(stderr, "cat: output: %s\n", strerror(errno));
-                return 1;
-            }
-            done += written;
+        ssize_t written;
+        for (ssize_t done = 0; done < length; done += written) {
+            written = write(STDOUT_FILENO, block + done, length - done);
+            if (written < 0)
+                err(1, "output");
         }
     }
     if (length < 0)
-        fprintf(stderr, "cat: %s: %s\n", name, strerror(errno));
+        warn("%s", name);
     return length < 0;
 }
 
 int main(int argument_count, char **arguments)
 {
-    int code = 0;
-    if (argument_count == 1)
-        return copy_out(0, "input");
-    for (int i = 1; i < argument_count; i++) {
-        int descriptor = open(arguments[i], O_RDONLY);
-        if (descriptor < 0) {
-            fprintf(stderr, "cat: %s: %s\n", arguments[i], strerror(errno));
-            code = 1;
-            continue;
-        }
-        code |= copy_out(descriptor, arguments[i]);
-        close(descriptor);
-    }
-    return code;
+    (void)argument_count;
+    return each_file(arguments + 1, copy_out);
 }

@@ -5,14 +5,19 @@
  * then those of its length, lowest first, without leading zeros.  Eight tables take eight bytes at
  * a step.
  */
+#include <err.h>
 #include <inttypes.h>
-#include <quire.h>
-#include <quire/fs.h>
+#include <quire/tool.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static uint32_t tables[8][256];
 static char block[4096];
+static bool maps;
 
 static void make_tables(void)
 {
@@ -48,65 +53,54 @@ static uint32_t finish(uint32_t sum, uint64_t length)
     return ~sum;
 }
 
-static status_t sum_by_reading(const struct fs_file *file, uint32_t *sum, uint64_t *length)
+static int sum_by_reading(int descriptor, uint32_t *sum, uint64_t *length)
 {
-    for (;;) {
-        size_t actual;
-        status_t status = sys_stream_read(file->stream, block, sizeof block, &actual);
-        if (status != OK || actual == 0)
-            return status;
+    ssize_t actual;
+    while ((actual = read(descriptor, block, sizeof block)) > 0) {
         *sum = add_bytes(*sum, block, actual);
         *length += actual;
     }
+    return actual < 0 ? -1 : 0;
 }
 
-static status_t sum_by_mapping(const struct fs_file *file, uint32_t *sum, uint64_t *length)
+static int sum_by_mapping(int descriptor, uint32_t *sum, uint64_t *length)
 {
-    uint64_t size = file->attributes.size;
-    uint64_t mapped = (size + PAGE_SIZE - 1) & -PAGE_SIZE;
-    uintptr_t address;
-    if (size == 0)
-        return OK;
-    status_t status = sys_vm_map(process_self(), VM_READ, 0, file->vmo, 0, mapped, &address);
-    if (status != OK)
-        return status;
-    *sum = add_bytes(*sum, (const void *)address, size);
-    *length = size;
-    return sys_vm_unmap(process_self(), address, mapped);
+    struct stat info;
+    if (fstat(descriptor, &info) != 0)
+        return -1;
+    if (info.st_size == 0)
+        return 0;
+    const void *bytes = mmap(NULL, info.st_size, PROT_READ, MAP_SHARED, descriptor, 0);
+    if (bytes == MAP_FAILED)
+        return -1;
+    *sum = add_bytes(*sum, bytes, info.st_size);
+    *length = info.st_size;
+    return munmap((void *)bytes, info.st_size);
 }
 
-static int print_sum(const char *path, bool map)
+static int print_sum(int descriptor, const char *name)
 {
-    struct fs_file file;
     uint32_t sum = 0;
     uint64_t length = 0;
-    status_t status = ERR_NOT_FOUND;
-    if (root_fs_handle() != HANDLE_INVALID)
-        status = fs_open(root_fs_handle(), path, 0, &file);
-    if (status == OK) {
-        status = map ? sum_by_mapping(&file, &sum, &length) : sum_by_reading(&file, &sum, &length);
-        fs_close(&file);
-    }
-    if (status != OK) {
-        fprintf(stderr, "cksum: %s: %s\n", path, status_text(status));
+    int result = (maps ? sum_by_mapping : sum_by_reading)(descriptor, &sum, &length);
+    if (result != 0) {
+        warn("%s", name);
         return 1;
     }
-    printf("%" PRIu32 " %" PRIu64 " %s\n", finish(sum, length), length, path);
+    bool has_name = strcmp(name, "-") != 0;
+    printf("%" PRIu32 " %" PRIu64 "%s%s\n", finish(sum, length), length, has_name ? " " : "",
+           has_name ? name : "");
     return 0;
 }
 
 int main(int argument_count, char **arguments)
 {
-    int code = 0, first = 1;
-    bool map = argument_count > 1 && strcmp(arguments[1], "-m") == 0;
-    if (map)
-        first = 2;
-    if (first == argument_count) {
-        fprintf(stderr, "usage: cksum [-m] FILE...\n");
-        return 2;
+    int option;
+    while ((option = getopt(argument_count, arguments, "m")) != -1) {
+        if (option != 'm')
+            return usage("cksum [-m] [FILE...]");
+        maps = true;
     }
     make_tables();
-    for (int i = first; i < argument_count; i++)
-        code |= print_sum(arguments[i], map);
-    return code;
+    return each_file(arguments + optind, print_sum);
 }

@@ -11,6 +11,7 @@
 #include <quire.h>
 #include <quire/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What ext2fs finds under its start tags: the partition, and the server's end of the channel. */
@@ -87,6 +88,8 @@ int main(int argument_count, char **arguments)
     const char *const *program = shell;
     int64_t code = 0;
 
+    setenv("PATH", "/bin", 1);
+    setenv("HOME", "/", 1);
     mount_root();
     for (int i = 0; i < 2 && i + 1 < argument_count; i++) {
         if (strcmp(arguments[i], "run") == 0) {

@@ -1,34 +1,27 @@
-/*
- * kill.c: end processes by their koid, as ps shows it.
- */
-#include <quire.h>
-#include <stdio.h>
+/* kill.c: end processes by their koid, as ps shows it; -0 only asks whether they are there. */
+#include <err.h>
+#include <quire/tool.h>
+#include <signal.h>
 #include <stdlib.h>
-
-static status_t kill_process(uint64_t koid)
-{
-    handle_t process;
-    status_t status = sys_object_get_child(system_handle(), koid, RIGHT_SAME_RIGHTS, &process);
-    if (status != OK)
-        return status;
-    status = sys_task_kill(process);
-    sys_handle_close(process);
-    return status;
-}
+#include <string.h>
 
 int main(int argument_count, char **arguments)
 {
-    int code = 0;
-    if (argument_count < 2) {
-        fprintf(stderr, "usage: kill KOID...\n");
-        return 2;
+    int code = 0, first = 1, signal = SIGKILL;
+    if (argument_count > 1 && arguments[1][0] == '-') {
+        signal = strcmp(arguments[1], "-0") == 0 ? 0 : SIGKILL;
+        first = 2;
     }
-    for (int i = 1; i < argument_count; i++) {
+    if (first >= argument_count)
+        return usage("kill [-SIGNAL] KOID...");
+    for (int i = first; i < argument_count; i++) {
         char *end;
-        uint64_t koid = strtoull(arguments[i], &end, 10);
-        status_t status = *end == 0 && koid != 0 ? kill_process(koid) : ERR_INVALID_ARGS;
-        if (status != OK) {
-            fprintf(stderr, "kill: %s: %s\n", arguments[i], status_text(status));
+        unsigned long number = strtoul(arguments[i], &end, 10);
+        if (*end != 0 || number == 0 || number > INT32_MAX) {
+            warnx("%s: not a koid", arguments[i]);
+            code = 1;
+        } else if (kill(number, signal) != 0) {
+            warn("%s", arguments[i]);
             code = 1;
         }
     }

@@ -67,7 +67,8 @@ struct spawn_handle {
 struct spawn_arguments {
     handle_t image;                         /* borrowed; READ, MAP, EXECUTE; holds the file */
     const char *const *arguments;           /* argv, ends with NULL; argv[0] names the process */
-    const char *const *environment;         /* ends with NULL; NULL itself: the caller's */
+    const char *const *environment;         /* ends with NULL; NULL itself: the caller's; PWD is
+                                               always the caller's current directory */
     const struct spawn_handle *handles;     /* move into the child; they are gone in every case */
     size_t handle_count;
     const int *descriptors;                 /* caller's descriptor for the child's i, or -1; */
@@ -84,7 +85,7 @@ status_t spawn(const struct spawn_arguments *arguments, handle_t *out_process);
 /* Wait for a process to end, close the handle, and tell its exit code. */
 status_t process_wait(handle_t process, int64_t *out_code);
 /*
- * Find a program by name (/bin on the disk, then bin/ in the boot archive) or by path, as a VMO
+ * Find a program by name (the folders of PATH, then bin/ in the boot archive) or by path, as a VMO
  * that can be spawned.
  */
 status_t program_open(const char *name, handle_t *out_image);

@@ -1,61 +1,102 @@
 /*
  * descriptor.c: small numbers for handles: what POSIX reads and writes.
  *
- * Invariant: a descriptor that is not FREE owns its handle.
+ * Invariant: a descriptor that is not FREE owns its handles.
  * Locks: `lock` guards the table.  Calls that wait use the handle after the lock is dropped:
  * closing a descriptor that another thread is reading is that program's mistake, as everywhere.
  */
 #include "internal.h"
 
 static struct quire_mutex lock;
-static struct {
-    enum descriptor_kind kind;
-    handle_t handle;
-} descriptors[DESCRIPTOR_MAX];
+static struct descriptor descriptors[DESCRIPTOR_MAX];
 
-static status_t kind_of(handle_t handle, enum descriptor_kind *out_kind)
+static bool is_number(int number)
+{
+    return number >= 0 && number < DESCRIPTOR_MAX;
+}
+
+static status_t type_of(handle_t handle, uint32_t *out_type)
 {
     info_handle_basic_t info;
     status_t status = sys_object_get_info(handle, INFO_HANDLE_BASIC, &info, sizeof info, NULL,
                                           NULL);
+    if (status == OK)
+        *out_type = info.type;
+    return status;
+}
+
+status_t descriptor_describe(handle_t handle, struct descriptor *out)
+{
+    uint32_t type;
+    status_t status = type_of(handle, &type);
     if (status != OK)
         return status;
-    switch (info.type) {
-    case OBJECT_CONSOLE: *out_kind = DESCRIPTOR_CONSOLE; return OK;
-    case OBJECT_STREAM:  *out_kind = DESCRIPTOR_STREAM; return OK;
-    case OBJECT_PIPE:    *out_kind = DESCRIPTOR_PIPE; return OK;
+    *out = (struct descriptor){ .handle = handle };
+    switch (type) {
+    case OBJECT_CONSOLE: out->kind = DESCRIPTOR_CONSOLE; return OK;
+    case OBJECT_STREAM:  out->kind = DESCRIPTOR_STREAM; return OK;
+    case OBJECT_PIPE:    out->kind = DESCRIPTOR_PIPE; return OK;
+    case OBJECT_EVENT:   out->kind = DESCRIPTOR_NULL; return OK;
     default:             return ERR_WRONG_TYPE;
     }
 }
 
-status_t descriptor_set(int number, handle_t handle)
+void descriptor_drop(const struct descriptor *descriptor)
 {
-    enum descriptor_kind kind;
-    if (number < 0 || number >= DESCRIPTOR_MAX)
+    if (descriptor->kind == DESCRIPTOR_FREE)
+        return;
+    sys_handle_close(descriptor->handle);
+    if (descriptor->pages != HANDLE_INVALID)
+        sys_handle_close(descriptor->pages);
+}
+
+status_t descriptor_put(int number, const struct descriptor *descriptor)
+{
+    if (!is_number(number))
         return ERR_OUT_OF_RANGE;
-    status_t status = kind_of(handle, &kind);
-    if (status != OK)
-        return status;
-    descriptor_close(number);
     quire_mutex_lock(&lock);
-    descriptors[number].kind = kind;
-    descriptors[number].handle = handle;
+    struct descriptor old = descriptors[number];
+    descriptors[number] = *descriptor;
     quire_mutex_unlock(&lock);
+    descriptor_drop(&old);
     return OK;
 }
 
-status_t descriptor_add(handle_t handle, int *out_number)
+/* The pages of a stream follow it when a process is started. */
+static status_t set_pages(int number, handle_t vmo)
 {
-    enum descriptor_kind kind;
-    status_t status = kind_of(handle, &kind);
-    if (status != OK)
-        return status;
-    status = ERR_NO_RESOURCES;
+    status_t status = ERR_WRONG_TYPE;
     quire_mutex_lock(&lock);
-    for (int number = 0; number < DESCRIPTOR_MAX; number++) {
+    struct descriptor *stream = &descriptors[number];
+    if (stream->kind == DESCRIPTOR_STREAM && stream->pages == HANDLE_INVALID) {
+        stream->pages = vmo;
+        status = OK;
+    }
+    quire_mutex_unlock(&lock);
+    return status;
+}
+
+status_t descriptor_set(int number, handle_t handle)
+{
+    struct descriptor descriptor;
+    uint32_t type;
+    if (!is_number(number))
+        return ERR_OUT_OF_RANGE;
+    status_t status = type_of(handle, &type);
+    if (status == OK && type == OBJECT_VMO)
+        return set_pages(number, handle);
+    if (status == OK)
+        status = descriptor_describe(handle, &descriptor);
+    return status == OK ? descriptor_put(number, &descriptor) : status;
+}
+
+status_t descriptor_add(const struct descriptor *descriptor, int lowest, int *out_number)
+{
+    status_t status = ERR_NO_RESOURCES;
+    quire_mutex_lock(&lock);
+    for (int number = lowest; number < DESCRIPTOR_MAX; number++) {
         if (descriptors[number].kind == DESCRIPTOR_FREE) {
-            descriptors[number].kind = kind;
-            descriptors[number].handle = handle;
+            descriptors[number] = *descriptor;
             *out_number = number;
             status = OK;
             break;
@@ -65,9 +106,36 @@ status_t descriptor_add(handle_t handle, int *out_number)
     return status;
 }
 
+bool descriptor_find(int number, struct descriptor *out)
+{
+    if (!is_number(number))
+        return false;
+    quire_mutex_lock(&lock);
+    *out = descriptors[number];
+    quire_mutex_unlock(&lock);
+    return out->kind != DESCRIPTOR_FREE;
+}
+
+status_t descriptor_duplicate(int number, struct descriptor *out)
+{
+    struct descriptor from;
+    if (!descriptor_find(number, &from))
+        return ERR_BAD_HANDLE;
+    *out = from;
+    out->close_on_exec = false;
+    out->pages = HANDLE_INVALID;
+    status_t status = sys_handle_duplicate(from.handle, RIGHT_SAME_RIGHTS, &out->handle);
+    if (status != OK || from.pages == HANDLE_INVALID)
+        return status;
+    status = sys_handle_duplicate(from.pages, RIGHT_SAME_RIGHTS, &out->pages);
+    if (status != OK)
+        sys_handle_close(out->handle);
+    return status;
+}
+
 enum descriptor_kind descriptor_get(int number, handle_t *out_handle)
 {
-    if (number < 0 || number >= DESCRIPTOR_MAX)
+    if (!is_number(number))
         return DESCRIPTOR_FREE;
     quire_mutex_lock(&lock);
     enum descriptor_kind kind = descriptors[number].kind;
@@ -76,14 +144,28 @@ enum descriptor_kind descriptor_get(int number, handle_t *out_handle)
     return kind;
 }
 
+status_t descriptor_set_close_on_exec(int number, bool value)
+{
+    status_t status = ERR_BAD_HANDLE;
+    if (!is_number(number))
+        return status;
+    quire_mutex_lock(&lock);
+    if (descriptors[number].kind != DESCRIPTOR_FREE) {
+        descriptors[number].close_on_exec = value;
+        status = OK;
+    }
+    quire_mutex_unlock(&lock);
+    return status;
+}
+
 status_t descriptor_close(int number)
 {
-    if (number < 0 || number >= DESCRIPTOR_MAX)
+    if (!is_number(number))
         return ERR_BAD_HANDLE;
     quire_mutex_lock(&lock);
-    enum descriptor_kind kind = descriptors[number].kind;
-    handle_t handle = descriptors[number].handle;
-    descriptors[number].kind = DESCRIPTOR_FREE;
+    struct descriptor old = descriptors[number];
+    descriptors[number] = (struct descriptor){ .kind = DESCRIPTOR_FREE };
     quire_mutex_unlock(&lock);
-    return kind == DESCRIPTOR_FREE ? ERR_BAD_HANDLE : sys_handle_close(handle);
+    descriptor_drop(&old);
+    return old.kind == DESCRIPTOR_FREE ? ERR_BAD_HANDLE : OK;
 }

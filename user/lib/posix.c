@@ -1,19 +1,23 @@
 /*
- * posix.c: the calls under the C library's stdio and heap.
+ * posix.c: reading and writing descriptors, and the heap under the C library.
  *
  * The console is read line by line: what a line has more than the caller wanted is kept for the
- * next read.
+ * next read.  A write into a pipe that nobody reads ends the program, as SIGPIPE does by default:
+ * so the first program of a pipeline stops when the last has seen enough.
  */
 #include "internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <quire/line.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #define LINE_SIZE 1024u
 #define HEAP_SIZE (64ul << 20)
+#define EXIT_BROKEN_PIPE 141                /* 128 and the number of SIGPIPE */
 
 static struct quire_mutex line_lock;
 static char line[LINE_SIZE];
@@ -42,7 +46,7 @@ static status_t read_console(handle_t console, void *to, size_t length, size_t *
     quire_mutex_lock(&line_lock);
     if (line_taken == line_length) {
         line_taken = line_length = 0;
-        status = line_read(console, line, sizeof line, &line_length);
+        status = line_edit(console, NULL, line, sizeof line, &line_length);
     }
     size_t rest = line_length - line_taken;
     *out_actual = rest < length ? rest : length;
@@ -61,6 +65,7 @@ ssize_t read(int number, void *to, size_t length)
     case DESCRIPTOR_CONSOLE: status = read_console(handle, to, length, &actual); break;
     case DESCRIPTOR_STREAM:  status = sys_stream_read(handle, to, length, &actual); break;
     case DESCRIPTOR_PIPE:    status = sys_pipe_read(handle, to, length, &actual); break;
+    case DESCRIPTOR_NULL:    status = OK; break;
     default:                 status = ERR_BAD_HANDLE;
     }
     return status == OK ? (ssize_t)actual : fail(status);
@@ -75,20 +80,42 @@ ssize_t write(int number, const void *from, size_t length)
     case DESCRIPTOR_CONSOLE: status = sys_console_write(handle, from, length); break;
     case DESCRIPTOR_STREAM:  status = sys_stream_write(handle, from, length, &actual); break;
     case DESCRIPTOR_PIPE:    status = sys_pipe_write(handle, from, length, &actual); break;
+    case DESCRIPTOR_NULL:    status = OK; break;
     default:                 status = ERR_BAD_HANDLE;
     }
+    if (status == ERR_PEER_CLOSED)
+        sys_process_exit(EXIT_BROKEN_PIPE);
+    return status == OK ? (ssize_t)actual : fail(status);
+}
+
+/* The handle of a descriptor that has a position. */
+static bool find_stream(int number, handle_t *out_handle)
+{
+    switch (descriptor_get(number, out_handle)) {
+    case DESCRIPTOR_FREE:   errno = EBADF; return false;
+    case DESCRIPTOR_STREAM: return true;
+    default:                errno = ESPIPE; return false;
+    }
+}
+
+ssize_t pread(int number, void *to, size_t length, off_t offset)
+{
+    handle_t handle;
+    size_t actual = 0;
+    if (!find_stream(number, &handle))
+        return -1;
+    if (offset < 0)
+        return fail(ERR_INVALID_ARGS);
+    status_t status = sys_stream_read_at(handle, to, offset, length, &actual);
     return status == OK ? (ssize_t)actual : fail(status);
 }
 
 off_t lseek(int number, off_t offset, int whence)
 {
     handle_t handle;
-    switch (descriptor_get(number, &handle)) {
-    case DESCRIPTOR_FREE:   return fail(ERR_BAD_HANDLE);
-    case DESCRIPTOR_STREAM: break;
-    default:                errno = ESPIPE; return -1;
-    }
     uint64_t position;
+    if (!find_stream(number, &handle))
+        return -1;
     status_t status = sys_stream_seek(handle, whence, offset, &position);
     return status == OK ? (off_t)position : fail(status);
 }
@@ -99,21 +126,83 @@ int close(int number)
     return status == OK ? 0 : fail(status);
 }
 
+int dup(int number)
+{
+    return fcntl(number, F_DUPFD, 0);
+}
+
+int dup2(int from, int to)
+{
+    struct descriptor copy;
+    if (from == to && descriptor_find(from, &copy))
+        return to;
+    status_t status = descriptor_duplicate(from, &copy);
+    if (status != OK)
+        return fail(status);
+    status = descriptor_put(to, &copy);
+    if (status == OK)
+        return to;
+    descriptor_drop(&copy);
+    return fail(ERR_BAD_HANDLE);
+}
+
+/* F_DUPFD, F_GETFD and F_SETFD with FD_CLOEXEC. */
+int fcntl(int number, int command, ...)
+{
+    struct descriptor descriptor;
+    va_list arguments;
+    va_start(arguments, command);
+    int argument = va_arg(arguments, int);
+    va_end(arguments);
+    if (!descriptor_find(number, &descriptor))
+        return fail(ERR_BAD_HANDLE);
+    switch (command) {
+    case F_GETFD:
+        return descriptor.close_on_exec ? FD_CLOEXEC : 0;
+    case F_SETFD:
+        descriptor_set_close_on_exec(number, (argument & FD_CLOEXEC) != 0);
+        return 0;
+    case F_DUPFD:
+        break;
+    default:
+        return fail(ERR_INVALID_ARGS);
+    }
+    if (argument < 0 || argument >= DESCRIPTOR_MAX)
+        return fail(ERR_INVALID_ARGS);
+    status_t status = descriptor_duplicate(number, &descriptor);
+    if (status != OK)
+        return fail(status);
+    if (descriptor_add(&descriptor, argument, &number) == OK)
+        return number;
+    descriptor_drop(&descriptor);
+    errno = EMFILE;
+    return -1;
+}
+
+int pipe(int ends[2])
+{
+    struct descriptor reader = { .kind = DESCRIPTOR_PIPE }, writer = reader;
+    status_t status = sys_pipe_create(0, &reader.handle, &writer.handle);
+    if (status != OK)
+        return fail(status);
+    if (descriptor_add(&reader, 0, &ends[0]) == OK) {
+        if (descriptor_add(&writer, 0, &ends[1]) == OK)
+            return 0;
+        descriptor_close(ends[0]);
+    } else {
+        descriptor_drop(&reader);
+    }
+    descriptor_drop(&writer);
+    errno = EMFILE;
+    return -1;
+}
+
 int isatty(int number)
 {
     handle_t handle;
     if (descriptor_get(number, &handle) == DESCRIPTOR_CONSOLE)
         return 1;
     errno = ENOTTY;
-    return 0;
-}
-
-int gettimeofday(struct timeval *restrict time, void *restrict zone)
-{
-    (void)zone;
-    int64_t now = sys_clock_wall();
-    time->tv_sec = now / 1000000000;
-    time->tv_usec = now % 1000000000 / 1000;
     return 0;
 }
 

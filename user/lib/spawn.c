@@ -68,6 +68,14 @@ static void give_root_fs(struct spawning *child)
         give(child, channel, START_ROOT_FS);
 }
 
+/* A stream goes with the VMO of its pages, under the same number. */
+static void give_descriptor(struct spawning *child, const struct descriptor *descriptor,
+                            uint32_t number)
+{
+    give_copy(child, descriptor->handle, START_FD | number << 16);
+    give_copy(child, descriptor->pages, START_FD | number << 16);
+}
+
 static void give_descriptors(struct spawning *child, const struct spawn_arguments *arguments)
 {
     static const int standard[] = { 0, 1, 2 };
@@ -78,11 +86,11 @@ static void give_descriptors(struct spawning *child, const struct spawn_argument
         count = 3;
     }
     for (size_t i = 0; i < count && child->status == OK; i++) {
-        handle_t handle;
+        struct descriptor descriptor;
         if (numbers[i] < 0)
             continue;
-        if (descriptor_get(numbers[i], &handle) != DESCRIPTOR_FREE)
-            give_copy(child, handle, START_FD | i << 16);
+        if (descriptor_find(numbers[i], &descriptor))
+            give_descriptor(child, &descriptor, i);
         else if (arguments->descriptors != NULL)
             child->status = ERR_BAD_HANDLE;
     }
@@ -130,6 +138,30 @@ static char *copy_strings(char *to, const char *const *strings)
     return to;
 }
 
+/*
+ * The environment with PWD as it is here: an array to be freed, whose strings are borrowed except
+ * the last, which is in the same block.  NULL without memory.
+ */
+static const char **child_environment(const char *const *from)
+{
+    char directory[FS_PATH_MAX + 1];
+    size_t count = 0, kept = 0;
+    current_directory(directory);
+    while (from[count] != NULL)
+        count++;
+    const char **strings = malloc((count + 2) * sizeof *strings + strlen(directory) +
+                                  sizeof "PWD=");
+    if (strings == NULL)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(from[i], "PWD=", 4) != 0)
+            strings[kept++] = from[i];
+    strings[kept] = (char *)(strings + count + 2);
+    strcpy(stpcpy((char *)strings[kept], "PWD="), directory);
+    strings[kept + 1] = NULL;
+    return strings;
+}
+
 /* Write the start message with all handles into the channel. */
 static void send_message(struct spawning *child, const struct elf_image *image,
                          const char *const *arguments, const char *const *environment)
@@ -162,6 +194,18 @@ static void send_message(struct spawning *child, const struct elf_image *image,
     child->handle_count = 0;            /* a write takes the handles, also when it fails */
     child->status = sys_channel_write(child->parent_end, 0, message, size, child->handles, count);
     free(message);
+}
+
+static void send_environment(struct spawning *child, const struct elf_image *image,
+                             const struct spawn_arguments *arguments)
+{
+    const char **environment = child_environment(
+        arguments->environment != NULL ? arguments->environment : (const char *const *)environ);
+    if (environment == NULL)
+        child->status = ERR_NO_MEMORY;
+    else
+        send_message(child, image, arguments->arguments, environment);
+    free(environment);
 }
 
 static void start(struct spawning *child, uint64_t entry)
@@ -206,9 +250,7 @@ status_t spawn(const struct spawn_arguments *arguments, handle_t *out_process)
     give_descriptors(&child, arguments);
     /* 5. */
     if (child.status == OK)
-        send_message(&child, &image, arguments->arguments,
-                     arguments->environment != NULL ? arguments->environment
-                                                    : (const char *const *)environ);
+        send_environment(&child, &image, arguments);
     if (child.status == OK)
         start(&child, image.entry);
 

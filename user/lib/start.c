@@ -22,6 +22,7 @@ extern char **environ;
 void start_program(handle_t channel);
 
 __thread handle_t current_thread_handle;
+const char *program_name = "?";
 
 static handle_t process, console, boot_system, initrd, root_fs, default_pager;
 static struct spawn_handle user_handles[USER_HANDLES_MAX];
@@ -141,6 +142,8 @@ void start_program(handle_t channel)
     text = split_strings(text, end, message->argument_count, arguments);
     split_strings(text, end, message->environment_count, environ);
 
+    if (arguments[0] != NULL)
+        program_name = arguments[0];
     int argument_count = 0;
     while (arguments[argument_count] != NULL)
         argument_count++;

@@ -1,0 +1,135 @@
+/*
+ * builtin.c: commands that concern the shell itself, or must work when nothing else does.
+ */
+#include "sh.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int64_t fail(const char *command, const char *what)
+{
+    fprintf(stderr, "sh: %s: %s: %s\n", command, what, strerror(errno));
+    return 1;
+}
+
+static int64_t change_directory(int count, char **words)
+{
+    const char *home = getenv("HOME");
+    const char *where = count > 1 ? words[1] : home != NULL ? home : "/";
+    if (chdir(where) != 0)
+        return fail("cd", where);
+    char *path = getcwd(NULL, 0);
+    if (path != NULL)
+        setenv("PWD", path, 1);
+    free(path);
+    return 0;
+}
+
+static int64_t export(int count, char **words)
+{
+    for (int i = 1; i < count; i++) {
+        char *equals = strchr(words[i], '=');
+        if (equals == NULL)
+            continue;                   /* every variable is exported already */
+        *equals = 0;
+        if (setenv(words[i], equals + 1, 1) != 0)
+            return fail("export", words[i]);
+    }
+    return 0;
+}
+
+static int64_t unset(int count, char **words)
+{
+    for (int i = 1; i < count; i++)
+        unsetenv(words[i]);
+    return 0;
+}
+
+static int64_t leave(int count, char **words)
+{
+    wants_exit = true;
+    return count > 1 ? atoi(words[1]) : exit_status();
+}
+
+static int64_t wait_command(int count, char **words)
+{
+    int64_t code = count == 1 ? wait_for_jobs(0) : 0;
+    for (int i = 1; i < count; i++)
+        code = wait_for_jobs(strtoull(words[i], NULL, 10));
+    return code;
+}
+
+static int64_t power(int count, char **words)
+{
+    uint32_t action = strcmp(words[0], "reboot") == 0 ? POWER_REBOOT : POWER_OFF;
+    fflush(stdout);
+    status_t status = sys_system_power(system_handle(), action, count > 1 ? atoi(words[1]) : 0);
+    fprintf(stderr, "sh: %s: %s\n", words[0], status_text(status));
+    return 1;
+}
+
+static builtin_function help;
+
+static const struct {
+    const char *name, *usage, *meaning;
+    builtin_function *run;
+} builtins[] = {
+    { "cd", "cd [FOLDER]", "change the current directory", change_directory },
+    { "exit", "exit [STATUS]", "leave the shell", leave },
+    { "export", "export NAME=VALUE", "set a variable, as NAME=VALUE alone does", export },
+    { "unset", "unset NAME", "forget a variable", unset },
+    { "wait", "wait [KOID]", "wait for what runs in the background", wait_command },
+    { "help", "help", "this list", help },
+    { "poweroff", "poweroff [STATUS]", "switch the machine off", power },
+    { "reboot", "reboot", "start it again", power },
+};
+
+enum { BUILTINS = sizeof builtins / sizeof builtins[0] };
+
+/* Programs in columns. */
+static void print_name(const char *name, size_t length)
+{
+    static size_t column;
+    if (name == NULL || column + length > 76) {
+        printf("\n");
+        column = 0;
+    }
+    if (name != NULL)
+        printf("  %.*s", (int)length, name);
+    column += length + 2;
+}
+
+static void print_archive(void)
+{
+    const char *path;
+    size_t length;
+    uint64_t size;
+    for (size_t i = 0; initrd_entry(i, &path, &length, &size) == OK; i++)
+        if (length > 4 && memcmp(path, "bin/", 4) == 0)
+            print_name(path + 4, length - 4);
+}
+
+static int64_t help(int count, char **words)
+{
+    (void)count;
+    (void)words;
+    for (size_t i = 0; i < BUILTINS; i++)
+        printf("%-20s %s\n", builtins[i].usage, builtins[i].meaning);
+    printf("a | b   a < file   a > file   a ; b   a && b   a || b   a &   $NAME   $?   *\n"
+           "Programs of the boot archive (the disk's /bin may have more):\n");
+    print_archive();
+    print_name(NULL, 0);
+    return 0;
+}
+
+builtin_function *builtin_find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < BUILTINS; i++)
+        if (strlen(builtins[i].name) == length && memcmp(builtins[i].name, name, length) == 0)
+            return builtins[i].run;
+    return NULL;
+}

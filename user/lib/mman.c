@@ -1,0 +1,129 @@
+/*
+ * mman.c: POSIX mappings over VMOs.
+ *
+ * A file is mapped by the VMO that its descriptor has: pages that are in memory come without
+ * anybody being asked.  A private mapping that can be written is a VMO of its own with a copy.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#define PAGE_MASK (PAGE_SIZE - 1)
+
+static void *fail(int code)
+{
+    errno = code;
+    return MAP_FAILED;
+}
+
+static uint32_t map_options(int protection)
+{
+    uint32_t options = protection & PROT_EXEC ? VM_EXECUTE : 0;
+    if ((protection & (PROT_READ | PROT_WRITE)) != 0)
+        options |= VM_READ;
+    return options | (protection & PROT_WRITE ? VM_WRITE : 0);
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A new VMO with `length` bytes of the file from `offset` on, zeros behind its end. */
+static status_t copy_pages(handle_t file, uint64_t offset, size_t length, handle_t *out_vmo)
+{
+    uint64_t size;
+    uintptr_t address;
+    status_t status = sys_vmo_get_content_size(file, &size);
+    if (status == OK)
+        status = sys_vmo_create(length, 0, out_vmo);
+    if (status != OK || size <= offset)
+        return status;
+    status = sys_vm_map(process_self(), VM_READ | VM_WRITE, 0, *out_vmo, 0, length, &address);
+    if (status == OK) {
+        status = sys_vmo_read(file, VMO_MAY_BLOCK, (void *)address, offset,
+                              smaller(length, size - offset));
+        sys_vm_unmap(process_self(), address, length);
+    }
+    if (status != OK)
+        sys_handle_close(*out_vmo);
+    return status;
+}
+
+static void *map(void *address, size_t length, int protection, int flags, handle_t vmo,
+                 uint64_t offset)
+{
+    uint32_t options = map_options(protection);
+    uintptr_t place = (uintptr_t)address & ~PAGE_MASK, mapped;
+    if ((flags & MAP_FIXED) != 0) {
+        if (place != (uintptr_t)address)
+            return fail(EINVAL);
+        status_t status = sys_vm_unmap(process_self(), place, length);
+        if (status != OK && status != ERR_NOT_FOUND)
+            return fail(EINVAL);
+        options |= VM_FIXED;
+    }
+    status_t status = sys_vm_map(process_self(), options, place, vmo, offset, length, &mapped);
+    if (status == OK)
+        return (void *)mapped;
+    return fail(status == ERR_OUT_OF_RANGE ? ENXIO
+                : status == ERR_NO_SPACE   ? ENOMEM : status_errno(status));
+}
+
+/* ENXIO: the range goes further than the last page of the file. */
+void *mmap(void *address, size_t length, int protection, int flags, int number, off_t offset)
+{
+    struct descriptor descriptor;
+    int kind = flags & (MAP_SHARED | MAP_PRIVATE);
+    bool writable = (protection & PROT_WRITE) != 0;
+    handle_t vmo;
+    status_t status;
+    if (length == 0 || length > USER_TOP || (offset & PAGE_MASK) != 0 || offset < 0 ||
+        (kind != MAP_SHARED && kind != MAP_PRIVATE))
+        return fail(EINVAL);
+    length = (length + PAGE_MASK) & ~PAGE_MASK;
+    if ((flags & MAP_ANONYMOUS) == 0) {
+        if (!descriptor_find(number, &descriptor))
+            return fail(EBADF);
+        if (descriptor.pages == HANDLE_INVALID)
+            return fail(ENODEV);
+        if (writable && kind == MAP_SHARED)
+            return fail(EACCES);
+        if (!writable)
+            return map(address, length, protection, flags, descriptor.pages, offset);
+        status = copy_pages(descriptor.pages, offset, length, &vmo);
+    } else {
+        status = sys_vmo_create(length, 0, &vmo);
+        offset = 0;
+    }
+    if (status != OK)
+        return fail(status == ERR_BAD_STATE ? EIO : status_errno(status));
+    void *result = map(address, length, protection, flags, vmo, 0);
+    sys_handle_close(vmo);
+    return result;
+}
+
+static int finish(status_t status)
+{
+    if (status == OK || status == ERR_NOT_FOUND)
+        return 0;
+    errno = status_errno(status);
+    return -1;
+}
+
+int munmap(void *address, size_t length)
+{
+    return finish(sys_vm_unmap(process_self(), (uintptr_t)address,
+                               (length + PAGE_MASK) & ~PAGE_MASK));
+}
+
+int mprotect(void *address, size_t length, int protection)
+{
+    status_t status = sys_vm_protect(process_self(), map_options(protection), (uintptr_t)address,
+                                     (length + PAGE_MASK) & ~PAGE_MASK);
+    if (status != ERR_NOT_FOUND)
+        return finish(status);
+    errno = ENOMEM;                     /* not mapped everywhere */
+    return -1;
+}

@@ -1,0 +1,220 @@
+/*
+ * wait.c: children of this process as POSIX knows them.
+ *
+ * A process number is the low bits of the process' koid.  Each child has a handle, and tells a port
+ * of its end, so that one can wait for any.
+ *
+ * Invariant: a child is in the list until somebody has waited for it; the port then has, or will
+ * have, one packet for it.
+ * Locks: `lock` guards the list; nobody waits with it.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct child {
+    struct child *next;
+    uint64_t koid;
+    handle_t process;
+};
+
+static struct quire_mutex lock;
+static struct child *children;
+static handle_t port;
+
+static pid_t number_of(uint64_t koid)
+{
+    return koid & INT32_MAX;
+}
+
+static status_t koid_of(handle_t process, uint64_t *out_koid)
+{
+    info_handle_basic_t info;
+    status_t status = sys_object_get_info(process, INFO_HANDLE_BASIC, &info, sizeof info, NULL,
+                                          NULL);
+    if (status == OK)
+        *out_koid = info.koid;
+    return status;
+}
+
+static status_t watch_locked(struct child *child)
+{
+    status_t status = port == HANDLE_INVALID ? sys_port_create(0, &port) : OK;
+    if (status == OK)
+        status = koid_of(child->process, &child->koid);
+    if (status == OK)
+        status = sys_object_wait_async(child->process, port, child->koid, SIGNAL_TERMINATED,
+                                       WAIT_ASYNC_ONCE);
+    if (status == OK) {
+        child->next = children;
+        children = child;
+    }
+    return status;
+}
+
+status_t child_add(handle_t process, pid_t *out_number)
+{
+    struct child *child = malloc(sizeof *child);
+    if (child == NULL)
+        return ERR_NO_MEMORY;
+    child->process = process;
+    quire_mutex_lock(&lock);
+    status_t status = watch_locked(child);
+    quire_mutex_unlock(&lock);
+    if (status == OK)
+        *out_number = number_of(child->koid);
+    else
+        free(child);
+    return status;
+}
+
+/* Take a child out of the list, if it has not been waited for; its handle is the caller's then. */
+static bool take(uint64_t koid, handle_t *out_process)
+{
+    bool found = false;
+    quire_mutex_lock(&lock);
+    for (struct child **link = &children; *link != NULL; link = &(*link)->next) {
+        struct child *child = *link;
+        if (child->koid == koid) {
+            *out_process = child->process;
+            *link = child->next;
+            free(child);
+            found = true;
+            break;
+        }
+    }
+    quire_mutex_unlock(&lock);
+    return found;
+}
+
+/* The koid of the child with this number, and a handle that stays when another thread takes it. */
+static bool find(pid_t number, uint64_t *out_koid, handle_t *out_process)
+{
+    bool found = false;
+    quire_mutex_lock(&lock);
+    for (struct child *child = children; child != NULL && !found; child = child->next) {
+        found = number_of(child->koid) == number &&
+                sys_handle_duplicate(child->process, RIGHT_SAME_RIGHTS, out_process) == OK;
+        *out_koid = child->koid;
+    }
+    quire_mutex_unlock(&lock);
+    return found;
+}
+
+static bool has_children(void)
+{
+    quire_mutex_lock(&lock);
+    bool result = children != NULL;
+    quire_mutex_unlock(&lock);
+    return result;
+}
+
+/* The status word of an exit code: see the macros of <sys/wait.h>. */
+static int status_word(int64_t code)
+{
+    switch (code) {
+    case EXIT_CODE_KILLED: return SIGKILL;
+    case EXIT_CODE_FAULT:  return SIGSEGV;
+    default:               return (code & 0xff) << 8;
+    }
+}
+
+/* Its end is known; the handle is used up. */
+static pid_t reap(uint64_t koid, handle_t process, int *out_status)
+{
+    int64_t code = 0;
+    process_wait(process, &code);
+    if (out_status != NULL)
+        *out_status = status_word(code);
+    return number_of(koid);
+}
+
+static pid_t wait_for_any(int *out_status, int64_t deadline)
+{
+    for (;;) {
+        port_packet_t packet;
+        handle_t process;
+        if (!has_children()) {
+            errno = ECHILD;
+            return -1;
+        }
+        status_t status = sys_port_wait(port, deadline, &packet);
+        if (status == ERR_TIMED_OUT)
+            return 0;
+        if (status == OK && take(packet.key, &process))
+            return reap(packet.key, process, out_status);
+    }
+}
+
+static pid_t wait_for_one(pid_t number, int *out_status, int64_t deadline)
+{
+    handle_t watched, process;
+    uint64_t koid;
+    status_t status;
+    if (!find(number, &koid, &watched)) {
+        errno = ECHILD;
+        return -1;
+    }
+    do {
+        status = sys_object_wait_one(watched, SIGNAL_TERMINATED, deadline, NULL);
+    } while (status == ERR_CANCELED);
+    if (status == OK)
+        sys_port_cancel(port, watched, koid);
+    sys_handle_close(watched);
+    if (status == ERR_TIMED_OUT)
+        return 0;
+    if (take(koid, &process))
+        return reap(koid, process, out_status);
+    errno = ECHILD;
+    return -1;
+}
+
+/* There are no process groups: 0 and -1 mean any child. */
+pid_t waitpid(pid_t number, int *out_status, int options)
+{
+    int64_t deadline = options & WNOHANG ? 0 : DEADLINE_INFINITE;
+    if ((options & ~WNOHANG) != 0 || number < -1) {
+        errno = EINVAL;
+        return -1;
+    }
+    return number <= 0 ? wait_for_any(out_status, deadline)
+                       : wait_for_one(number, out_status, deadline);
+}
+
+pid_t wait(int *out_status)
+{
+    return waitpid(-1, out_status, 0);
+}
+
+pid_t getpid(void)
+{
+    uint64_t koid = 0;
+    koid_of(process_self(), &koid);
+    return number_of(koid);
+}
+
+/* Every signal ends the process; 0 only asks whether it is there. */
+int kill(pid_t number, int signal)
+{
+    handle_t process;
+    uint64_t koid;
+    status_t status = ERR_NOT_FOUND;
+    if (number == getpid() && signal != 0)
+        _exit(128 + signal);
+    if (find(number, &koid, &process))
+        status = OK;
+    else if (number > 0 && system_handle() != HANDLE_INVALID)
+        status = sys_object_get_child(system_handle(), number, RIGHT_SAME_RIGHTS, &process);
+    if (status == OK) {
+        status = signal != 0 ? sys_task_kill(process) : OK;
+        sys_handle_close(process);
+    }
+    if (status == OK)
+        return 0;
+    errno = status == ERR_NOT_FOUND ? ESRCH : status_errno(status);
+    return -1;
+}
