@@ -205,7 +205,7 @@ LINE_LIMIT := 12000
 lines:
 	@for folder in kern kern/* arch/*; do \
 	    [ -d "$$folder" ] || continue; \
-	    find "$$folder" -maxdepth 1 -type f -name '*.[ch]' | xargs -r cat | wc -l | \
+	    find "$$folder" -maxdepth 1 -type f -name '*.[ch]' | xargs -r cat | grep -c '[^[:space:]]' | \
 	    xargs printf '%-14s %6d\n' "$$folder"; \
 	done | awk '{ print; total += $$2 } \
 	    END { printf "%-14s %6d of %d\n", "C and headers", total, $(LINE_LIMIT); exit total > $(LINE_LIMIT) }'

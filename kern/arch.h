@@ -158,7 +158,8 @@ void return_to_user(void);                  /* before a return to user mode, if 
 /* A user access that cannot be served, an illegal instruction and the like: ends the thread's
  * process (later: tells its exception port).  Returns if the thread should go on. */
 enum user_exception {
-    EXC_PAGE_FAULT, EXC_ILLEGAL_INSTRUCTION, EXC_BREAKPOINT, EXC_MISALIGNED, EXC_ACCESS_FAULT,
+    EXC_LOAD_FAULT, EXC_STORE_FAULT, EXC_FETCH_FAULT,       /* page faults, with their reason */
+    EXC_MISALIGNED, EXC_ACCESS_FAULT, EXC_ILLEGAL_INSTRUCTION, EXC_BREAKPOINT,
 };
 void user_exception(enum user_exception kind, uint64_t address, uint64_t pc, status_t reason);
 /* vm/fault.h: resolve a page fault of the current process. */

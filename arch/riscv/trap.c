@@ -56,18 +56,18 @@ static void dispatch_interrupt(uint64_t number)
 /* [fault 1/8] A load, store or fetch of a page that is not there (or not allowed), or worse. */
 void trap_from_user(struct trap_frame *frame, uint64_t cause, uint64_t value)
 {
-    static const uint8_t page_faults[] = {
-        [CAUSE_LOAD_PAGE] = MMU_READ, [CAUSE_STORE_PAGE] = MMU_WRITE,
-        [CAUSE_FETCH_PAGE] = MMU_EXECUTE,
+    static const struct { uint8_t access, kind; } page_faults[] = {
+        [CAUSE_LOAD_PAGE] = { MMU_READ, EXC_LOAD_FAULT },
+        [CAUSE_STORE_PAGE] = { MMU_WRITE, EXC_STORE_FAULT },
+        [CAUSE_FETCH_PAGE] = { MMU_EXECUTE, EXC_FETCH_FAULT },
     };
-    uint32_t access = cause < array_size(page_faults) ? page_faults[cause] : 0;
     uint64_t pc = frame->x[0];
 
-    if (access) {
-        status_t status = vm_fault_current(value, access);
+    if (cause < array_size(page_faults) && page_faults[cause].access) {
+        status_t status = vm_fault_current(value, page_faults[cause].access);
 
         if (status != OK)
-            user_exception(EXC_PAGE_FAULT, value, pc, status);
+            user_exception(page_faults[cause].kind, value, pc, status);
     } else if (cause & CAUSE_INTERRUPT) {
         dispatch_interrupt(cause & ~CAUSE_INTERRUPT);
     } else if (cause == CAUSE_ILLEGAL) {

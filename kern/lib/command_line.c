@@ -1,40 +1,40 @@
 /*
- * command_line.c: options of the kernel command line.  Words are separated by spaces; what follows a word `--`
- * belongs to the first program.
+ * command_line.c: the kernel command line.  Words are separated by spaces.
  */
 #include "lib/command_line.h"
 
 #include "arch.h"
 #include "lib/string.h"
 
-static size_t word_length(const char *text)
+size_t command_line_word(const char **at)
 {
     size_t length = 0;
 
-    while (text[length] && text[length] != ' ')
+    while (**at == ' ')
+        (*at)++;
+    while ((*at)[length] && (*at)[length] != ' ')
         length++;
     return length;
+}
+
+static bool is_separator(const char *word, size_t length)
+{
+    return length == 2 && strncmp(word, "--", 2) == 0;
 }
 
 const char *command_line_value(const char *name, size_t *out_length)
 {
     const char *word = machine.command_line;
-    size_t name_length = strlen(name);
+    size_t name_length = strlen(name), length;
 
-    for (;;) {
-        size_t length;
-
-        while (*word == ' ')
-            word++;
-        length = word_length(word);
-        if (length == 0 || (length == 2 && strncmp(word, "--", 2) == 0))
-            return NULL;
-        if (length > name_length && strncmp(word, name, name_length) == 0 && word[name_length] == '=') {
+    for (; (length = command_line_word(&word)) && !is_separator(word, length); word += length) {
+        if (length > name_length && strncmp(word, name, name_length) == 0 &&
+            word[name_length] == '=') {
             *out_length = length - name_length - 1;
             return word + name_length + 1;
         }
-        word += length;
     }
+    return NULL;
 }
 
 uint64_t command_line_number(const char *name, uint64_t otherwise)
@@ -45,10 +45,20 @@ uint64_t command_line_number(const char *name, uint64_t otherwise)
 
     if (!text || length == 0 || length > 18)
         return otherwise;
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] < '0' || text[i] > '9')
+    for (; length > 0; text++, length--) {
+        if (*text < '0' || *text > '9')
             return otherwise;
-        number = number * 10 + (text[i] - '0');
+        number = number * 10 + (*text - '0');
     }
     return number;
+}
+
+const char *command_line_arguments(void)
+{
+    const char *word = machine.command_line;
+    size_t length;
+
+    while ((length = command_line_word(&word)) && !is_separator(word, length))
+        word += length;
+    return word + length;
 }

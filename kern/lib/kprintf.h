@@ -6,10 +6,14 @@
 #include <stdarg.h>
 #include "lib/types.h"
 
-/* %d %u %x %p %s %c with l, ll, z, width, 0 and - flags, %.*s.  One call is one piece of output, never interleaved. */
+/*
+ * %d %u %x %p %s %c with l, ll, z, width, 0 and - flags, %.*s.  One call is one piece of output,
+ * never interleaved.
+ */
 void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Like snprintf: writes at most size - 1 characters and a zero; the full length is returned. */
-size_t format_string(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+size_t format_string(char *buffer, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 size_t format_string_v(char *buffer, size_t size, const char *format, va_list arguments);
 
 /* Supplied by higher layers (dev): goes out at once, waiting for room. */

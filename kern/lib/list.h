@@ -1,8 +1,8 @@
 /*
  * list.h: intrusive doubly linked lists with a head.
  *
- * A node is in one list at a time; node->next == NULL means in none.  Whoever owns the list's lock may
- * call these.
+ * A node is in one list at a time; node->next == NULL means in none.  Whoever owns the list's lock
+ * may call these.
  */
 #pragma once
 
@@ -38,11 +38,6 @@ static inline void list_insert_before(struct list_node *position, struct list_no
 static inline void list_push_back(struct list *list, struct list_node *node)
 {
     list_insert_before(&list->head, node);
-}
-
-static inline void list_push_front(struct list *list, struct list_node *node)
-{
-    list_insert_before(list->head.next, node);
 }
 
 static inline void list_remove(struct list_node *node)

@@ -1,7 +1,5 @@
 /*
- * random.h: random bytes for programs and for generations and priorities of the kernel.
- *
- * A ChaCha20 generator seeded by the firmware's entropy and the clock; each hart may call at any time.
+ * random.h: random bytes, seeded by the firmware's entropy and the clock; any hart may call.
  */
 #pragma once
 

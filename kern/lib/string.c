@@ -22,7 +22,7 @@ void *memcpy(void *to, const void *from, size_t length)
     if ((((uintptr_t)out ^ (uintptr_t)in) & (WORD - 1)) == 0) {
         for (; length && ((uintptr_t)out & (WORD - 1)); length--)
             *out++ = *in++;
-        for (; length >= 4 * WORD; length -= 4 * WORD) {
+        for (; length >= 4 * WORD; length -= 4 * WORD, in += 4 * WORD, out += 4 * WORD) {
             const word *source = (const word *)in;
             word *target = (word *)out;
             word a = source[0], b = source[1], c = source[2], d = source[3];
@@ -31,8 +31,6 @@ void *memcpy(void *to, const void *from, size_t length)
             target[1] = b;
             target[2] = c;
             target[3] = d;
-            in += 4 * WORD;
-            out += 4 * WORD;
             OPAQUE(out);
         }
         for (; length >= WORD; length -= WORD, in += WORD, out += WORD) {
@@ -53,8 +51,7 @@ void *memmove(void *to, const void *from, size_t length)
     const unsigned char *in = from;
 
     if ((uintptr_t)out - (uintptr_t)in >= length)
-        /* `to` does not begin inside `from`: forwards is safe */
-        return memcpy(to, from, length);
+        return memcpy(to, from, length);        /* `to` does not begin inside `from` */
     while (length--) {
         out[length] = in[length];
         OPAQUE(out);

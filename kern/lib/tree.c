@@ -5,7 +5,7 @@
  * shape that satisfies both is unique for given keys and priorities, and priorities are drawn at
  * random, so the shape is that of a random insertion order: depth about 2 log n.
  *
- * Invariant: node->left holds keys <= node->key, node->right keys >=; no child has a higher
+ * Invariant: below child[0] are keys <= node->key, below child[1] keys >=; no child has a higher
  * priority than its parent.
  */
 #include "lib/tree.h"
@@ -25,38 +25,34 @@ static uint32_t draw_priority(void)
     return x ^ x >> 16;
 }
 
+/* Which child of its parent a node is. */
+static int side_of(const struct tree_node *node)
+{
+    return node->parent->child[1] == node;
+}
+
 /* Let `child` (or nothing) take the place of `node` under node's parent. */
 static void replace_child(struct tree *tree, struct tree_node *node, struct tree_node *child)
 {
-    struct tree_node *parent = node->parent;
-
-    if (!parent)
-        tree->root = child;
-    else if (parent->left == node)
-        parent->left = child;
+    if (node->parent)
+        node->parent->child[side_of(node)] = child;
     else
-        parent->right = child;
+        tree->root = child;
     if (child)
-        child->parent = parent;
+        child->parent = node->parent;
 }
 
 /* Exchange node and its parent; the order of keys stays. */
 static void rotate_up(struct tree *tree, struct tree_node *node)
 {
     struct tree_node *parent = node->parent;
-    struct tree_node *between;
+    int side = side_of(node);
+    struct tree_node *between = node->child[!side];
 
     replace_child(tree, parent, node);
-    if (parent->left == node) {
-        between = node->right;
-        node->right = parent;
-        parent->left = between;
-    } else {
-        between = node->left;
-        node->left = parent;
-        parent->right = between;
-    }
+    node->child[!side] = parent;
     parent->parent = node;
+    parent->child[side] = between;
     if (between)
         between->parent = parent;
 }
@@ -68,7 +64,7 @@ void tree_insert(struct tree *tree, struct tree_node *node, uint64_t key)
     assert(!node->linked);
     while (*place) {
         parent = *place;
-        place = key < parent->key ? &parent->left : &parent->right;
+        place = &parent->child[key >= parent->key];
     }
     *node = (struct tree_node){ .parent = parent, .key = key, .priority = draw_priority(),
                                 .linked = true };
@@ -80,45 +76,29 @@ void tree_insert(struct tree *tree, struct tree_node *node, uint64_t key)
 void tree_remove(struct tree *tree, struct tree_node *node)
 {
     assert(node->linked);
-    while (node->left && node->right)
-        rotate_up(tree, node->left->priority > node->right->priority ? node->left : node->right);
-    replace_child(tree, node, node->left ? node->left : node->right);
+    while (node->child[0] && node->child[1])
+        rotate_up(tree, node->child[node->child[1]->priority >= node->child[0]->priority]);
+    replace_child(tree, node, node->child[0] ? node->child[0] : node->child[1]);
     *node = (struct tree_node){ 0 };
+}
+
+static struct tree_node *leftmost(struct tree_node *node)
+{
+    while (node && node->child[0])
+        node = node->child[0];
+    return node;
 }
 
 struct tree_node *tree_first(const struct tree *tree)
 {
-    struct tree_node *node = tree->root;
-
-    while (node && node->left)
-        node = node->left;
-    return node;
+    return leftmost(tree->root);
 }
 
 struct tree_node *tree_next(const struct tree_node *node)
 {
-    struct tree_node *next = node->right;
-
-    if (next) {
-        while (next->left)
-            next = next->left;
-        return next;
-    }
-    while (node->parent && node->parent->right == node)
-        node = node->parent;
-    return node->parent;
-}
-
-struct tree_node *tree_previous(const struct tree_node *node)
-{
-    struct tree_node *previous = node->left;
-
-    if (previous) {
-        while (previous->right)
-            previous = previous->right;
-        return previous;
-    }
-    while (node->parent && node->parent->left == node)
+    if (node->child[1])
+        return leftmost(node->child[1]);
+    while (node->parent && side_of(node) == 1)
         node = node->parent;
     return node->parent;
 }
@@ -130,9 +110,9 @@ struct tree_node *tree_last_at_most(const struct tree *tree, uint64_t key)
     while (node) {
         if (node->key <= key) {
             best = node;
-            node = node->right;
+            node = node->child[1];
         } else {
-            node = node->left;
+            node = node->child[0];
         }
     }
     return best;
@@ -140,15 +120,7 @@ struct tree_node *tree_last_at_most(const struct tree *tree, uint64_t key)
 
 struct tree_node *tree_first_at_least(const struct tree *tree, uint64_t key)
 {
-    struct tree_node *node = tree->root, *best = NULL;
+    struct tree_node *before = key ? tree_last_at_most(tree, key - 1) : NULL;
 
-    while (node) {
-        if (node->key >= key) {
-            best = node;
-            node = node->left;
-        } else {
-            node = node->right;
-        }
-    }
-    return best;
+    return before ? tree_next(before) : tree_first(tree);
 }

@@ -10,7 +10,7 @@
 #include "abi/types.h"
 
 typedef uint64_t paddr_t;   /* a physical address */
-typedef uint64_t uaddr_t;   /* an address that a user program gave: never dereferenced, only copied through */
+typedef uint64_t uaddr_t;   /* an address that a user program gave: only copied through */
 typedef uint64_t vaddr_t;   /* a virtual address of either side */
 
 #define PAGE_MASK (PAGE_SIZE - 1)

@@ -8,8 +8,8 @@
  *
  * Invariant: a frame is on the free stack exactly while its kind is FRAME_FREE; counts[kind] frames
  * have each kind.
- * Locks: frame_lock guards the stack, and kinds that become or stop being FRAME_FREE; other changes of
- * kind are the owner's.  The counts are atomic, the ranges never change after boot.
+ * Locks: frame_lock guards the stack, and kinds that become or stop being FRAME_FREE; other changes
+ * of kind are the owner's.  The counts are atomic, the ranges never change after boot.
  */
 #include "mm/frame.h"
 
@@ -85,13 +85,8 @@ struct page *frame_alloc(uint8_t kind)
         count_change(page, kind);
     }
     spin_unlock(&frame_lock);
-    if (page) {
-        page->link.next = NULL;
-        page->owner = NULL;
-        page->index = page->owner_koid = 0;
-        page->busy = 0;
-        page->state = page->referenced = 0;
-    }
+    if (page)
+        *page = (struct page){ .kind = kind };
     return page;
 }
 

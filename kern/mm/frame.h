@@ -1,8 +1,9 @@
 /*
  * frame.h: physical memory, one struct page for every frame of RAM.
  *
- * A frame belongs to exactly one user at a time, named by its kind.  Whoever allocated it owns it until
- * frame_free or until it hands it on (a supplied page changes owner by changing its struct page).
+ * A frame belongs to exactly one user at a time, named by its kind.  Whoever allocated it owns it
+ * until frame_free or until it hands it on (a supplied page changes owner by changing its struct
+ * page).
  */
 #pragma once
 
@@ -20,22 +21,22 @@ enum page_state {
 };
 
 struct page {
-    struct list_node link;          /* free list (frame_lock), later a page queue */
+    struct list_node link;      /* free list (frame_lock), later a page queue */
 
-    /* Guarded by the family lock of the owner; stable while the frame is allocated to the kernel. */
-    void *owner;                    /* FRAME_PAGER, FRAME_DEVICE: the VMO; FRAME_ANON: the struct anon */
-    uint64_t index;                 /* page number in the owner (FRAME_PAGER, FRAME_DEVICE) */
-    uint64_t owner_koid;            /* of the VMO, for the memory map; read without a lock */
-    uint16_t busy;                  /* transfers that hold the frame: never freed, moved or written back while > 0 */
-    uint8_t  state;                 /* enum page_state */
-    uint8_t  referenced;            /* read or written through the kernel since the clock last looked */
+    /* Guarded by the family lock of the owner; the kernel's own frames are its users' business. */
+    void *owner;                /* FRAME_PAGER, FRAME_DEVICE: the VMO; FRAME_ANON: struct anon */
+    uint64_t index;             /* page number in the owner (FRAME_PAGER, FRAME_DEVICE) */
+    uint64_t owner_koid;        /* of the VMO, for the memory map; read without a lock */
+    uint16_t busy;              /* transfers that hold the frame: not freed or moved while > 0 */
+    uint8_t  state;             /* enum page_state */
+    uint8_t  referenced;        /* used through the kernel since the clock last looked */
 
-    _Atomic uint8_t kind;           /* FRAME_ of abi/types.h */
+    _Atomic uint8_t kind;       /* FRAME_ of abi/types.h */
 };
 
 static_assert(sizeof(struct page) <= 64, "page descriptors stay under 1.6 % of memory");
 
-/* Boot: take the ranges of `machine`, minus the reserved ones.  Also makes `pages`. */
+/* Boot: take the ranges of `machine`, minus the reserved ones. */
 void frame_init(void);
 
 /* One frame of uninitialised memory, or NULL: never sleeps.  Takes frame_lock. */
@@ -47,15 +48,18 @@ void frame_free(struct page *page);
 void frame_set_kind(struct page *page, uint8_t kind);
 
 paddr_t page_to_phys(const struct page *page);
-struct page *phys_to_page(paddr_t address);         /* NULL: not RAM that we manage */
-static inline void *page_to_virt(const struct page *page) { return phys_to_virt(page_to_phys(page)); }
+struct page *phys_to_page(paddr_t address);     /* NULL: not RAM that we manage */
+static inline void *page_to_virt(const struct page *page)
+{
+    return phys_to_virt(page_to_phys(page));
+}
 
 /* Kernel memory by whole frames, as addresses: page tables, stacks, rings. */
-void *frame_alloc_virt(uint8_t kind);               /* zeroed, or NULL */
+void *frame_alloc_virt(uint8_t kind);           /* zeroed, or NULL */
 void frame_free_virt(void *address);
 
 /* Frames of each kind now (a snapshot without a lock) and the total. */
 void frame_counts(uint64_t counts[FRAME_KINDS]);
 uint64_t frame_total(void);
-/* Walk all frames in address order for INFO_FRAME_MAP; index runs from 0 to frame_total() - 1. */
+/* Walk all frames in address order for INFO_FRAME_MAP; number < frame_total(). */
 struct page *frame_by_number(uint64_t number);

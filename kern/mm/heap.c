@@ -7,7 +7,8 @@
  * lists its frames that have room; one that is full is in no list, one that is wholly free goes
  * back unless it is the only one with room.
  *
- * Invariant: a frame is in its class' list exactly while it has a free object; one that is wholly free is alone there.
+ * Invariant: a frame is in its class' list exactly while it has a free object; one that is wholly
+ * free is alone there.
  * Locks: each class has its lock (RANK_HEAP) for its list and the records of its frames.
  */
 #include "mm/heap.h"
@@ -71,7 +72,7 @@ static struct page *grow(struct size_class *class, uint8_t number)
         page->owner = object;
     }
     page->state = number + 1;
-    list_push_front(&class->frames, &page->link);
+    list_push_back(&class->frames, &page->link);
     return page;
 }
 
@@ -107,26 +108,6 @@ void *heap_alloc_zeroed(size_t size)
     return object ? memset(object, 0, size) : NULL;
 }
 
-static bool is_free(const struct page *page, const struct free_object *sought)
-{
-    const struct free_object *object = page->owner;
-
-    while (object && object != sought)
-        object = object->next;
-    return object != NULL;
-}
-
-/* The wholly free frame that was kept, taken out of the list because another one is about to have room; or NULL. */
-static struct page *take_empty_frame(struct size_class *class)
-{
-    struct list_node *first = list_first(&class->frames);
-
-    if (!first || list_entry(first, struct page, link)->index > 0)
-        return NULL;
-    list_remove(first);
-    return list_entry(first, struct page, link);
-}
-
 void heap_free(void *address)
 {
     struct free_object *object = address;
@@ -143,14 +124,20 @@ void heap_free(void *address)
 
     assert(((uintptr_t)object & PAGE_MASK) % class_sizes[page->state - 1] == 0);
     spin_lock(&class->lock);
-    if (object->mark == FREE_MARK)
-        assert(!is_free(page, object));
+    for (struct free_object *other = page->owner; object->mark == FREE_MARK && other;
+         other = other->next)
+        assert(other != object);
 
     struct page *surplus = NULL;
 
-    if (!page->owner) {
-        surplus = take_empty_frame(class);
-        list_push_front(&class->frames, &page->link);
+    if (!page->owner) {             /* it gets room: one that is wholly free need not be kept */
+        struct list_node *kept = list_first(&class->frames);
+
+        if (kept && list_entry(kept, struct page, link)->index == 0) {
+            surplus = list_entry(kept, struct page, link);
+            list_remove(kept);
+        }
+        list_push_back(&class->frames, &page->link);
     }
     object->next = page->owner;
     object->mark = FREE_MARK;

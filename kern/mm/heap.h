@@ -1,8 +1,6 @@
 /*
- * heap.h: small kernel objects.
- *
- * Size classes up to HEAP_MAX bytes, each with its own lock and free list, carved from frames; a frame
- * whose objects are all free goes back.  Never sleeps.
+ * heap.h: small kernel objects, from size classes carved out of frames; a frame whose objects are
+ * all free goes back.  Never sleeps.
  */
 #pragma once
 

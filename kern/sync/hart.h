@@ -1,10 +1,10 @@
 /*
  * hart.h: what the kernel keeps for each hart (hardware thread).
  *
- * In the kernel the tp register points at this hart's struct; user code has tp for itself, and sscratch
- * holds the pointer meanwhile.  The kernel is never preempted and interrupts are off inside it (they
- * are taken from user mode, in the idle loop and at interrupt windows), so a value read from
- * this_hart() is good until the thread blocks.
+ * In the kernel the tp register points at this hart's struct; user code has tp for itself, and
+ * sscratch holds the pointer meanwhile.  The kernel is never preempted and interrupts are off
+ * inside it (they are taken from user mode, in the idle loop and at interrupt windows), so a value
+ * read from this_hart() is good until the thread blocks.
  */
 #pragma once
 
@@ -13,9 +13,9 @@
 struct thread;
 
 struct hart {
-    uint64_t kernel_sp;             /* top of the current thread's kernel stack; offset 0, known to trap.S */
+    uint64_t kernel_sp;             /* top of the current thread's stack; offset 0, trap.S */
     uint64_t scratch[2];            /* trap.S */
-    uint64_t emergency_sp;          /* stack for reporting a kernel stack overflow; offset 24, trap.S */
+    uint64_t emergency_sp;          /* for reporting a stack overflow; offset 24, trap.S */
     struct thread *current;         /* who runs here now */
     struct thread *next;            /* who runs here when current blocks: direct hand-over */
     struct thread *idle;

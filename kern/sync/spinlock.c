@@ -36,6 +36,7 @@ const char *lock_rank_name(uint32_t rank)
 
 void spin_order_violation(struct spinlock *lock)
 {
-    panic("lock order: %s taken while this hart holds %s", lock_rank_name(lowest_bit(lock->rank_bit)),
+    panic("lock order: %s taken while this hart holds %s",
+          lock_rank_name(lowest_bit(lock->rank_bit)),
           lock_rank_name(highest_bit(this_hart()->held)));
 }

@@ -55,20 +55,6 @@ static inline void spin_lock(struct spinlock *lock)
         spin_contended(lock, hart);
 }
 
-/* Take the lock if it is free now.  The order is not checked: a try cannot deadlock. */
-static inline bool spin_try_lock(struct spinlock *lock)
-{
-    struct hart *hart = this_hart();
-    struct hart *expected = NULL;
-
-    assert(!(hart->held & lock->rank_bit));
-    if (!atomic_compare_exchange_strong_explicit(&lock->owner, &expected, hart,
-                                                 memory_order_acquire, memory_order_relaxed))
-        return false;
-    hart->held |= lock->rank_bit;
-    return true;
-}
-
 static inline void spin_unlock(struct spinlock *lock)
 {
     struct hart *hart = this_hart();

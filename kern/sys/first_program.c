@@ -1,10 +1,11 @@
 /*
- * first_program.c: from the boot archive to the first process.
+ * first_program.c: from the boot archive to the first process, and the end of both.
  *
- * The archive (cpio, format newc) is searched for the program, its segments are copied into
- * anonymous VMOs, and it finds in its start message what nobody else could give it: itself, the
- * console, the system and the archive. Everything in the archive is checked before it is believed,
- * but nothing here is undone on failure: without a first program the machine is powered off.
+ * The archive (cpio, format newc) is searched for the program, each of its segments becomes an
+ * anonymous VMO, and it finds in its start message what nobody else could give it: itself, the
+ * console, the system and the archive.  The archive is made with the kernel, so all that can be
+ * wrong with it gets one message; but nothing outside it is ever looked at (part).  Nothing is
+ * undone on failure: without a first program, and after it, the machine is powered off.
  */
 #include "sys/first_program.h"
 
@@ -18,23 +19,23 @@
 #include "task/process.h"
 #include "vm/aspace.h"
 
-#define STACK_SIZE   0x10000ul
-#define STACK_BASE   (USER_TOP - STACK_SIZE)
-#define MAX_SEGMENTS 16
-
-/* --- The formats, as far as they are looked at. --- */
+#define STACK_SIZE 0x10000ul
+#define STACK_BASE (USER_TOP - STACK_SIZE)
 
 #define CPIO_HEADER_SIZE 110ul
 #define CPIO_FILE_SIZE   54         /* offsets of fields of 8 hexadecimal digits */
 #define CPIO_NAME_SIZE   94
 
+#define ELF_LOAD 1u
+enum { ELF_MAY_EXECUTE = 1, ELF_MAY_WRITE = 2 };
+
 struct elf_header {
-    uint8_t  magic[4], class, byte_order, version, padding[9];
+    uint8_t  magic[16];
     uint16_t type, machine;
-    uint32_t file_version;
-    uint64_t entry, program_headers, section_headers;
+    uint32_t version;
+    uint64_t entry, segments, sections;
     uint32_t flags;
-    uint16_t size, program_header_size, program_header_count, rest[3];
+    uint16_t size, segment_size, segment_count, rest[3];
 };
 
 struct elf_segment {
@@ -42,12 +43,9 @@ struct elf_segment {
     uint64_t offset, address, physical, file_size, memory_size, alignment;
 };
 
-enum { ELF_CLASS_64 = 2, ELF_LITTLE_ENDIAN = 1, ELF_EXECUTABLE = 2, ELF_RISCV = 243, ELF_LOAD = 1 };
-enum { ELF_MAY_EXECUTE = 1, ELF_MAY_WRITE = 2, ELF_MAY_READ = 4 };
-
-/* A part of the archive. */
+/* The archive, or a part of it. */
 struct bytes {
-    const uint8_t *base;
+    const char *base;
     uint64_t size;
 };
 
@@ -57,199 +55,123 @@ struct program {
     uint64_t entry, image_base, image_end;
 };
 
-static _Noreturn void give_up(const char *what, const char *detail)
+static _Noreturn void give_up(const char *what)
 {
-    kprintf("quire: cannot start the first program: %s%s\n"
+    kprintf("quire: cannot start the first program: %s\n"
             "quire: give the emulator a boot archive (-initrd, cpio newc) that holds sbin/init,\n"
-            "quire: or name another program of the archive with init=\n",
-            what, detail);
+            "quire: or name another program of the archive with init=\n", what);
     arch_power_off(1);
 }
 
-static void require(status_t status, const char *what)
+static void require(status_t status)
 {
-    char number[24];
-
-    format_string(number, sizeof(number), " (status %d)", status);
     if (status != OK)
-        give_up(what, number);
+        give_up(status == ERR_NO_MEMORY ? "there is too little memory"
+                                        : "the boot archive is damaged");
 }
 
 /* --- The archive. --- */
 
-static bool read_hexadecimal(const uint8_t *digits, uint64_t *out_value)
+static struct bytes part(struct bytes whole, uint64_t offset, uint64_t size)
 {
-    *out_value = 0;
-    for (int i = 0; i < 8; i++) {
-        uint8_t c = digits[i] | 0x20;
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
-
-        if (digit == 16)
-            return false;
-        *out_value = *out_value * 16 + (uint64_t)digit;
-    }
-    return true;
+    if (!range_inside(offset, size, whole.size))
+        require(ERR_OUT_OF_RANGE);
+    return (struct bytes){ whole.base + offset, size };
 }
 
-/* Archives made with `find .` have names that begin with "./". */
-static bool same_path(const char *name, const char *path)
+/* 8 digits; garbage in, garbage out. */
+static uint64_t hexadecimal(const char *digits)
 {
-    if (strncmp(name, "./", 2) == 0)
-        name += 2;
-    while (*path == '/')
-        path++;
-    return strcmp(name, path) == 0;
+    uint64_t value = 0;
+
+    for (int i = 0; i < 8; i++)
+        value = value * 16 + (digits[i] & 0xf) + (digits[i] > '9' ? 9 : 0);
+    return value;
 }
 
-static bool archive_find(struct bytes archive, const char *path, struct bytes *out_file)
+static bool is_name(struct bytes name, const char *text)
 {
-    uint64_t at = 0, name_size, file_size;
+    return name.size == strlen(text) + 1 && memcmp(name.base, text, name.size) == 0;
+}
 
-    while (range_inside(at, CPIO_HEADER_SIZE, archive.size)) {
-        const uint8_t *header = archive.base + at;
-        const char *name = (const char *)header + CPIO_HEADER_SIZE;
+static uint64_t align_4(uint64_t offset)
+{
+    return (offset + 3) & ~3ul;
+}
 
-        if (memcmp(header, "070701", 6) != 0 ||
-            !read_hexadecimal(header + CPIO_FILE_SIZE, &file_size) ||
-            !read_hexadecimal(header + CPIO_NAME_SIZE, &name_size))
-            give_up("the boot archive is not a cpio archive of format newc", "");
+static struct bytes archive_find(struct bytes archive, const char *path)
+{
+    uint64_t at = 0, file_size;
+    struct bytes name;
 
-        uint64_t data = (at + CPIO_HEADER_SIZE + name_size + 3) & ~3ul;
+    do {
+        const char *header = part(archive, at, CPIO_HEADER_SIZE).base;
 
-        if (!range_inside(data, file_size, archive.size) || name_size == 0 ||
-            name[name_size - 1] != '\0')
-            give_up("the boot archive is cut off", "");
-        if (strcmp(name, "TRAILER!!!") == 0)
-            return false;
-        if (same_path(name, path)) {
-            *out_file = (struct bytes){ archive.base + data, file_size };
-            return true;
-        }
-        at = (data + file_size + 3) & ~3ul;
-    }
-    return false;
+        if (memcmp(header, "070701", 6) != 0)
+            require(ERR_IO_DATA_INTEGRITY);
+        file_size = hexadecimal(header + CPIO_FILE_SIZE);
+        name = part(archive, at + CPIO_HEADER_SIZE, hexadecimal(header + CPIO_NAME_SIZE));
+        at = align_4(at + CPIO_HEADER_SIZE + name.size);
+        if (is_name(name, path))
+            return part(archive, at, file_size);
+        at = align_4(at + file_size);
+    } while (!is_name(name, "TRAILER!!!"));
+    give_up("the boot archive does not hold it");
 }
 
 /* --- Loading. --- */
 
-/* Put bytes into an anonymous VMO that nobody else knows. */
-static status_t vmo_fill(struct vmo *vmo, uint64_t offset, const uint8_t *from, uint64_t length)
+/* An anonymous VMO with this content, mapped at a fixed place of the program. */
+static void map(const struct program *program, uint64_t address, uint64_t size, uint32_t flags,
+                struct bytes content)
 {
-    status_t status = OK;
+    uint64_t base = page_floor(address), length = page_ceil(address + size) - base, mapped, piece;
+    struct vmo *vmo;
 
+    require(vmo_create(length, false, &vmo));
     vmo_lock(vmo);
-    while (length && status == OK) {
-        uint64_t within = offset & PAGE_MASK, part = min_u64(length, PAGE_SIZE - within);
+    for (uint64_t done = 0; done < content.size; done += piece) {
+        uint64_t offset = address - base + done;
         struct page *page;
 
-        status = vmo_get_page(vmo, offset >> PAGE_SHIFT, WANT_WRITE, 1, NULL, &page);
-        if (status == OK)
-            memcpy((char *)page_to_virt(page) + within, from, part);
-        offset += part;
-        from += part;
-        length -= part;
+        piece = min_u64(content.size - done, PAGE_SIZE - (offset & PAGE_MASK));
+        require(vmo_get_page(vmo, offset >> PAGE_SHIFT, WANT_WRITE, 1, NULL, &page));
+        memcpy((char *)page_to_virt(page) + (offset & PAGE_MASK), content.base + done, piece);
     }
     vmo_unlock(vmo);
-    return status;
-}
-
-/* An anonymous VMO with this content, mapped at a fixed place of the program. */
-static status_t map_filled(struct program *program, uint64_t address, uint64_t size, uint32_t flags,
-                           struct bytes content)
-{
-    uint64_t base = page_floor(address), length = page_ceil(address + size) - base, mapped;
-    struct vmo *vmo;
-    status_t status = vmo_create(length, false, &vmo);
-
-    if (status != OK)
-        return status;
-    status = vmo_fill(vmo, address - base, content.base, content.size);
-    if (status == OK)
-        status = aspace_map(program->process->aspace, flags | VM_FIXED, flags, base, vmo, 0, length,
-                            &mapped);
+    require(aspace_map(program->process->aspace, flags | VM_FIXED, flags, base, vmo, 0, length,
+                       &mapped));
     object_unref(&vmo->object);
-    return status;
-}
-
-static void load_segment(struct program *program, struct bytes file,
-                         const struct elf_segment *segment)
-{
-    uint32_t flags = (segment->flags & ELF_MAY_READ ? VM_READ : 0) |
-                     (segment->flags & ELF_MAY_WRITE ? VM_READ | VM_WRITE : 0) |
-                     (segment->flags & ELF_MAY_EXECUTE ? VM_EXECUTE : 0);
-
-    if (segment->file_size > segment->memory_size ||
-        !range_inside(segment->offset, segment->file_size, file.size) ||
-        segment->address < USER_BASE ||
-        !range_inside(segment->address, segment->memory_size, STACK_BASE - PAGE_SIZE))
-        give_up("it has an impossible segment", "");
-    require(map_filled(program, segment->address, segment->memory_size, flags,
-                       (struct bytes){ file.base + segment->offset, segment->file_size }),
-            "a segment cannot be loaded");
-    program->image_base = min_u64(program->image_base, page_floor(segment->address));
-    program->image_end = max_u64(program->image_end,
-                                 page_ceil(segment->address + segment->memory_size));
 }
 
 static void load(struct program *program, struct bytes file)
 {
     struct elf_header header;
+    struct elf_segment segment;
 
-    if (file.size < sizeof(header))
-        give_up("it is too short for an ELF file", "");
-    memcpy(&header, file.base, sizeof(header));
-    if (memcmp(header.magic, "\177ELF", 4) != 0 || header.class != ELF_CLASS_64 ||
-        header.byte_order != ELF_LITTLE_ENDIAN ||
-        header.type != ELF_EXECUTABLE || header.machine != ELF_RISCV)
-        give_up("it is not a static 64-bit RISC-V ELF executable", "");
-    if (header.program_header_size != sizeof(struct elf_segment) ||
-        header.program_header_count > MAX_SEGMENTS ||
-        !range_inside(header.program_headers,
-                      header.program_header_count * sizeof(struct elf_segment), file.size))
-        give_up("its ELF program headers are impossible", "");
+    memcpy(&header, part(file, 0, sizeof(header)).base, sizeof(header));
+    if (memcmp(header.magic, "\177ELF", 4) != 0)
+        require(ERR_IO_DATA_INTEGRITY);
     program->entry = header.entry;
     program->image_base = UINT64_MAX;
-    for (uint32_t i = 0; i < header.program_header_count; i++) {
-        struct elf_segment segment;
-
-        memcpy(&segment, file.base + header.program_headers + i * sizeof(segment), sizeof(segment));
-        if (segment.type == ELF_LOAD && segment.memory_size > 0)
-            load_segment(program, file, &segment);
+    for (uint32_t i = 0; i < header.segment_count; i++) {
+        memcpy(&segment, part(file, header.segments + i * sizeof(segment), sizeof(segment)).base,
+               sizeof(segment));
+        if (segment.type != ELF_LOAD || segment.memory_size == 0)
+            continue;
+        map(program, segment.address, segment.memory_size,
+            VM_READ | (segment.flags & ELF_MAY_WRITE ? VM_WRITE : 0) |
+            (segment.flags & ELF_MAY_EXECUTE ? VM_EXECUTE : 0),
+            part(file, segment.offset, segment.file_size));
+        program->image_base = min_u64(program->image_base, page_floor(segment.address));
+        program->image_end = max_u64(program->image_end,
+                                     page_ceil(segment.address + segment.memory_size));
     }
-    if (program->entry < program->image_base || program->entry >= program->image_end)
-        give_up("its entry lies outside its segments", "");
     arch_mmu_sync_code(aspace_mmu(program->process->aspace));
-    require(map_filled(program, STACK_BASE, STACK_SIZE, VM_READ | VM_WRITE,
-                       (struct bytes){ NULL, 0 }), "it gets no stack");
+    map(program, STACK_BASE, STACK_SIZE, VM_READ | VM_WRITE, (struct bytes){ NULL, 0 });
 }
 
 /* --- What it is told. --- */
-
-/*
- * Append the words after `--` of the command line to `text`, each zero terminated; their number is
- * returned.
- */
-static uint32_t add_arguments(char *text, size_t *size)
-{
-    const char *word = machine.command_line, *end;
-    bool ours = false;
-    uint32_t count = 0;
-
-    for (; *word; word = end) {
-        while (*word == ' ')
-            word++;
-        for (end = word; *end && *end != ' '; end++)
-            ;
-        if (ours && end > word) {
-            memcpy(text + *size, word, (size_t)(end - word));
-            *size += (size_t)(end - word);
-            text[(*size)++] = '\0';
-            count++;
-        }
-        ours = ours || (end - word == 2 && strncmp(word, "--", 2) == 0);
-    }
-    return count;
-}
 
 /* The archive as a VMO: its frames change hands. */
 static struct object *archive_object(void)
@@ -257,10 +179,9 @@ static struct object *archive_object(void)
     struct vmo *vmo;
 
     if (!page_aligned(machine.initrd_base))
-        give_up("the boot archive does not begin at a page", "");
-    require(vmo_create_adopting(machine.initrd_base, page_ceil(machine.initrd_size), &vmo),
-            "no memory for the archive's VMO");
-    require(vmo_set_content_size(vmo, machine.initrd_size), "the archive's VMO is too small");
+        give_up("the boot archive does not begin at a page");
+    require(vmo_create_adopting(machine.initrd_base, page_ceil(machine.initrd_size), &vmo));
+    require(vmo_set_content_size(vmo, machine.initrd_size));
     return &vmo->object;
 }
 
@@ -272,28 +193,47 @@ static struct message *start_message(const struct program *program, struct threa
     struct object *archive = archive_object();
     struct object *objects[] = { &program->process->object, &thread->object, console_object(),
                                  system_object(), archive };
-    char arguments[2 * sizeof(machine.command_line) + 16];
-    size_t size = format_string(arguments, sizeof(machine.command_line), "%s", path) + 1;
+    char text[2 * sizeof(machine.command_line)];
+    size_t size = format_string(text, sizeof(text), "%s", path) + 1, length;
     struct start_message start = {
-        .magic = START_MAGIC, .handle_count = array_size(tags),
-        .argument_count = 1 + add_arguments(arguments, &size),
+        .magic = START_MAGIC, .handle_count = array_size(tags), .argument_count = 1,
         .image_base = program->image_base, .image_size = program->image_end - program->image_base,
         .stack_base = STACK_BASE, .stack_size = STACK_SIZE,
     };
     struct message *message;
 
+    for (const char *word = command_line_arguments(); (length = command_line_word(&word)) > 0;
+         word += length) {
+        size += format_string(text + size, sizeof(text) - size, "%.*s", (int)length, word) + 1;
+        start.argument_count++;
+    }
     require(message_create((uint32_t)(sizeof(start) + sizeof(tags) + size), array_size(tags),
-                           &message),
-            "no memory for its start message");
+                           &message));
     message_fill(message, 0, &start, sizeof(start));
     message_fill(message, sizeof(start), tags, sizeof(tags));
-    message_fill(message, sizeof(start) + sizeof(tags), arguments, (uint32_t)size);
+    message_fill(message, sizeof(start) + sizeof(tags), text, (uint32_t)size);
     for (uint32_t i = 0; i < array_size(tags); i++)
         message_set_handle(message, i,
                            handle_slot_make(objects[i], objects[i]->ops->default_rights));
     object_unref(archive);
     return message;
 }
+
+/* --- Its life. --- */
+
+/* The machine ends with its first program. */
+static void first_program_ended(struct observer *observer, struct object *object,
+                                signals_t observed, bool hand_over)
+{
+    int64_t code = process_from_object(object)->exit_code;
+
+    (void)observer, (void)observed, (void)hand_over;
+    kprintf("quire: the first program ended with code %ld: power off\n", code);
+    arch_power_off(code & 0xff);
+}
+
+static const struct observer_ops end_ops = { .notify = first_program_ended };
+static struct observer end = { .ops = &end_ops, .trigger = SIGNAL_TERMINATED };
 
 /* Give it a channel that holds the start message and whose other end is closed, and let it run. */
 static void start(const struct program *program, const char *path)
@@ -302,37 +242,33 @@ static void start(const struct program *program, const char *path)
     struct handle_slot our_end, their_end;
     struct thread *thread;
 
-    require(process_add_thread(program->process, "main", &thread), "no memory for its thread");
-    require(channel_create(&ours, &theirs), "no memory for its channel");
+    require(process_add_thread(program->process, "main", &thread));
+    require(channel_create(&ours, &theirs));
     our_end = handle_slot_make((struct object *)ours, channel_ops.default_rights);
     their_end = handle_slot_make((struct object *)theirs, channel_ops.default_rights);
-    require(channel_write(ours, start_message(program, thread, path)),
-            "its start message cannot be sent");
-    handle_slot_close(our_end);
-    require(process_start(program->process, thread, program->entry, USER_TOP, their_end, 0),
-            "it cannot be started");
-    object_unref((struct object *)ours);
     object_unref((struct object *)theirs);
+    require(channel_write(ours, start_message(program, thread, path)));
+    object_unref((struct object *)ours);
+    handle_slot_close(our_end);
+    object_observe(&program->process->object, &end);
+    require(process_start(program->process, thread, program->entry, USER_TOP, their_end, 0));
     object_unref(&thread->object);
     object_unref(&program->process->object);
 }
 
 void first_program_start(void)
 {
-    struct bytes archive = { phys_to_virt(machine.initrd_base), machine.initrd_size }, file;
-    char path[sizeof(machine.command_line)] = "init";
+    struct bytes archive = { phys_to_virt(machine.initrd_base), machine.initrd_size };
+    char path[sizeof(machine.command_line)] = "sbin/init";
+    struct program program = { 0 };
     size_t length;
     const char *option = command_line_value("init", &length);
-    struct program program = { 0 };
 
     if (archive.size == 0)
-        give_up("there is no boot archive", "");
+        give_up("there is no boot archive");
     if (option)
         format_string(path, sizeof(path), "%.*s", (int)length, option);
-    if (!(!option && archive_find(archive, "sbin/init", &file)) &&
-        !archive_find(archive, path, &file))
-        give_up("the boot archive does not hold ", option ? path : "sbin/init or init");
-    require(process_create("init", &program.process), "no memory for its process");
-    load(&program, file);
+    require(process_create("init", &program.process));
+    load(&program, archive_find(archive, path + (*path == '/')));
     start(&program, path);
 }

@@ -17,42 +17,36 @@ static const char *status_meaning(status_t status)
     }
 }
 
-/* What the program did, in words that an address follows where there is one. */
-static const char *describe(enum user_exception kind, bool jump, status_t reason)
-{
-    switch (kind) {
-    case EXC_ILLEGAL_INSTRUCTION: return "illegal instruction";
-    case EXC_BREAKPOINT:          return "breakpoint";
-    case EXC_MISALIGNED:          return "misaligned access to address";
-    case EXC_ACCESS_FAULT:        return "access to an address where no memory is:";
-    case EXC_PAGE_FAULT:          break;
-    }
-    if (reason == ERR_ACCESS_DENIED)
-        return jump ? "jump to address without execute permission"
-                    : "access without permission to address";
-    if (reason == ERR_NOT_FOUND)
-        return jump ? "jump to unmapped address" : "access to unmapped address";
-    return "no page at address";
-}
-
 void user_exception(enum user_exception kind, uint64_t address, uint64_t pc, status_t reason)
 {
+    static const char *const what[] = {
+        [EXC_LOAD_FAULT] = "load from",
+        [EXC_STORE_FAULT] = "store to",
+        [EXC_FETCH_FAULT] = "jump to",
+        [EXC_MISALIGNED] = "misaligned access to",
+        [EXC_ACCESS_FAULT] = "access without memory at",
+        [EXC_ILLEGAL_INSTRUCTION] = "illegal instruction",
+        [EXC_BREAKPOINT] = "breakpoint",
+    };
     struct process *process = current_process();
-    bool has_address = kind != EXC_ILLEGAL_INSTRUCTION && kind != EXC_BREAKPOINT;
-    bool has_reason = kind == EXC_PAGE_FAULT && reason != ERR_ACCESS_DENIED &&
-                      reason != ERR_NOT_FOUND;
-    char name[sizeof(process->name)], where[24] = "";
+    const char *detail = "", *kind_of_address = "";
+    char name[sizeof(process->name)], where[64] = "";
 
     if (thread_killed())                /* its wait for the page ended so: only this thread dies */
         thread_exit();
+    if (reason == ERR_ACCESS_DENIED)
+        kind_of_address = "protected ";
+    else if (reason == ERR_NOT_FOUND)
+        kind_of_address = "unmapped ";
+    else if (reason != OK)
+        detail = status_meaning(reason);
+    if (kind != EXC_ILLEGAL_INSTRUCTION && kind != EXC_BREAKPOINT)
+        format_string(where, sizeof(where), " %saddress 0x%lx", kind_of_address, address);
     spin_lock(&process->object.lock);
     memcpy(name, process->name, sizeof(name));
     spin_unlock(&process->object.lock);
-    if (has_address)
-        format_string(where, sizeof(where), " 0x%lx", address);
-    kprintf("quire: %s[%lu]: %s%s at pc 0x%lx%s%s%s\n", name, process->object.koid,
-            describe(kind, address == pc, reason), where, pc, has_reason ? " (" : "",
-            has_reason ? status_meaning(reason) : "", has_reason ? ")" : "");
+    kprintf("quire: %s[%lu]: %s%s at pc 0x%lx%s%s%s\n", name, process->object.koid, what[kind],
+            where, pc, *detail ? " (" : "", detail, *detail ? ")" : "");
     process_kill(process, EXIT_CODE_FAULT, true);
     thread_exit();
 }

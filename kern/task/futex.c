@@ -37,10 +37,8 @@ static struct bucket *bucket_of(struct process *process, uaddr_t address)
 {
     uint64_t mixed = (process->object.koid * 31 + (address >> 2)) * 0x9e3779b97f4a7c15ull;
 
-    return &buckets[mixed >> 58];
+    return &buckets[(mixed >> 32) % BUCKETS];
 }
-
-static_assert(BUCKETS == 1u << (64 - 58), "bucket_of takes as many bits as there are buckets");
 
 status_t futex_wait(uaddr_t address, uint32_t expected, int64_t deadline)
 {
@@ -62,13 +60,12 @@ status_t futex_wait(uaddr_t address, uint32_t expected, int64_t deadline)
     return status;
 }
 
-/* A single sleeper is handed the processor. */
 void futex_wake(uaddr_t address, uint32_t count)
 {
     struct process *process = current_process();
     struct bucket *bucket = bucket_of(process, address);
-    struct waiter *chosen = NULL;
-    bool alone = true;
+    struct waiter *last = NULL;
+    bool several = false;
 
     spin_lock(&bucket->lock);
     list_for_each(&bucket->queue.sleepers, node) {
@@ -78,14 +75,13 @@ void futex_wake(uaddr_t address, uint32_t count)
             break;
         if (waiter->process != process || waiter->address != address)
             continue;
-        if (chosen) {
-            wait_queue_wake(&chosen->sleeper, false);
-            alone = false;
-        }
-        chosen = waiter;
+        several = last != NULL;
+        if (several)
+            wait_queue_wake(&last->sleeper, false);
+        last = waiter;
         count--;
     }
-    if (chosen)
-        wait_queue_wake(&chosen->sleeper, alone);
+    if (last)
+        wait_queue_wake(&last->sleeper, !several);      /* a single one is handed the processor */
     spin_unlock(&bucket->lock);
 }

@@ -2,19 +2,18 @@
  * mutex.h: a lock that is slept for.
  *
  * Held across frame allocation and short copies, never across a wait for a page or a device.  Taken
- * with no spinlock held; the order is lock_order.def's, checked at every take.  A killed thread still
- * gets the mutex it waits for.
+ * with no spinlock held; the order is lock_order.def's, checked at every take.  A killed thread
+ * still gets the mutex it waits for.
  */
 #pragma once
 
-#include "lib/list.h"
-#include "sync/spinlock.h"
+#include "task/wait_queue.h"
 
 struct mutex {
     struct spinlock lock;           /* RANK_MUTEX */
-    uint32_t rank;                  /* of the mutex itself */
+    uint32_t rank_bit;              /* 1 << the rank of the mutex itself */
     struct thread *owner;           /* NULL: free */
-    struct list sleepers;           /* struct mutex_sleeper, oldest first */
+    struct wait_queue sleepers;
 };
 
 void mutex_init(struct mutex *mutex, enum lock_rank rank);

@@ -2,34 +2,22 @@
  * process.c: processes from creation to the end of their last thread.
  *
  * References run one way: every thread object holds its process, the process holds no thread (a
- * started thread holds itself until it has left its stack).  So a process object outlives its
- * threads, and both lists, of all processes and of a process' threads, contain objects that may be
- * dying: who finds one there takes a reference only if there still is one, and an object unlinks
- * itself before it is freed.
+ * started thread holds itself until it has left its stack).  So both lists, of all processes and of
+ * a process' threads, contain objects that may be dying: who finds one there takes a reference only
+ * if there still is one, and an object unlinks itself before it is freed.
  *
  * Invariant: `exiting` is set before the last started thread is gone or, for a process never
- * started, by whoever kills it; who sets it without leaving a thread behind runs finish() exactly
- * once.
+ * started, by whoever kills it; who sets it without leaving a thread behind runs finish(), once.
  * Locks: process->lock, a mutex, for threads and exit state; processes_lock for the list of all.
  */
 #include "task/process.h"
 
 #include "lib/kprintf.h"
+#include "lib/string.h"
 #include "mm/heap.h"
 
 static struct spinlock processes_lock = SPINLOCK_INITIALIZER(RANK_TASKS);
 static struct list all_processes = LIST_INITIALIZER(all_processes);
-
-/* For objects found in a list that holds no references: false if it is being destroyed. */
-static bool ref_if_alive(struct object *object)
-{
-    unsigned references = atomic_load_explicit(&object->references, memory_order_relaxed);
-
-    while (references)
-        if (atomic_compare_exchange_weak(&object->references, &references, references + 1))
-            return true;
-    return false;
-}
 
 static void process_destroy(struct object *object)
 {
@@ -86,8 +74,7 @@ status_t process_create(const char *name, struct process **out_process)
 
 status_t process_add_thread(struct process *process, const char *name, struct thread **out_thread)
 {
-    struct thread *thread;
-    status_t status = thread_create(process, name, &thread);
+    status_t status = thread_create(process, name, out_thread);
 
     if (status != OK)
         return status;
@@ -95,50 +82,51 @@ status_t process_add_thread(struct process *process, const char *name, struct th
     if (process->exiting)
         status = ERR_BAD_STATE;
     else
-        list_push_back(&process->threads, &thread->process_link);
+        list_push_back(&process->threads, &(*out_thread)->process_link);
     mutex_unlock(&process->lock);
-    if (status == OK)
-        *out_thread = thread;
-    else
-        object_unref(&thread->object);
+    if (status != OK)
+        object_unref(&(*out_thread)->object);
+    return status;
+}
+
+/* Start a new thread: as the first one of a new process, which gets `handle` as a0, or not. */
+static status_t start(struct thread *thread, bool as_first, struct handle_slot handle,
+                      const uint64_t words[4])
+{
+    struct process *process = thread->process;
+    handle_t value = HANDLE_INVALID;
+    status_t status = OK;
+
+    mutex_lock(&process->lock);
+    if (process->started == as_first || process->exiting || thread->life != LIFE_NEW)
+        status = ERR_BAD_STATE;
+    else if (handle.object)
+        status = handle_reserve(process->handles, 1, &value);
+    if (status == OK) {
+        memcpy(thread->start, words, sizeof(thread->start));
+        if (handle.object) {
+            handle_install(process->handles, value, handle);
+            thread->start[2] = value;
+        }
+        process->started = true;
+        process->thread_count++;
+        thread_start_locked(thread);
+    }
+    mutex_unlock(&process->lock);
     return status;
 }
 
 status_t process_start(struct process *process, struct thread *thread, uint64_t entry,
                        uint64_t stack, struct handle_slot arg1, uint64_t arg2)
 {
-    handle_t value = HANDLE_INVALID;
-    status_t status = OK;
-
     if (thread->process != process)
         return ERR_INVALID_ARGS;
-    mutex_lock(&process->lock);
-    if (process->started || process->exiting || thread->life != LIFE_NEW)
-        status = ERR_BAD_STATE;
-    else if (arg1.object)
-        status = handle_reserve(process->handles, 1, &value);
-    if (status == OK) {
-        if (arg1.object)
-            handle_install(process->handles, value, arg1);
-        process->started = true;
-        thread_start_locked(thread, (const uint64_t[4]){ entry, stack, value, arg2 });
-    }
-    mutex_unlock(&process->lock);
-    return status;
+    return start(thread, true, arg1, (const uint64_t[4]){ entry, stack, 0, arg2 });
 }
 
-status_t process_start_thread(struct thread *thread, const uint64_t start[4])
+status_t process_start_thread(struct thread *thread, const uint64_t words[4])
 {
-    struct process *process = thread->process;
-    status_t status = OK;
-
-    mutex_lock(&process->lock);
-    if (!process->started || process->exiting || thread->life != LIFE_NEW)
-        status = ERR_BAD_STATE;
-    else
-        thread_start_locked(thread, start);
-    mutex_unlock(&process->lock);
-    return status;
+    return start(thread, false, (struct handle_slot){ NULL, 0 }, words);
 }
 
 /* No thread of the process will run user code again: give back what it had, and tell. */
@@ -152,9 +140,11 @@ static void finish(struct process *process)
     object_signal(&process->object, 0, SIGNAL_TERMINATED);
 }
 
-/* No new threads from here on; those that exist die. */
+/* Unless that has begun: no new threads from here on, and those that exist die. */
 static void begin_exit_locked(struct process *process, int64_t code, bool killed)
 {
+    if (process->exiting)
+        return;
     process->exiting = true;
     process->exit_code = code;
     process->was_killed = killed;
@@ -164,15 +154,13 @@ static void begin_exit_locked(struct process *process, int64_t code, bool killed
 
 void process_kill(struct process *process, int64_t code, bool killed)
 {
-    bool empty = false;
-
     mutex_lock(&process->lock);
-    if (!process->exiting) {
-        begin_exit_locked(process, code, killed);
-        empty = process->thread_count == 0;
-    }
+
+    bool over = !process->exiting && process->thread_count == 0;
+
+    begin_exit_locked(process, code, killed);
     mutex_unlock(&process->lock);
-    if (empty)
+    if (over)
         finish(process);
 }
 
@@ -193,7 +181,7 @@ void process_thread_exited(void)
 
     bool last = --process->thread_count == 0;
 
-    if (last && !process->exiting)
+    if (last)
         begin_exit_locked(process, 0, false);
     mutex_unlock(&process->lock);
     if (last)
@@ -208,7 +196,7 @@ struct process *process_find(uint64_t koid)
     list_for_each(&all_processes, node) {
         struct process *process = list_entry(node, struct process, all_link);
 
-        if (process->object.koid == koid && ref_if_alive(&process->object))
+        if (process->object.koid == koid && object_ref_unless_dead(&process->object))
             found = process;
     }
     spin_unlock(&processes_lock);
@@ -238,7 +226,7 @@ struct thread *process_find_thread(struct process *process, uint64_t koid)
     list_for_each(&process->threads, node) {
         struct thread *thread = list_entry(node, struct thread, process_link);
 
-        if (thread->object.koid == koid && ref_if_alive(&thread->object))
+        if (thread->object.koid == koid && object_ref_unless_dead(&thread->object))
             found = thread;
     }
     mutex_unlock(&process->lock);

@@ -1,16 +1,20 @@
 /*
  * process.h: an address space, a handle table and threads.
  *
- * A process is running from sys_process_start until its last thread has died; then its handles are closed, its
- * mappings removed and TERMINATED raised.  The object itself stays while someone holds a handle to it.
+ * A process is running from sys_process_start until its last thread has died; then its handles are
+ * closed, its mappings removed and TERMINATED raised.  The object itself stays while someone holds
+ * a handle to it.
  */
 #pragma once
 
 #include "object/handle.h"
 #include "task/mutex.h"
-#include "task/thread.h"
 
 struct aspace;      /* vm/aspace.h */
+
+/* How a process that was killed, or died by a fault, looks to its parent. */
+#define EXIT_CODE_KILLED (-1024)
+#define EXIT_CODE_FAULT  (-1028)
 
 struct process {
     struct object object;
@@ -24,7 +28,7 @@ struct process {
 
     /* Guarded by lock. */
     struct mutex lock;              /* RANK_PROCESS */
-    struct list threads;            /* struct thread, new or started; holds no references: a thread unlinks itself */
+    struct list threads;            /* struct thread, new or started, without references */
     uint32_t thread_count;          /* started and not dead */
     bool started, exiting, exited;
     bool was_killed;
@@ -36,32 +40,30 @@ extern const struct object_ops process_ops, thread_ops;
 status_t process_create(const char *name, struct process **out_process);
 /* Add a new thread: BAD_STATE if the process is exiting. */
 status_t process_add_thread(struct process *process, const char *name, struct thread **out_thread);
-/* First thread: BAD_STATE unless new; INVALID_ARGS if the thread is another process'.  arg1 is installed in the
- * process on success only (else the caller still owns it). */
-status_t process_start(struct process *process, struct thread *thread, uint64_t entry, uint64_t stack,
-                       struct handle_slot arg1, uint64_t arg2);
-status_t process_start_thread(struct thread *thread, const uint64_t start[4]);
+/*
+ * First thread: BAD_STATE unless new; INVALID_ARGS if the thread is another process'.  arg1 is
+ * installed in the process on success only (else the caller still owns it).
+ */
+status_t process_start(struct process *process, struct thread *thread, uint64_t entry,
+                       uint64_t stack, struct handle_slot arg1, uint64_t arg2);
+/* Further threads: BAD_STATE unless new, or if the process is not running. */
+status_t process_start_thread(struct thread *thread, const uint64_t words[4]);
 /* Kill all threads; the first caller decides the exit code.  Returns at once. */
 void process_kill(struct process *process, int64_t code, bool killed);
 _Noreturn void process_exit_current(int64_t code);
-/* The calling thread is dead from here on; the last one ends its process.  Part of thread_exit. */
+/* The calling thread is dead; the last one ends its process.  Part of thread_exit. */
 void process_thread_exited(void);
-/* The current thread's process. */
 static inline struct process *current_process(void) { return current_thread()->process; }
 struct process *process_from_object(struct object *object);
 
 /* By koid, with a reference, or NULL. */
 struct process *process_find(uint64_t koid);
+struct thread *process_find_thread(struct process *process, uint64_t koid);
 /* koid of the first process after `koid` in the list of all, 0 at the end: for listings. */
 uint64_t process_next_koid(uint64_t koid);
-struct thread *process_find_thread(struct process *process, uint64_t koid);
 
 /* Supplied by higher layers (vm). */
 status_t aspace_create(struct aspace **out_aspace);
 void aspace_clear(struct aspace *aspace);       /* unmap everything; further maps are BAD_STATE */
 void aspace_destroy(struct aspace *aspace);
 struct arch_mmu *aspace_mmu(struct aspace *aspace);
-
-/* How a process that died by a fault looks to its parent. */
-#define EXIT_CODE_KILLED (-1024)
-#define EXIT_CODE_FAULT  (-1028)

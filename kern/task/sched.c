@@ -18,14 +18,16 @@
 
 #include "task/timer.h"
 
+#define NEVER UINT64_MAX
+
 struct run_queue {
     struct spinlock lock;
     struct list threads;                /* struct thread by run_link, next to run first */
     _Atomic uint32_t count;             /* changed under the lock, read without */
 
-    /* The hart's own. */
+    /* The hart's own.  The clock interrupts at the earlier of both. */
     uint64_t slice_end;
-    uint64_t grace_end;                 /* `next` is released then; 0: no such time is set */
+    uint64_t grace_end;                 /* `next` is released then */
 };
 
 static struct run_queue queues[MAX_HARTS] = {
@@ -34,14 +36,9 @@ static struct run_queue queues[MAX_HARTS] = {
 static struct thread idle_threads[MAX_HARTS];
 static _Atomic uint32_t idle_harts;     /* bit = index: asleep or about to be, not woken yet */
 
-static uint32_t hart_bit(const struct hart *hart)
+static struct run_queue *queue_of(const struct hart *hart)
 {
-    return 1u << hart->index;
-}
-
-static uint32_t queued(const struct hart *hart)
-{
-    return atomic_load_explicit(&queues[hart->index].count, memory_order_relaxed);
+    return &queues[hart->index];
 }
 
 static struct hart *hart_of(struct thread *thread)
@@ -49,46 +46,45 @@ static struct hart *hart_of(struct thread *thread)
     return atomic_load_explicit(&thread->on_hart, memory_order_acquire);
 }
 
-static bool any_idle(void)
+static uint32_t bit_of(const struct hart *hart)
 {
-    return atomic_load_explicit(&idle_harts, memory_order_relaxed) != 0;
+    return 1u << hart->index;
 }
 
-/*
- * An idle hart that now is the caller's to wake: `preferred`, or this one, or any; NULL if all are
- * busy.
- */
-static struct hart *claim_idle(uint32_t preferred)
+/* True if the hart was idle: then the caller has to wake it. */
+static bool claim(const struct hart *hart)
 {
-    uint32_t idle = atomic_load_explicit(&idle_harts, memory_order_relaxed);
-    uint32_t self = this_hart()->index;
+    uint32_t bit = bit_of(hart);
 
-    while (idle) {
-        uint32_t index = idle & 1u << preferred ? preferred
-                       : idle & 1u << self      ? self : lowest_bit(idle);
+    return atomic_load(&idle_harts) & bit && atomic_fetch_and(&idle_harts, ~bit) & bit;
+}
 
-        idle = atomic_fetch_and(&idle_harts, ~(1u << index));
-        if (idle & 1u << index)
-            return &harts[index];
-    }
+/* Claim an idle hart: `preferred`, or this one, or any; NULL if all are busy. */
+static struct hart *claim_any(struct hart *preferred)
+{
+    uint32_t idle;
+
+    if (atomic_load_explicit(&idle_harts, memory_order_relaxed) == 0)
+        return NULL;
+    if (claim(preferred))
+        return preferred;
+    if (claim(this_hart()))
+        return this_hart();
+    while ((idle = atomic_load(&idle_harts)))
+        if (claim(&harts[lowest_bit(idle)]))
+            return &harts[lowest_bit(idle)];
     return NULL;
 }
 
-/*
- * A hart sees work in its queue when it goes idle, or its bit is seen here: both orders are
- * sequentially consistent.
- */
-static void wake_if_idle(struct hart *hart, bool claimed)
+static void wake(const struct hart *hart)
 {
-    if (!claimed && atomic_load(&idle_harts) & hart_bit(hart))
-        claimed = atomic_fetch_and(&idle_harts, ~hart_bit(hart)) & hart_bit(hart);
-    if (claimed && hart != this_hart())
-        arch_send_reschedule(hart_bit(hart));
+    if (hart != this_hart())
+        arch_send_reschedule(bit_of(hart));
 }
 
 static void push(struct hart *hart, struct thread *thread)
 {
-    struct run_queue *queue = &queues[hart->index];
+    struct run_queue *queue = queue_of(hart);
 
     spin_lock(&queue->lock);
     thread->home = hart->index;
@@ -97,10 +93,10 @@ static void push(struct hart *hart, struct thread *thread)
     spin_unlock(&queue->lock);
 }
 
-/* Take the first thread off a hart's queue; a thief takes only one whose registers are saved. */
-static struct thread *take(struct hart *hart, bool steal)
+/* Take the first thread off a hart's queue whose registers are saved, or live here. */
+static struct thread *take(struct hart *from)
 {
-    struct run_queue *queue = &queues[hart->index];
+    struct run_queue *queue = queue_of(from);
     struct thread *found = NULL;
 
     if (atomic_load(&queue->count) == 0)
@@ -108,8 +104,9 @@ static struct thread *take(struct hart *hart, bool steal)
     spin_lock(&queue->lock);
     list_for_each(&queue->threads, node) {
         struct thread *thread = list_entry(node, struct thread, run_link);
+        struct hart *hart = hart_of(thread);
 
-        if (!steal || !hart_of(thread)) {
+        if (!hart || hart == this_hart()) {
             list_remove(node);
             atomic_fetch_sub(&queue->count, 1);
             found = thread;
@@ -120,19 +117,27 @@ static struct thread *take(struct hart *hart, bool steal)
     return found;
 }
 
+/*
+ * A hart sees work in its queue when it goes idle, or its bit is seen here after the push: both
+ * orders are sequentially consistent.
+ */
 void sched_make_runnable(struct thread *thread)
 {
-    struct hart *hart = hart_of(thread);
-    bool claimed = false;
+    struct hart *hart = hart_of(thread), *home = &harts[thread->home];
+    struct hart *claimed = hart ? NULL : claim_any(home);
 
-    if (!hart) {
-        hart = claim_idle(thread->home);
-        claimed = hart != NULL;
-        if (!hart)
-            hart = &harts[thread->home];
-    }
+    if (!hart)
+        hart = claimed ? claimed : home;
     push(hart, thread);
-    wake_if_idle(hart, claimed);
+    if (claimed || claim(hart))
+        wake(hart);
+}
+
+static void set_clock(struct run_queue *queue, uint64_t slice_end, uint64_t grace_end)
+{
+    queue->slice_end = slice_end;
+    queue->grace_end = grace_end;
+    timer_program(min_u64(slice_end, grace_end));
 }
 
 /*
@@ -142,13 +147,12 @@ void sched_make_runnable(struct thread *thread)
 void sched_set_next(struct thread *thread)
 {
     struct hart *hart = this_hart();
-    struct run_queue *queue = &queues[hart->index];
+    struct run_queue *queue = queue_of(hart);
     struct thread *older = hart->next;
 
-    if (any_idle() && !queue->grace_end && hart->current != hart->idle) {
-        queue->grace_end = arch_time() + HAND_OVER_GRACE;
-        timer_program(min_u64(queue->grace_end, queue->slice_end));
-    }
+    if (atomic_load_explicit(&idle_harts, memory_order_relaxed) && queue->grace_end == NEVER &&
+        hart->current != hart->idle)
+        set_clock(queue, queue->slice_end, arch_time() + HAND_OVER_GRACE);
     hart->next = thread;
     if (older)
         sched_make_runnable(older);
@@ -159,16 +163,12 @@ void sched_release_next(void)
     struct hart *hart = this_hart();
     struct thread *thread = hart->next;
 
-    if (thread) {
-        hart->next = NULL;
+    hart->next = NULL;
+    if (thread)
         sched_make_runnable(thread);
-    }
 }
 
-/*
- * The thread to run now: the one handed over, one of our own, one of another hart's, or the idle
- * thread.
- */
+/* The thread to run now: the one handed over, one of ours, one of another hart's, or idle. */
 static struct thread *pick(struct hart *hart)
 {
     struct thread *thread = hart->next;
@@ -181,9 +181,8 @@ static struct thread *pick(struct hart *hart)
                 arch_halt();
         return thread;
     }
-    thread = take(hart, false);
-    for (uint32_t i = 1; i < hart_count && !thread; i++)
-        thread = take(&harts[(hart->index + i) % hart_count], true);
+    for (uint32_t i = 0; i < hart_count && !thread; i++)
+        thread = take(&harts[(hart->index + i) % hart_count]);
     return thread ? thread : hart->idle;
 }
 
@@ -201,6 +200,17 @@ static void switch_to(struct thread *to)
     sched_switched(arch_switch(me, to));
 }
 
+/* Free the thread that died here.  It may sleep, and go on where another one died. */
+static void free_finished(void)
+{
+    struct thread *dead;
+
+    while ((dead = this_hart()->finished)) {
+        this_hart()->finished = NULL;
+        thread_free_finished(dead);
+    }
+}
+
 /*
  * The other half of a switch, on the stack of the thread that runs now.  `previous` may run
  * elsewhere from here on.  A thread that died here is freed, unless we hold a mutex, which the end
@@ -209,15 +219,12 @@ static void switch_to(struct thread *to)
 void sched_switched(struct thread *previous)
 {
     struct hart *hart = this_hart();
-    struct thread *me = hart->current, *dead = hart->finished;
 
     atomic_store_explicit(&previous->on_hart, NULL, memory_order_release);
-    if (atomic_load(&me->killed))
+    if (atomic_load(&hart->current->killed))
         hart->reschedule = true;        /* look before returning to user mode: see thread_kill */
-    if (dead && me->held_mutexes == 0) {
-        hart->finished = NULL;
-        thread_free_finished(dead);
-    }
+    if (hart->current->held_mutexes == 0)
+        free_finished();
 }
 
 void sched_block(void)
@@ -233,7 +240,7 @@ void sched_yield(void)
 {
     struct hart *hart = this_hart();
 
-    if (hart->current == hart->idle || (!hart->next && queued(hart) == 0))
+    if (hart->current == hart->idle || (!hart->next && queue_of(hart)->count == 0))
         return;
     push(hart, hart->current);
     sched_block();
@@ -251,56 +258,34 @@ void sched_preempt_point(void)
 
 _Noreturn void sched_finish(void)
 {
-    struct hart *hart = this_hart();
-    struct thread *older;
-
-    while ((older = hart->finished)) {
-        hart->finished = NULL;
-        thread_free_finished(older);
-        hart = this_hart();
-    }
-    hart->finished = hart->current;
+    free_finished();
+    this_hart()->finished = current_thread();
     sched_block();
     panic("a finished thread runs");
-}
-
-static void start_slice(struct hart *hart)
-{
-    struct run_queue *queue = &queues[hart->index];
-
-    queue->grace_end = 0;
-    queue->slice_end = arch_time() + TIME_SLICE;
-    timer_program(queue->slice_end);
 }
 
 void sched_tick(void)
 {
     struct hart *hart = this_hart();
-    struct run_queue *queue = &queues[hart->index];
-    uint64_t now = arch_time();
+    struct run_queue *queue = queue_of(hart);
+    uint64_t now = arch_time(), slice_end = queue->slice_end, grace_end = queue->grace_end;
 
-    if (hart->current == hart->idle) {
-        timer_program(UINT64_MAX);
-        return;
-    }
-    if (queue->grace_end && now >= queue->grace_end) {
-        queue->grace_end = 0;
+    if (now >= slice_end || now >= grace_end) {
+        grace_end = NEVER;
         sched_release_next();
     }
-    if (now >= queue->slice_end) {
-        hart->current->run_time += now - (queue->slice_end - TIME_SLICE);
-        queue->slice_end = now + TIME_SLICE;
-        sched_release_next();
-        if (queued(hart)) {
-            struct hart *helper = claim_idle(hart->index);
+    if (now >= slice_end) {
+        hart->current->run_time += now - (slice_end - TIME_SLICE);
+        slice_end = now + TIME_SLICE;
+        if (queue->count > 0) {
+            struct hart *helper = claim_any(hart);
 
             hart->reschedule = true;
             if (helper)
-                wake_if_idle(helper, true);
+                wake(helper);
         }
     }
-    timer_program(queue->grace_end ? min_u64(queue->grace_end, queue->slice_end)
-                                   : queue->slice_end);
+    set_clock(queue, slice_end, grace_end);
 }
 
 void sched_init_hart(struct hart *hart)
@@ -308,7 +293,7 @@ void sched_init_hart(struct hart *hart)
     struct thread *idle = &idle_threads[hart->index];
 
     thread_init_idle(idle, hart);
-    list_init(&queues[hart->index].threads);
+    list_init(&queue_of(hart)->threads);
     hart->idle = hart->current = idle;
 }
 
@@ -321,17 +306,17 @@ _Noreturn void sched_idle(void)
         struct thread *thread = pick(hart);
 
         if (thread == hart->idle) {
-            atomic_fetch_or(&idle_harts, hart_bit(hart));
+            atomic_fetch_or(&idle_harts, bit_of(hart));
             thread = pick(hart);    /* again: whoever queued before our bit was set woke nobody */
             if (thread == hart->idle) {
-                timer_program(UINT64_MAX);
+                set_clock(queue_of(hart), NEVER, NEVER);
                 arch_idle_wait();
             }
-            atomic_fetch_and(&idle_harts, ~hart_bit(hart));
+            atomic_fetch_and(&idle_harts, ~bit_of(hart));
             hart->reschedule = false;
         }
         if (thread != hart->idle) {
-            start_slice(hart);
+            set_clock(queue_of(hart), arch_time() + TIME_SLICE, NEVER);
             switch_to(thread);
         }
     }

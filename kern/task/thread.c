@@ -15,7 +15,6 @@
 #include "task/thread.h"
 
 #include "lib/kprintf.h"
-#include "lib/string.h"
 #include "mm/heap.h"
 #include "task/process.h"
 #include "task/sched.h"
@@ -72,14 +71,13 @@ static void init(struct thread *thread, struct process *process, const char *nam
 status_t thread_create(struct process *process, const char *name, struct thread **out_thread)
 {
     struct thread *thread = heap_alloc_zeroed(sizeof(*thread));
+    void *stack = thread ? arch_stack_create() : NULL;
 
-    if (!thread)
-        return ERR_NO_MEMORY;
-    thread->stack = arch_stack_create();
-    if (!thread->stack) {
+    if (!stack) {
         heap_free(thread);
         return ERR_NO_MEMORY;
     }
+    thread->stack = stack;
     if (process)
         object_ref(&process->object);
     init(thread, process, name);
@@ -94,25 +92,28 @@ void thread_init_idle(struct thread *thread, struct hart *hart)
     atomic_store(&thread->on_hart, hart);
 }
 
+static void start(struct thread *thread, void (*main)(void *), void *argument)
+{
+    assert(thread->life == LIFE_NEW);
+    thread->life = LIFE_STARTED;
+    arch_thread_init(thread, main, argument);
+    sched_make_runnable(thread);
+}
+
 /* Where a user thread begins, on its kernel stack. */
 static void user_thread_main(void *argument)
 {
-    struct thread *thread = argument;
+    const uint64_t *words = argument;
 
     return_to_user();
-    arch_enter_user(thread->start[0], thread->start[1], thread->start[2], thread->start[3]);
+    arch_enter_user(words[0], words[1], words[2], words[3]);
 }
 
-void thread_start_locked(struct thread *thread, const uint64_t start[4])
+void thread_start_locked(struct thread *thread)
 {
     assert(mutex_held(&thread->process->lock));
-    assert(thread->life == LIFE_NEW);
-    thread->life = LIFE_STARTED;
-    thread->process->thread_count++;
-    memcpy(thread->start, start, sizeof(thread->start));
     object_ref(&thread->object);
-    arch_thread_init(thread, user_thread_main, thread);
-    sched_make_runnable(thread);
+    start(thread, user_thread_main, thread->start);
 }
 
 status_t thread_start_kernel(const char *name, void (*main)(void *), void *argument)
@@ -120,12 +121,9 @@ status_t thread_start_kernel(const char *name, void (*main)(void *), void *argum
     struct thread *thread;
     status_t status = thread_create(NULL, name, &thread);
 
-    if (status != OK)
-        return status;
-    thread->life = LIFE_STARTED;
-    arch_thread_init(thread, main, argument);
-    sched_make_runnable(thread);
-    return OK;
+    if (status == OK)
+        start(thread, main, argument);
+    return status;
 }
 
 _Noreturn void thread_exit(void)
@@ -203,19 +201,9 @@ void thread_park(void)
     atomic_exchange(&me->park, PARK_RUNNING);
 }
 
-struct park_timer {
-    struct timer timer;
-    struct thread *thread;
-};
-
-static void park_expired(struct timer *timer)
-{
-    thread_unpark(container_of(timer, struct park_timer, timer)->thread);
-}
-
 bool thread_park_until(int64_t deadline)
 {
-    struct park_timer timer = { .thread = current_thread() };
+    struct timer timer;
 
     if (deadline == DEADLINE_INFINITE) {
         thread_park();
@@ -223,9 +211,9 @@ bool thread_park_until(int64_t deadline)
     }
     if (deadline <= 0 || arch_time() >= (uint64_t)deadline)
         return false;
-    timer_set(&timer.timer, (uint64_t)deadline, park_expired);
+    timer_set(&timer, (uint64_t)deadline);
     thread_park();
-    timer_cancel(&timer.timer);
+    timer_cancel(&timer);
     return arch_time() < (uint64_t)deadline;
 }
 

@@ -2,9 +2,9 @@
  * thread.h: threads, and how they sleep and are woken.
  *
  * park / unpark is the one way to sleep: thread_unpark leaves a permit, thread_park consumes it or
- * sleeps until there is one.  So a wake-up between "check the condition" and "sleep" is never lost, and
- * spurious wake-ups happen: every sleeper checks its condition again under the condition's lock.
- * Nothing is held while parked but mutexes.
+ * sleeps until there is one.  So a wake-up between "check the condition" and "sleep" is never lost,
+ * and spurious wake-ups happen: every sleeper checks its condition again under the condition's
+ * lock.  Nothing is held while parked but mutexes.
  */
 #pragma once
 
@@ -26,13 +26,13 @@ struct thread {
     /* Guarded by process.lock. */
     struct list_node process_link;
     enum thread_life life;
-    uint64_t start[4];                      /* entry, stack, a0, a1 of the first entry to user mode */
+    uint64_t start[4];                      /* entry, stack, a0, a1: how it enters user mode */
 
     /* Any hart, atomically. */
     atomic_uint park;                       /* PARK_ states in thread.c */
     _Atomic(struct hart *) on_hart;         /* where its registers live; NULL when saved */
     atomic_bool killed;                     /* dies before it next reaches user mode; waits end */
-    _Atomic uint64_t pager_wait_since;      /* when it began to wait for a user pager; 0: it does not (vm/pager_watch.c) */
+    _Atomic uint64_t pager_wait_since;      /* when it began to wait for a user pager, or 0 */
 
     /* Guarded by the run queue's lock of `home`. */
     struct list_node run_link;
@@ -41,26 +41,26 @@ struct thread {
     /* The thread's own. */
     uint32_t held_mutexes;                  /* ranks, one bit each */
     struct trap_frame *user_frame;          /* its user registers, at the top of its stack */
-    uint64_t run_time;                      /* nanoseconds, sampled at the clock's ticks: it costs a switch nothing */
+    uint64_t run_time;                      /* nanoseconds, sampled at the clock's ticks */
     struct object_reaper reaper;            /* objects it has still to end */
     struct arch_thread arch;
 };
 
-/* A thread of a process (not started), or of the kernel (process NULL). NO_MEMORY. */
+/* A thread of a process (not started), or of the kernel (process NULL).  NO_MEMORY. */
 status_t thread_create(struct process *process, const char *name, struct thread **out_thread);
-/* Start a user thread; caller holds process->lock. */
-void thread_start_locked(struct thread *thread, const uint64_t start[4]);
+/* Start a user thread as thread->start says; caller holds process->lock. */
+void thread_start_locked(struct thread *thread);
 /* Start a kernel thread; main must not return but may call thread_exit. */
 status_t thread_start_kernel(const char *name, void (*main)(void *), void *argument);
 _Noreturn void thread_exit(void);
 /*
- * Flag and wake; the thread dies when it next would return to user mode.  One that was never started is dead at once.
- * Takes process->lock; _locked is for who holds it.  Idempotent.
+ * Flag and wake; the thread dies when it next would return to user mode.  One that was never
+ * started is dead at once.  Takes process->lock; _locked is for who holds it.  Idempotent.
  */
 void thread_kill(struct thread *thread);
 void thread_kill_locked(struct thread *thread);
 static inline bool thread_killed(void) { return atomic_load(&current_thread()->killed); }
-/* Free the stack of a thread that has run for the last time, and drop its own reference (sched.c). */
+/* Free the stack of a thread that ran for the last time, and drop its own reference (sched.c). */
 void thread_free_finished(struct thread *thread);
 /* The running code becomes a hart's idle thread (sched_init_hart). */
 void thread_init_idle(struct thread *thread, struct hart *hart);
@@ -72,10 +72,10 @@ uint32_t thread_state(struct thread *thread);
 void thread_park(void);
 /* Likewise, at most until `deadline` (absolute): false if it has passed. */
 bool thread_park_until(int64_t deadline);
-/* Give the permit: the thread runs soon, here or on an idle hart.  The caller knows it stays alive. */
+/* Give the permit: the thread runs soon, here or on an idle hart.  The caller knows it lives. */
 void thread_unpark(struct thread *thread);
 /*
- * Hand-over: the thread runs on this hart as soon as the caller blocks, without a run queue, within the same time
- * slice.  If the caller turns out not to block (sched_release_next) it becomes an ordinary runnable thread.
+ * Hand-over: the thread runs on this hart as soon as the caller blocks, within the same time slice.
+ * If the caller turns out not to block (sched_release_next) it becomes an ordinary runnable one.
  */
 void thread_unpark_next(struct thread *thread);

@@ -1,12 +1,12 @@
 /*
- * timer.c: something to do at a time.
+ * timer.c: a wake-up at a time.
  *
  * Each hart keeps the timers set on it in a tree by deadline.  The clock is programmed for the
  * earlier of the first deadline and `other` (the end of the time slice); cancelling does not
  * reprogram it, an interrupt too many costs less.
  *
  * Invariant: the clock of a hart interrupts no later than its first deadline.
- * Locks: each hart's queue has its lock (RANK_TIMER).  `expired` runs under it, so timer_cancel,
+ * Locks: each hart's queue has its lock (RANK_TIMER).  Wake-ups happen under it, so timer_cancel,
  * which takes it, returns only after.
  */
 #include "task/timer.h"
@@ -40,16 +40,13 @@ void timer_program(uint64_t other)
     spin_unlock(&queue->lock);
 }
 
-void timer_set(struct timer *timer, uint64_t deadline, void (*expired)(struct timer *))
+void timer_set(struct timer *timer, uint64_t deadline)
 {
     struct hart *hart = this_hart();
     struct timer_queue *queue = &queues[hart->index];
 
+    *timer = (struct timer){ .hart = hart, .thread = hart->current };
     spin_lock(&queue->lock);
-    timer->hart = hart;
-    timer->deadline = deadline;
-    timer->expired = expired;
-    timer->node.linked = false;
     tree_insert(&queue->timers, &timer->node, deadline);
     if (tree_first(&queue->timers) == &timer->node && deadline < queue->other)
         program_locked(queue);
@@ -58,9 +55,6 @@ void timer_set(struct timer *timer, uint64_t deadline, void (*expired)(struct ti
 
 void timer_cancel(struct timer *timer)
 {
-    if (!timer->hart)
-        return;
-
     struct timer_queue *queue = &queues[timer->hart->index];
 
     spin_lock(&queue->lock);
@@ -77,10 +71,8 @@ void interrupt_timer(void)
 
     spin_lock(&queue->lock);
     while ((node = tree_first(&queue->timers)) && node->key <= now) {
-        struct timer *timer = tree_entry(node, struct timer, node);
-
         tree_remove(&queue->timers, node);
-        timer->expired(timer);
+        thread_unpark(tree_entry(node, struct timer, node)->thread);
     }
     spin_unlock(&queue->lock);
     sched_tick();

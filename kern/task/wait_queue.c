@@ -14,25 +14,21 @@
 status_t wait_queue_sleep_as(struct wait_queue *queue, struct wait_sleeper *sleeper,
                              struct spinlock *lock, int64_t deadline, enum wait_mode mode)
 {
-    status_t status = OK;
+    status_t status;
 
     sleeper->thread = current_thread();
     list_push_back(&queue->sleepers, &sleeper->link);
-    while (status == OK) {
-        bool in_time = true, killed = mode == WAIT_KILLABLE && thread_killed();
-
-        if (!killed) {
-            spin_unlock(lock);
-            in_time = thread_park_until(deadline);
-            spin_lock(lock);
+    do {
+        if (mode == WAIT_KILLABLE && thread_killed()) {
+            status = ERR_CANCELED;
+            break;
         }
+        spin_unlock(lock);
+        status = thread_park_until(deadline) ? OK : ERR_TIMED_OUT;
+        spin_lock(lock);
         if (!list_linked(&sleeper->link))
             return OK;
-        if (killed)
-            status = ERR_CANCELED;
-        else if (!in_time)
-            status = ERR_TIMED_OUT;
-    }
+    } while (status == OK);
     list_remove(&sleeper->link);
     return status;
 }

@@ -1,8 +1,9 @@
 /*
  * wait_queue.h: threads that wait for a condition guarded by some spinlock.
  *
- * The condition's lock is held for every call; wait_queue_sleep drops it while asleep.  The record is on the
- * sleeper's stack, unlinked under the lock before the call returns, so nothing touches a stack that is gone.
+ * The condition's lock is held for every call; wait_queue_sleep drops it while asleep.  The record
+ * is on the sleeper's stack, unlinked under the lock before the call returns, so nothing touches a
+ * stack that is gone.
  */
 #pragma once
 
@@ -15,25 +16,28 @@ enum wait_mode {
     WAIT_KILLABLE,              /* a kill ends it with ERR_CANCELED */
 };
 
-static inline void wait_queue_init(struct wait_queue *queue) { list_init(&queue->sleepers); }
-static inline bool wait_queue_empty(const struct wait_queue *queue) { return list_empty(&queue->sleepers); }
-
-/*
- * Sleep until woken.  Call with `lock` held and no other; it is held again on return.  OK: a wake chose this
- * thread (the condition may have changed again since).  ERR_TIMED_OUT, or ERR_CANCELED when killed: no wake was consumed.
- */
-status_t wait_queue_sleep(struct wait_queue *queue, struct spinlock *lock, int64_t deadline, enum wait_mode mode);
-
-/* The record of one sleeper; users with several conditions in one queue (futexes) embed it in their own. */
+/* The record of one sleeper; users with several conditions in one queue embed it in their own. */
 struct wait_sleeper {
     struct list_node link;      /* the condition's lock */
     struct thread *thread;
 };
-status_t wait_queue_sleep_as(struct wait_queue *queue, struct wait_sleeper *sleeper, struct spinlock *lock, int64_t deadline,
-                             enum wait_mode mode);
-/* Wake this sleeper of the queue. */
-void wait_queue_wake(struct wait_sleeper *sleeper, bool hand_over);
 
-/* Wake the oldest sleeper; false if there is none.  hand_over: it is this hart's next (thread_unpark_next). */
+static inline void wait_queue_init(struct wait_queue *queue) { list_init(&queue->sleepers); }
+
+/*
+ * Sleep until woken.  Call with `lock` held and no other; it is held again on return.  OK: a wake
+ * chose this thread (the condition may have changed again since).  ERR_TIMED_OUT, or ERR_CANCELED
+ * when killed: no wake was consumed.
+ */
+status_t wait_queue_sleep(struct wait_queue *queue, struct spinlock *lock, int64_t deadline,
+                          enum wait_mode mode);
+status_t wait_queue_sleep_as(struct wait_queue *queue, struct wait_sleeper *sleeper,
+                             struct spinlock *lock, int64_t deadline, enum wait_mode mode);
+
+/*
+ * Wake this sleeper, the oldest one (false if there is none), or all.  hand_over: it is this hart's
+ * next (thread_unpark_next).
+ */
+void wait_queue_wake(struct wait_sleeper *sleeper, bool hand_over);
 bool wait_queue_wake_one(struct wait_queue *queue, bool hand_over);
 void wait_queue_wake_all(struct wait_queue *queue);

@@ -149,7 +149,7 @@ static uint32_t check_shape(const struct tree_node *node)
     if (!node)
         return 0;
     for (int side = 0; side < 2; side++) {
-        const struct tree_node *child = side ? node->right : node->left;
+        const struct tree_node *child = node->child[side];
 
         if (!child)
             continue;
@@ -167,7 +167,6 @@ static void tree_look(const struct tree *tree, uint64_t key)
 
     for (uint32_t i = 0; i < sorted_count; i++) {
         check(number_of(node) == sorted[i]);
-        check(number_of(tree_previous(node)) == (i > 0 ? sorted[i - 1] : NULL));
         node = tree_next(node);
         if (sorted[i]->key <= key)
             at_most = sorted[i];

@@ -16,7 +16,7 @@
 #define REGIONS    12u
 
 struct model {
-    struct vmo *vmo;
+    struct vmo *vmo, *reference;        /* two names of the same pages; reference may be NULL */
     bool resizable;
     uint64_t size, content_size;
     bool resident[PAGES];
@@ -29,6 +29,12 @@ static uint32_t region_count;
 
 static struct model *choose_model(void)         { return &models[choose(VMOS)]; }
 static struct aspace *aspace(void)              { return director_process()->aspace; }
+
+/* By which of its names an operation is asked for makes no difference. */
+static struct vmo *name_of(const struct model *model)
+{
+    return model->reference && one_in(2) ? model->reference : model->vmo;
+}
 
 static uint64_t choose_offset(const struct model *model)
 {
@@ -53,6 +59,24 @@ static void create(struct model *model)
     model->size = page_ceil(model->size);
     memset(model->bytes, 0, BYTES);
     memset(model->resident, 0, sizeof model->resident);
+}
+
+/* A reference comes or goes. */
+static void change_reference(struct model *model)
+{
+    status_t status = OK;
+
+    if (model->reference) {
+        object_unref(&model->reference->object);
+        model->reference = NULL;
+    } else {
+        fail_allocation(choose(3));
+        status = vmo_create_reference(name_of(model), &model->reference);
+        check_equal(status, allocation_failed() ? ERR_NO_MEMORY : OK);
+        if (status != OK)
+            model->reference = NULL;
+    }
+    step("the reference of vmo %ld %s: %d", model - models, model->reference ? "comes" : "goes", status);
 }
 
 /* Pages [offset, offset + length) have frames now, unless the allocation that was to fail did. */
@@ -80,7 +104,7 @@ static void write_bytes(struct model *model)
     for (uint64_t i = 0; expected == OK && i < length; i++)
         window[i] = (uint8_t)(1 + choose(255));
     fail_allocation(one_in(6) ? choose_between(1, 8) : 0);
-    status = vmo_copy_from_user(model->vmo, offset, WINDOW_BASE, length, one_in(2), &done);
+    status = vmo_copy_from_user(name_of(model), offset, WINDOW_BASE, length, one_in(2), &done);
     if (allocation_failed() && expected == OK)
         expected = ERR_NO_MEMORY;
     step("write 0x%lx bytes at 0x%lx of vmo %ld: %d", length, offset, model - models, status);
@@ -98,7 +122,7 @@ static void read_bytes(struct model *model)
     if (expected == OK && length > WINDOW_SIZE)
         return;
     step("read 0x%lx bytes at 0x%lx of vmo %ld", length, offset, model - models);
-    status = vmo_copy_to_user(model->vmo, offset, WINDOW_BASE, length, one_in(2), &done);
+    status = vmo_copy_to_user(name_of(model), offset, WINDOW_BASE, length, one_in(2), &done);
     check_equal(status, expected);
     if (status == OK && memcmp(window, model->bytes + offset, length) != 0)
         fail("the bytes read are not those written");
@@ -113,8 +137,8 @@ static void copy_with_bad_buffer(struct model *model)
     bool write = one_in(2);
 
     step("%s vmo %ld at 0x%lx with the buffer 0x%lx", write ? "write" : "read", model - models, offset, address);
-    check_equal(write ? vmo_copy_from_user(model->vmo, offset, address, length, false, &done)
-                      : vmo_copy_to_user(model->vmo, offset, address, length, false, &done), expected);
+    check_equal(write ? vmo_copy_from_user(name_of(model), offset, address, length, false, &done)
+                      : vmo_copy_to_user(name_of(model), offset, address, length, false, &done), expected);
     check_equal(done, 0);
     if (write && expected == ERR_INVALID_ARGS && range_inside(address, length, USER_TOP))
         now_resident(model, offset, 1);
@@ -130,7 +154,7 @@ static void set_size(struct model *model)
     if (size == VMO_SIZE_MAX)
         return;
     step("set the size of vmo %ld to 0x%lx", model - models, size);
-    check_equal(vmo_set_size(model->vmo, size), expected);
+    check_equal(vmo_set_size(name_of(model), size), expected);
     if (expected != OK)
         return;
     if (pages < PAGES)
@@ -144,7 +168,7 @@ static void set_content_size(struct model *model)
     uint64_t size = choose(BYTES + 1);
 
     step("set the content size of vmo %ld to 0x%lx", model - models, size);
-    check_equal(vmo_set_content_size(model->vmo, size), size > model->size ? ERR_OUT_OF_RANGE : OK);
+    check_equal(vmo_set_content_size(name_of(model), size), size > model->size ? ERR_OUT_OF_RANGE : OK);
     if (size <= model->size)
         model->content_size = size;
 }
@@ -158,7 +182,7 @@ static void range_operation(struct model *model)
     switch (choose(3)) {
     case 0:
         fail_allocation(one_in(4) ? choose_between(1, 6) : 0);
-        status = vmo_commit(model->vmo, offset, length, WANT_WRITE, one_in(2));
+        status = vmo_commit(name_of(model), offset, length, WANT_WRITE, one_in(2));
         step("commit 0x%lx at 0x%lx of vmo %ld: %d", length, offset, model - models, status);
         if (allocation_failed()) {
             check_equal(status, ERR_NO_MEMORY);
@@ -172,13 +196,13 @@ static void range_operation(struct model *model)
         break;
     case 1:
         step("decommit 0x%lx at 0x%lx of vmo %ld", length, offset, model - models);
-        check_equal(vmo_decommit(model->vmo, offset, length), expected);
+        check_equal(vmo_decommit(name_of(model), offset, length), expected);
         if (expected == OK)
             now_absent(model, first, end);
         break;
     default:
         step("zero 0x%lx at 0x%lx of vmo %ld", length, offset, model - models);
-        check_equal(vmo_zero(model->vmo, offset, length, one_in(2)), expected);
+        check_equal(vmo_zero(name_of(model), offset, length, one_in(2)), expected);
         if (expected == OK) {
             memset(model->bytes + offset, 0, length);
             now_absent(model, first, end);
@@ -206,7 +230,7 @@ static void waiter_body(void *argument)
     struct waiter *waiter = argument;
     uint64_t done;
 
-    waiter->status = vmo_copy_to_user(waiter->model->vmo, waiter->offset, WINDOW_BASE + 0x80000, 1, false, &done);
+    waiter->status = vmo_copy_to_user(name_of(waiter->model), waiter->offset, WINDOW_BASE + 0x80000, 1, false, &done);
     waiter->done = true;
 }
 
@@ -221,13 +245,13 @@ static void transfer(struct model *model)
     status_t status, expected = expect_transfer(model, offset, length, into_memory);
 
     fail_allocation(one_in(5) ? choose_between(1, 6) : 0);
-    status = vmo_transfer_begin(model->vmo, offset, length, into_memory, &transfer);
+    status = vmo_transfer_begin(name_of(model), offset, length, into_memory, &transfer);
     step("transfer %s 0x%lx at 0x%lx of vmo %ld: %d", into_memory ? "into" : "from", length, offset, model - models, status);
     check_equal(status, allocation_failed() ? ERR_NO_MEMORY : expected);
     if (status != OK)
         return;
 
-    check_equal(vmo_transfer_begin(model->vmo, offset, 512, into_memory, &(struct vmo_transfer){ 0 }), ERR_BAD_STATE);
+    check_equal(vmo_transfer_begin(name_of(model), offset, 512, into_memory, &(struct vmo_transfer){ 0 }), ERR_BAD_STATE);
     if (into_memory && one_in(2)) {
         check_equal(process_create("waiter", &process), OK);
         thread = spawn(process, waiter_body, &waiter);
@@ -269,7 +293,7 @@ static void map_region(void)
     if (region_count == REGIONS || !range_inside(offset, page_ceil(length), model->size))
         return;
     fail_allocation(one_in(5) ? choose_between(1, 4) : 0);
-    status = aspace_map(aspace(), options, VM_READ | VM_WRITE, 0, model->vmo, offset, length, &address);
+    status = aspace_map(aspace(), options, VM_READ | VM_WRITE, 0, name_of(model), offset, length, &address);
     step("map 0x%lx at 0x%lx of vmo %u: %d, 0x%lx", length, offset, vmo, status, address);
     if (!allocation_failed() || status != ERR_NO_MEMORY)
         check_equal(status, OK);
@@ -348,12 +372,22 @@ static void access_region(void)
 
 /* --- Checks after every step. --- */
 
+static bool is_mapped(const struct model *model)
+{
+    for (uint32_t i = 0; i < region_count; i++)
+        if (&models[regions[i].vmo] == model)
+            return true;
+    return false;
+}
+
 static void check_model(const struct model *model)
 {
     info_vmo_t info;
     uint64_t resident = 0;
 
     vmo_info(model->vmo, &info);
+    if (model->reference || !is_mapped(model))          /* what was mapped through a reference keeps it */
+        check_equal((model->vmo->object.signals & SIGNAL_ZERO_CHILDREN) != 0, model->reference == NULL);
     for (uint32_t i = 0; i < PAGES; i++) {
         resident += model->resident[i];
         check_equal(page_list_get(&model->vmo->pages, i) != SLOT_EMPTY, model->resident[i]);
@@ -414,7 +448,11 @@ static void vmo_step(void)
             protect_region();
         else if (one_in(2))
             set_content_size(model);
-        else if (model->vmo->mappings == 0) {
+        else if (one_in(2))
+            change_reference(model);
+        else if (!is_mapped(model)) {
+            if (model->reference)
+                change_reference(model);
             object_unref(&model->vmo->object);
             create(model);
         }
@@ -434,6 +472,9 @@ void drive_vmo(uint32_t steps)
     }
     while (region_count > 0)
         unmap_region();
-    for (uint32_t i = 0; i < VMOS; i++)
+    for (uint32_t i = 0; i < VMOS; i++) {
+        if (models[i].reference)
+            change_reference(&models[i]);
         object_unref(&models[i].vmo->object);
+    }
 }

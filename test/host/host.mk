@@ -11,7 +11,7 @@ FUZZ_CC    ?= clang
 TARGET     ?= page_list
 SECONDS    ?= 60
 
-HOST_KERNEL := kern/lib/tree.c kern/lib/format.c kern/lib/kprintf.c kern/lib/command_line.c kern/sync/spinlock.c \
+HOST_KERNEL := kern/lib/tree.c kern/lib/kprintf.c kern/lib/command_line.c kern/sync/spinlock.c \
                kern/object/object.c kern/object/handle.c \
                $(addprefix kern/task/,mutex.c wait_queue.c timer.c thread.c process.c) \
                $(wildcard kern/ipc/*.c) $(wildcard kern/vm/*.c) kern/mm/heap.c arch/riscv/fdt.c

@@ -4,12 +4,12 @@
  *     PAGE_REQUEST -> how far to read -> chunks of up to 128 KiB -> read_pages into a room
  *                                                 supply <- the pages are moved, not copied
  *
- * Requests of one pager are served in order by one worker at a time (ports.c), so nothing here needs
- * a lock; those of different pagers go on side by side, each with a room of its own.
+ * Requests of one pager are served in order by one worker at a time (ports.c), so nothing here
+ * needs a lock; those of different pagers go on side by side, each with a room of its own.
  *
- * A chunk that cannot be read is tried again page by page, as far as somebody waits for it, and only
- * pages that cannot be had even so are failed. What was read ahead fails silently: whoever wants it
- * will ask.
+ * A chunk that cannot be read is tried again page by page, as far as somebody waits for it, and
+ * only pages that cannot be had even so are failed. What was read ahead fails silently: whoever
+ * wants it will ask.
  *
  * Invariant: a room that is not taken is empty.
  */
@@ -117,15 +117,15 @@ struct range {
     uint64_t offset, end;
 };
 
-/* Was all that this packet asks for in the range just supplied? */
+/* Is all that this packet asks for in the range that was answered? */
 static bool is_answered(const port_packet_t *packet, const void *argument)
 {
-    const struct range *supplied = argument;
+    const struct range *answered = argument;
 
     return packet->type == PKT_PAGE_REQUEST &&
            packet->page_request.command == PAGER_VMO_READ &&
-           packet->page_request.offset >= supplied->offset &&
-           packet->page_request.offset + packet->page_request.length <= supplied->end;
+           packet->page_request.offset >= answered->offset &&
+           packet->page_request.offset + packet->page_request.length <= answered->end;
 }
 
 /* Read one chunk and supply it. */
@@ -134,13 +134,15 @@ static status_t read_chunk(struct pager *pager, const struct pager_room *room, u
 {
     struct pager_service *service = pager->service;
     status_t status = pager->ops->read_pages(pager, offset, end - offset, room);
+    uint64_t last = port_object_last_request(&pager->object);
 
     if (status == OK)
         status = sys_pager_supply_pages(service->pager, pager->vmo, offset, end - offset, room->vmo,
                                         room->offset);
     if (status == OK) {
         count(&service->pages_read, (end - offset) / PAGE_SIZE);
-        port_object_drop_requests(&pager->object, is_answered, &(struct range){ offset, end });
+        port_object_drop_requests(&pager->object, last, is_answered,
+                                  &(struct range){ offset, end });
     } else {
         sys_vmo_op_range(room->vmo, VMO_OP_DECOMMIT, room->offset, end - offset, NULL, 0);
     }
@@ -151,11 +153,14 @@ static status_t read_chunk(struct pager *pager, const struct pager_room *room, u
 static void fail_page(struct pager *pager, uint64_t offset, status_t status)
 {
     struct pager_service *service = pager->service;
+    uint64_t last = port_object_last_request(&pager->object);
 
     count(&service->pages_failed, 1);
     pager->ops->read_failed(pager, offset, status);
     sys_pager_op_range(service->pager, PAGER_OP_FAIL, pager->vmo, offset, PAGE_SIZE,
                        (uint64_t)(int64_t)ERR_IO);
+    port_object_drop_requests(&pager->object, last, is_answered,
+                              &(struct range){ offset, offset + PAGE_SIZE });
 }
 
 static void read_page_by_page(struct pager *pager, const struct pager_room *room, uint64_t offset,

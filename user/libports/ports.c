@@ -65,8 +65,16 @@ static void request_free(struct port_bucket *bucket, struct port_request *reques
     bucket->spare = request;
 }
 
+uint64_t port_object_last_request(struct port_object *object)
+{
+    quire_mutex_lock(&object->bucket->lock);
+    uint64_t last = object->taken;
+    quire_mutex_unlock(&object->bucket->lock);
+    return last;
+}
+
 /* The caller serves a packet of the object, so the object's last reference does not go here. */
-void port_object_drop_requests(struct port_object *object,
+void port_object_drop_requests(struct port_object *object, uint64_t last,
                                bool (*is_moot)(const port_packet_t *packet, const void *argument),
                                const void *argument)
 {
@@ -77,7 +85,7 @@ void port_object_drop_requests(struct port_object *object,
     while (*link != NULL) {
         struct port_request *request = *link;
 
-        if (!is_moot(&request->packet, argument)) {
+        if (request->number > last || !is_moot(&request->packet, argument)) {
             link = &request->next;
             continue;
         }
@@ -115,7 +123,7 @@ static void enqueue(struct port_bucket *bucket, const port_packet_t *packet)
     struct port_request *request = bucket->spare;
 
     bucket->spare = request->next;
-    *request = (struct port_request){ .packet = *packet };
+    *request = (struct port_request){ .number = ++object->taken, .packet = *packet };
     port_object_hold(object);
     *object->requests_end = request;
     object->requests_end = &request->next;

@@ -25,7 +25,7 @@ static struct fs_file open_file(const char *path)
 
 static uint64_t requests_of(handle_t vmo)
 {
-    uint64_t koid = vmo_info(vmo).koid, requests = UINT64_MAX;
+    uint64_t koid = vmo_info(vmo).parent_koid, requests = UINT64_MAX;      /* the file's own VMO */
     info_pager_vmo_t *list = NULL;
     size_t count = 0;
 
@@ -74,7 +74,7 @@ TEST(pages_are_asked_for_once)
     CHECK_OK(sys_vmo_read(file.vmo, VMO_MAY_BLOCK, bytes, 0, PAGE_SIZE));
     CHECK_EQ(requests_of(file.vmo), 1);
     same = open_file("/data/one-page.bin");
-    CHECK_EQ(vmo_info(same.vmo).koid, vmo_info(file.vmo).koid); /* one file, one set of pages */
+    CHECK_EQ(vmo_info(same.vmo).parent_koid, vmo_info(file.vmo).parent_koid); /* one file, one set of pages */
     const char *memory = map_vmo(same.vmo, VM_READ, 0, PAGE_SIZE);
     CHECK(memcmp(memory, bytes, PAGE_SIZE) == 0);
     CHECK_OK(sys_vmo_read(same.vmo, 0, again, 0, PAGE_SIZE));

@@ -6,8 +6,8 @@
  *     pointers[13]      -> a block of pointers -> blocks of pointers -> data
  *     pointers[14]      -> one level more
  *
- * A pointer of 0 is a hole: one data block at the bottom, or everything that hangs below it.  A block
- * that hangs below itself is an error; as the depth is fixed it could not keep us here anyway.
+ * A pointer of 0 is a hole: one data block at the bottom, or everything that hangs below it. A
+ * block that hangs below itself is an error; the depth is fixed, so it could not keep us for ever.
  */
 #include "ext2.h"
 

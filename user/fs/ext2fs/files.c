@@ -85,7 +85,8 @@ static bool memory_is_short(void)
 {
     info_system_t system;
 
-    if (sys_object_get_info(system_handle(), INFO_SYSTEM, &system, sizeof(system), NULL, NULL) != OK)
+    if (sys_object_get_info(system_handle(), INFO_SYSTEM, &system, sizeof(system), NULL, NULL) !=
+        OK)
         return true;
     memory_bytes = system.memory_bytes;
     return unused_bytes > memory_bytes / 3 ||

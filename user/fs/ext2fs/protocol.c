@@ -1,10 +1,10 @@
 /*
  * protocol.c: the clients' requests (<quire/fs.h>).
  *
- * Each client has a channel, which is an object of the clients' bucket. A request is answered before
- * the client's next is read; those of different clients are served side by side. Nothing here waits
- * for another process. A client that breaks the protocol (a message that is too long, or one that
- * carries handles) loses its channel; one that does not take its replies loses those.
+ * Each client has a channel, which is an object of the clients' bucket. A request is answered
+ * before the client's next is read; those of different clients are served side by side. Nothing
+ * here waits for another process. A client that breaks the protocol (a message that is too long, or
+ * one that carries handles) loses its channel; one that does not take its replies loses those.
  *
  * Invariant: while a client exists, port_object_wait has one packet to come for it, or one is being
  * served.

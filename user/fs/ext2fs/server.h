@@ -12,8 +12,8 @@
 #include <quire/pager.h>
 
 /*
- * An open file: one for each inode, and one VMO, however often it is opened. It is made at the first
- * open and outlives the last client for a while, so that what was read need not be read again.
+ * An open file: one for each inode, and one VMO, however often it is opened. It is made at the
+ * first open and outlives its last client for a while: what was read need not be read again.
  */
 struct file {
     struct pager pager;                 /* first: a file is a pager */

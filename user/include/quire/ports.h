@@ -27,6 +27,7 @@ struct port_class {
 
 struct port_request {
     struct port_request *next;          /* of the object, or among the spare ones */
+    uint64_t number;                    /* among all of the object's, from 1 */
     port_packet_t packet;
 };
 
@@ -36,6 +37,7 @@ struct port_object {
     _Atomic uint32_t references;
     /* The rest is guarded by bucket->lock. */
     bool busy;                          /* in bucket->ready, or a worker is at it */
+    uint64_t taken;                     /* requests so far */
     struct port_request *requests, **requests_end;      /* not yet begun, oldest first */
     struct port_object *next_ready;
 };
@@ -71,7 +73,12 @@ void port_object_release(struct port_object *object);
 /* One SIGNAL packet for the object when the handle has one of the signals. */
 status_t port_object_wait(struct port_object *object, handle_t handle, signals_t signals);
 
-/* Take back packets of the object that are not yet begun, those for which `is_moot` says so. */
-void port_object_drop_requests(struct port_object *object,
+/*
+ * Forget requests of the object that what is being done for one of them answers as well: those not
+ * yet begun, up to number `last`, for which `is_moot` says so. To be called while one is served;
+ * `last` is from before the answer, since who asks after it wants another one.
+ */
+uint64_t port_object_last_request(struct port_object *object);
+void port_object_drop_requests(struct port_object *object, uint64_t last,
                                bool (*is_moot)(const port_packet_t *packet, const void *argument),
                                const void *argument);
