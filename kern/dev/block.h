@@ -26,7 +26,8 @@ status_t block_create_partition(struct block *block, uint64_t offset, uint64_t l
 void block_get_info(struct block *block, block_info_t *info);
 /*
  * A VMO whose pages are the device's (dev/device_vmo.c).  What lies beyond the end of the device in
- * its last page is zero and never written.  Two VMOs of one range do not see each other's pages before a sync.
+ * its last page is zero and never written.  Two VMOs of one range do not see each other's pages
+ * before a sync.
  */
 status_t block_create_vmo(struct block *block, struct vmo **out_vmo);
 /*
