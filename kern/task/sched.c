@@ -250,10 +250,14 @@ void sched_preempt_point(void)
 {
     assert_no_spinlocks();
     arch_interrupt_window();
-    if (this_hart()->reschedule && !thread_killed()) {
-        this_hart()->reschedule = false;
+    if (!this_hart()->reschedule)
+        return;
+    this_hart()->reschedule = false;
+    atomic_thread_fence(memory_order_seq_cst);
+    if (thread_killed())
+        this_hart()->reschedule = true;     /* return_to_user must see it: cleared first, so no kill is lost */
+    else
         sched_yield();
-    }
 }
 
 _Noreturn void sched_finish(void)

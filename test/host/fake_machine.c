@@ -12,7 +12,6 @@
 
 struct hart harts[MAX_HARTS];
 uint32_t hart_count = 1;
-struct machine machine;
 volatile bool panicking;
 
 static uint64_t now = 1000000, alarm_at = UINT64_MAX;
