@@ -145,6 +145,8 @@ user: $(STAGED)
 
 INITRD := build/initrd.cpio
 DISK   := build/disk.img
+# What `make qemu` uses as the disk.
+IMAGE  ?= $(DISK)
 
 # A changed list of programs, or of files for the disk, makes new images.
 build/.programs: FORCE
@@ -167,7 +169,7 @@ image: $(INITRD) $(DISK)
 
 QEMU := qemu-system-riscv64 -machine virt -smp $(CPUS) -m $(MEM) -no-reboot \
         -global virtio-mmio.force-legacy=false -kernel $(KERNEL) -initrd $(INITRD) \
-        -append '$(APPEND)' -drive file=$(DISK),if=none,format=raw,id=d0 \
+        -append '$(APPEND)' -drive file=$(IMAGE),if=none,format=raw,id=d0 \
         -device virtio-blk-device,drive=d0,bus=virtio-mmio-bus.0
 GDB_SOCKET := build/gdb.sock
 

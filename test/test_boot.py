@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from quire.machine import KERNEL, ROOT, WAIT_LIMIT
+from quire.machine import DISK, KERNEL, ROOT, WAIT_LIMIT
 
 
 @pytest.mark.parametrize("memory", ["32M", "128M", "2G"])
@@ -51,11 +51,18 @@ def test_several_disks(boot, tmp_path):
     assert "Quire" in machine.check("cat /etc/motd")
 
 
-def make_qemu(script):
-    """`make qemu` with a script as its input: exit status and output."""
+@pytest.fixture
+def make_qemu(tmp_path):
+    """make_qemu(script): `make qemu` with a script as its input, on a disk of its own: exit status and output."""
+    image = tmp_path / "disk.img"
+    subprocess.run(["cp", "--sparse=always", DISK, image], check=True)
+    return lambda script: run_make_qemu(script, image)
+
+
+def run_make_qemu(script, image):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     environment.pop("MFLAGS", None)     # we may run below `make test`, which is not its parent
-    with subprocess.Popen(["make", "--no-print-directory", "qemu"], cwd=ROOT, text=True,
+    with subprocess.Popen(["make", "--no-print-directory", "qemu", f"IMAGE={image}"], cwd=ROOT, text=True,
                           env=environment, stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, start_new_session=True) as process:
         try:
@@ -66,7 +73,7 @@ def make_qemu(script):
         return process.returncode, output
 
 
-def test_make_qemu_runs_a_script():
+def test_make_qemu_runs_a_script(make_qemu):
     """The README's line: commands through a pipe, and the guest's exit status."""
     status, output = make_qemu("help\npoweroff\n")
     assert status == 0, output
@@ -74,12 +81,12 @@ def test_make_qemu_runs_a_script():
     assert "poweroff" in output.split("quire$ ", 2)[1], "help names the commands"
 
 
-def test_make_qemu_gives_the_exit_status():
+def test_make_qemu_gives_the_exit_status(make_qemu):
     status, output = make_qemu("poweroff 3\n")
     assert status == 2, output          # make's own status for a recipe that failed
 
 
-def test_make_qemu_ends_with_its_input():
+def test_make_qemu_ends_with_its_input(make_qemu):
     status, output = make_qemu("echo one\necho two\n")
     assert status == 0, output
     assert re.search(r"^one$", output, re.M) and re.search(r"^two$", output, re.M)
