@@ -11,6 +11,10 @@
 #define EI_CLASS    4
 #define EI_DATA     5
 #define ELFMAG      "\177ELF"
+#define ELFMAG0     0x7f
+#define ELFMAG1     'E'
+#define ELFMAG2     'L'
+#define ELFMAG3     'F'
 #define SELFMAG     4
 #define ELFCLASS64  2
 #define ELFDATA2LSB 1

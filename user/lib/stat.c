@@ -80,7 +80,7 @@ int fstat(int number, struct stat *out)
 /* Everybody may read everything, execute what has an x, and write nothing. */
 int access(const char *path, int mode)
 {
-    struct stat info;
+    struct stat info = { 0 };
     if (stat(path, &info) != 0)
         return -1;
     if ((mode & W_OK) != 0)
