@@ -2,6 +2,7 @@
 #include <err.h>
 #include <quire/tool.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
