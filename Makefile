@@ -82,6 +82,8 @@ KERNEL_OBJECTS := $(KERNEL_SOURCES:%=build/$(COMPILER)/%.o)
 # fp.S alone may touch the floating-point registers.
 build/$(COMPILER)/arch/riscv/fp.S.o: KERNEL_ARCH := -march=rv64gc
 build/$(COMPILER)/arch/riscv/%.o: KERNEL_FLAGS += -Iarch/riscv
+# The dispatcher of system calls has no frame of its own: backtraces begin at the call.
+build/$(COMPILER)/kern/sys/syscall.c.o: KERNEL_FLAGS += -fomit-frame-pointer
 
 build/$(COMPILER)/%.o: % Makefile | $(TOOLS)
 	$(call say,CC,$<)

@@ -67,6 +67,13 @@ void arch_mmu_destroy(struct arch_mmu *mmu);
 status_t arch_mmu_map(struct arch_mmu *mmu, vaddr_t address, paddr_t frame, uint32_t flags);
 
 /*
+ * Enter count pages from address on, each where there is no entry yet: entries[i] is a frame with
+ * its rights in the low bits.  All lie under one leaf table (2 MiB); without it nothing happens.
+ */
+void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *entries,
+                         uint32_t count);
+
+/*
  * Remove [address, address + length) / reduce its rights to flags / change nothing; the number of
  * pages that were present is returned, after every hart has forgotten the old entries (one
  * shootdown for the range).  Tables that became empty are freed only in destroy.  Cost grows with
@@ -150,7 +157,8 @@ void arch_backtrace(void (*line)(uint64_t return_address));
 /* --- Supplied by higher layers. --- */
 _Noreturn void kernel_main(void);           /* the boot hart, on its idle thread's stack */
 _Noreturn void kernel_secondary_main(void); /* every other hart */
-int64_t syscall_dispatch(const uint64_t words[8], uint64_t number);
+/* The words are the arguments, w0 and w1 their first two. */
+int64_t syscall_dispatch(uint64_t w0, uint64_t w1, const uint64_t words[8], uint64_t number);
 void interrupt_timer(void);                 /* the time set has come */
 /* First thing on a new thread's stack, before its entry; arch_switch would return `previous`. */
 void sched_switched(struct thread *previous);

@@ -7,17 +7,27 @@
  *
  * Locks: none; until the scheduler runs only one hart is in here at a time.
  */
+#include "csr.h"
 #include "platform.h"
 #include "sbi.h"
 
 #include "lib/kprintf.h"
 
-#define BOOT_MAPPED    (3ul << 30)      /* what boot.S maps; the firmware puts the tree below */
 #define START_PATIENCE 1000000000ull    /* nanoseconds for a hart that was started to be there */
 
 struct hart harts[MAX_HARTS];
 struct hart *volatile hart_starting;    /* for boot.S: see _start */
 uint32_t hart_count = 1;
+
+/* boot.S maps the first 3 GiB; newer emulators put the tree at the end of RAM, wherever that is. */
+static const void *map_tree(paddr_t tree)
+{
+    if (tree >> 30 > 2 && tree >> 30 < 254) {
+        kernel_root[256 + (tree >> 30)] = pte_make(tree >> 30 << 30, PTE_KERNEL_DATA);
+        flush_tlb_all();
+    }
+    return phys_to_virt(tree);
+}
 
 /* Called by boot.S, as secondary_start is. */
 _Noreturn void boot_start(uint64_t hart_id, paddr_t tree)
@@ -28,7 +38,7 @@ _Noreturn void boot_start(uint64_t hart_id, paddr_t tree)
     timer_init();
     trap_init_hart();
 
-    bool parsed = tree < BOOT_MAPPED && devices_parse(phys_to_virt(tree));
+    bool parsed = devices_parse(map_tree(tree));
 
     uart_init();
     if (!parsed)

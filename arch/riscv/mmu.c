@@ -238,6 +238,26 @@ status_t arch_mmu_map(struct arch_mmu *mmu, vaddr_t address, paddr_t frame, uint
     return OK;
 }
 
+void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *entries,
+                         uint32_t count)
+{
+    uint64_t span;
+
+    spin_lock(&mmu->lock);
+
+    uint64_t *table = leaf_table(mmu, address, &span);
+
+    for (uint32_t i = 0; table && i < count; i++) {
+        volatile uint64_t *slot = &table[(address >> PAGE_SHIFT & 511) + i];
+
+        if (*slot & PTE_VALID)
+            continue;
+        *slot = leaf_entry(page_floor(entries[i]), entries[i] & PAGE_MASK);
+        mmu->resident++;
+    }
+    spin_unlock(&mmu->lock);
+}
+
 /*
  * Take all rights but `flags` from a range, no rights left removes the page, and count what was
  * there.  One leaf table at a time; a hole of the upper levels is one step.

@@ -64,8 +64,8 @@ trap_entry:
 
     addi    t3, t3, 4               /* go on behind the ecall */
     sd      t3, X(0)(sp)
-    addi    a0, sp, X(10)
-    mv      a1, t0
+    addi    a2, sp, X(10)           /* a0 and a1 are still the user's */
+    mv      a3, t0
     call    syscall_dispatch
     sd      a0, X(10)(sp)
 

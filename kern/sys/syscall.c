@@ -35,7 +35,8 @@
     }
 #include "abi/syscalls.def"
 
-static const struct call {
+/* Of a size that makes an index a shift. */
+static const struct __attribute__((aligned(32))) call {
     int64_t (*adapter)(WORDS);
     struct {
         bool given;
@@ -77,7 +78,7 @@ static __attribute__((noinline)) int64_t call_on_objects(const struct call *call
     return result;
 }
 
-int64_t syscall_dispatch(const uint64_t words[8], uint64_t number)
+int64_t syscall_dispatch(uint64_t w0, uint64_t w1, const uint64_t words[8], uint64_t number)
 {
     const struct call *call = &calls[number];
 
@@ -86,7 +87,7 @@ int64_t syscall_dispatch(const uint64_t words[8], uint64_t number)
         return ERR_BAD_SYSCALL;
     if (call->first.given)
         return call_on_objects(call, words);
-    int64_t result = call->adapter(words[0], words[1], words, RIGHT_NONE);
+    int64_t result = call->adapter(w0, w1, words, RIGHT_NONE);
 
     assert(result != ERR_RETRY && result != ERR_USER_FAULT);
     return result;

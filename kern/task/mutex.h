@@ -12,7 +12,8 @@
 struct mutex {
     struct spinlock lock;           /* RANK_MUTEX */
     uint32_t rank_bit;              /* 1 << the rank of the mutex itself */
-    struct thread *owner;           /* NULL: free */
+    _Atomic(struct thread *) owner; /* NULL: free */
+    atomic_uint waiting;            /* threads that take the slow way; changed under lock, read without */
     struct wait_queue sleepers;
 };
 

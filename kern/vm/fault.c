@@ -30,16 +30,50 @@ static status_t check_access(const struct region *region, uint32_t access)
     return (region->flags & access) == access ? OK : ERR_ACCESS_DENIED;
 }
 
-/* [fault 8/8] Enter the page; family lock held. */
-static status_t map_page(struct region *region, uint64_t address, struct page *page, uint32_t access)
+#define AROUND (16 * PAGE_SIZE)     /* one fault enters pages of one aligned block of this size */
+
+/*
+ * Enter the resident pages that follow in the block too: who reads on faults once for all of them.
+ * Only where a source supplies pages in runs; fresh anonymous pages come one at a time.  New code
+ * is entered by fetches alone, which make every hart look at it anew.  Family lock held.
+ */
+static void map_around(struct region *region, uint64_t address, uint64_t index, uint32_t access)
 {
-    status_t status = arch_mmu_map(&region->aspace->mmu, address, page_to_phys(page ? page : zero_frame),
+    struct vmo *vmo = region->vmo;
+    uint64_t end = min_u64((address + AROUND) & ~(AROUND - 1), region->base + region->length);
+    uint64_t pages = (end - address) >> PAGE_SHIFT;
+    uint64_t entries[AROUND / PAGE_SIZE];
+    uint32_t found = 0;
+
+    if (!vmo->ops || ((region->flags & MMU_EXECUTE) && access != MMU_EXECUTE))
+        return;
+    struct page_list_run run = page_list_find_run(&vmo->pages, index + 1, index + pages);
+
+    while (run.slots && found < run.count) {
+        struct page *page = slot_any_page(run.slots[found]);
+
+        if (!page || page->state == PAGE_FILLING)
+            break;
+        entries[found++] = page_to_phys(page) | region_mmu_flags(region, page);
+    }
+    if (found > 0)
+        arch_mmu_map_around(&region->aspace->mmu, address + PAGE_SIZE, entries, found);
+}
+
+/* [fault 8/8] Enter the page (or zeros) and its neighbours; family lock held. */
+static status_t map_page(struct region *region, uint64_t address, uint64_t index, struct page *page,
+                         uint32_t access)
+{
+    struct arch_mmu *mmu = &region->aspace->mmu;
+    status_t status = arch_mmu_map(mmu, address, page_to_phys(page ? page : zero_frame),
                                    region_mmu_flags(region, page));
 
     if (!page)
         region->vmo->zeros_mapped = true;
+    else if (status == OK)
+        map_around(region, address, index, access);
     if (status == OK && access == MMU_EXECUTE)
-        arch_mmu_sync_code(&region->aspace->mmu);
+        arch_mmu_sync_code(mmu);
     return status;
 }
 
@@ -56,12 +90,13 @@ static status_t try_fault(struct aspace *aspace, uint64_t address, uint32_t acce
     status = check_access(region, access);
     if (status == OK) {
         struct vmo *vmo = region->vmo;
+        uint64_t index = (address - region->base + region->vmo_offset) >> PAGE_SHIFT;
 
         vmo_lock(vmo);
-        status = vmo_get_page(vmo, (address - region->base + region->vmo_offset) >> PAGE_SHIFT,
-                              access == MMU_WRITE ? WANT_WRITE : WANT_READ, 1, request, &page);
+        status = vmo_get_page(vmo, index, access == MMU_WRITE ? WANT_WRITE : WANT_READ, 1, request,
+                              &page);
         if (status == OK)
-            status = map_page(region, page_floor(address), page, access);
+            status = map_page(region, page_floor(address), index, page, access);
         vmo_unlock(vmo);
     }
     mutex_unlock(&aspace->lock);

@@ -30,18 +30,42 @@ static uint32_t slot_number(uint64_t index, uint32_t level)
     return (index >> (level * PAGE_LIST_BITS)) & (PAGE_LIST_FANOUT - 1);
 }
 
-slot_t page_list_get(const struct page_list *list, uint64_t index)
+struct page_list_run page_list_find_run(const struct page_list *list, uint64_t index, uint64_t end)
+{
+    struct page_list_run run = { .node = list->root, .count = end - index };
+    uint32_t level = list->height;
+
+    if (!fits(list, index))
+        return (struct page_list_run){ .count = end - index };
+    while (--level > 0) {
+        run.node = (struct page_list_node *)run.node->slots[slot_number(index, level)];
+        if (!run.node)
+            break;
+    }
+    uint64_t span = 1ul << ((run.node ? 1 : level) * PAGE_LIST_BITS);
+
+    run.count = min_u64(run.count, span - (index & (span - 1)));
+    run.slots = run.node ? &run.node->slots[slot_number(index, 0)] : NULL;
+    return run;
+}
+
+/* The lowest node for index; NULL if there is none. */
+static inline struct page_list_node *find_leaf(const struct page_list *list, uint64_t index)
 {
     struct page_list_node *node = list->root;
 
     if (!fits(list, index))
-        return SLOT_EMPTY;
-    for (uint32_t level = list->height - 1; level > 0; level--) {
+        return NULL;
+    for (uint32_t level = list->height - 1; level > 0 && node; level--)
         node = (struct page_list_node *)node->slots[slot_number(index, level)];
-        if (!node)
-            return SLOT_EMPTY;
-    }
-    return node->slots[slot_number(index, 0)];
+    return node;
+}
+
+slot_t page_list_get(const struct page_list *list, uint64_t index)
+{
+    struct page_list_node *leaf = find_leaf(list, index);
+
+    return leaf ? leaf->slots[slot_number(index, 0)] : SLOT_EMPTY;
 }
 
 /* Free the empty nodes on the way to index, from the lowest up, and the root if nothing is left. */
@@ -108,18 +132,39 @@ static struct page_list_node *make_leaf(struct page_list *list, uint64_t index)
     return node;
 }
 
-status_t page_list_set(struct page_list *list, uint64_t index, slot_t slot)
+status_t page_list_make_run(struct page_list *list, uint64_t index, uint64_t end,
+                            struct page_list_run *out_run)
 {
-    struct page_list_node *leaf = make_leaf(list, index);
-    uintptr_t *place;
-
-    assert(slot != SLOT_EMPTY);
-    if (!leaf) {
+    if (!make_leaf(list, index)) {
         if (list->root)
             prune(list, index);
         return ERR_NO_MEMORY;
     }
-    place = &leaf->slots[slot_number(index, 0)];
+    *out_run = page_list_find_run(list, index, end);
+    return OK;
+}
+
+void page_list_changed(struct page_list *list, const struct page_list_run *run, uint64_t index,
+                       int64_t more)
+{
+    run->node->used += more;
+    list->used += more;
+    if (run->node->used == 0)
+        prune(list, index);
+}
+
+status_t page_list_set(struct page_list *list, uint64_t index, slot_t slot)
+{
+    struct page_list_node *leaf = find_leaf(list, index);
+
+    assert(slot != SLOT_EMPTY);
+    if (!leaf && !(leaf = make_leaf(list, index))) {
+        if (list->root)
+            prune(list, index);
+        return ERR_NO_MEMORY;
+    }
+    uintptr_t *place = &leaf->slots[slot_number(index, 0)];
+
     if (!*place) {
         leaf->used++;
         list->used++;
@@ -130,22 +175,12 @@ status_t page_list_set(struct page_list *list, uint64_t index, slot_t slot)
 
 slot_t page_list_take(struct page_list *list, uint64_t index)
 {
-    struct page_list_node *node = list->root;
-    slot_t slot;
+    struct page_list_run run = page_list_find_run(list, index, index + 1);
+    slot_t slot = run.slots ? *run.slots : SLOT_EMPTY;
 
-    if (!fits(list, index))
-        return SLOT_EMPTY;
-    for (uint32_t level = list->height - 1; level > 0; level--) {
-        node = (struct page_list_node *)node->slots[slot_number(index, level)];
-        if (!node)
-            return SLOT_EMPTY;
-    }
-    slot = node->slots[slot_number(index, 0)];
     if (slot) {
-        node->slots[slot_number(index, 0)] = SLOT_EMPTY;
-        list->used--;
-        if (--node->used == 0)
-            prune(list, index);
+        *run.slots = SLOT_EMPTY;
+        page_list_changed(list, &run, index, -1);
     }
     return slot;
 }
@@ -153,27 +188,15 @@ slot_t page_list_take(struct page_list *list, uint64_t index)
 bool page_list_next(const struct page_list *list, uint64_t index, uint64_t end, uint64_t *out_index,
                     slot_t *out_slot)
 {
-    while (index < end && fits(list, index)) {
-        struct page_list_node *node = list->root;
-        uint32_t level = list->height - 1;
-
-        while (level > 0 && node->slots[slot_number(index, level)]) {
-            node = (struct page_list_node *)node->slots[slot_number(index, level)];
-            level--;
+    for (struct page_list_run run; index < end; index += run.count) {
+        run = page_list_find_run(list, index, end);
+        for (uint64_t i = 0; run.slots && i < run.count; i++) {
+            if (!run.slots[i])
+                continue;
+            *out_index = index + i;
+            *out_slot = run.slots[i];
+            return true;
         }
-        if (level > 0) {        /* nothing below this inner slot: go to the next one */
-            index = ((index >> (level * PAGE_LIST_BITS)) + 1) << (level * PAGE_LIST_BITS);
-            continue;
-        }
-        do {
-            slot_t slot = node->slots[slot_number(index, 0)];
-
-            if (slot) {
-                *out_index = index;
-                *out_slot = slot;
-                return true;
-            }
-        } while (slot_number(++index, 0) != 0 && index < end);
     }
     return false;
 }

@@ -40,6 +40,19 @@ slot_t page_list_get(const struct page_list *list, uint64_t index);
 status_t page_list_set(struct page_list *list, uint64_t index, slot_t slot);
 /* Empty a slot and give what was in it. */
 slot_t page_list_take(struct page_list *list, uint64_t index);
+/*
+ * A run: the slots from index on, of those below `end`, that one node holds or that are all empty (find_run: then slots is
+ * NULL).  make_run makes the node; NO_MEMORY.  Who fills or empties slots of a run in place then says how many more are in
+ * use, and the run is over.
+ */
+struct page_list_run {
+    struct page_list_node *node;
+    slot_t *slots;
+    uint64_t count;
+};
+struct page_list_run page_list_find_run(const struct page_list *list, uint64_t index, uint64_t end);
+status_t page_list_make_run(struct page_list *list, uint64_t index, uint64_t end, struct page_list_run *out_run);
+void page_list_changed(struct page_list *list, const struct page_list_run *run, uint64_t index, int64_t more);
 /* First slot in use at or after index: false if none below `end`. */
 bool page_list_next(const struct page_list *list, uint64_t index, uint64_t end, uint64_t *out_index, slot_t *out_slot);
 /* Free the nodes; the list must be empty of content that matters. */

@@ -143,51 +143,89 @@ status_t pager_detach_vmo(struct vmo *vmo)
  */
 static void splice_out(struct vmo *aux, uint64_t first, uint64_t count, struct list *taken)
 {
-    uint64_t index = first;
-    slot_t slot;
+    struct page_list_run run;
 
     vmo_unmap_pages(aux, first, count);
-    for (; page_list_next(&aux->pages, index, first + count, &index, &slot); index++) {
-        struct page *page = vmo_take_page(aux, index);
+    for (uint64_t index = first; index < first + count; index += run.count) {
+        int64_t moved = 0;
 
-        page->index = index - first;
-        list_push_back(taken, &page->link);
+        run = page_list_find_run(&aux->pages, index, first + count);
+        for (uint64_t i = 0; run.slots && i < run.count; i++) {
+            struct anon *anon = slot_anon(run.slots[i]);
+
+            if (run.slots[i] == SLOT_EMPTY)
+                continue;
+            anon->page->index = index + i - first;
+            list_push_back(taken, &anon->page->link);
+            heap_free(anon);
+            run.slots[i] = SLOT_EMPTY;
+            moved++;
+        }
+        aux->resident -= moved;
+        if (moved > 0)
+            page_list_changed(&aux->pages, &run, index, -moved);
     }
 }
 
+/* The first page taken, if it is for slot `number` of the range. */
+static struct page *next_taken(struct list *taken, uint64_t number)
+{
+    struct list_node *node = list_first(taken);
+    struct page *page = node ? list_entry(node, struct page, link) : NULL;
+
+    if (!page || page->index != number)
+        return NULL;
+    list_remove(node);
+    return page;
+}
+
 /*
- * Fill the empty slots of [first, first + count) from the pages taken (where there is none: a zero marker) and report
- * each run of newly filled slots; a page whose slot is in use stays in the list.  Family lock held.
+ * Fill the empty slots of a run that begins at index from the pages taken, whose numbers count from `first` (where there is
+ * none: a zero marker), and report each stretch of newly filled slots.  A page whose slot is in use goes to `kept`.
  */
+static void fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t first, uint64_t index,
+                     struct list *taken, struct list *kept)
+{
+    uint64_t begin = 0, filled = 0, i;
+
+    for (i = 0; i < run->count; i++) {
+        struct page *page = next_taken(taken, index + i - first);
+
+        if (run->slots[i] != SLOT_EMPTY) {
+            if (page)
+                list_push_back(kept, &page->link);
+            user_source_report(user_source_of(vmo), vmo, index + begin, i - begin);
+            begin = i + 1;
+            continue;
+        }
+        run->slots[i] = page ? slot_of_page(page) : slot_zero_marker();
+        filled++;
+        if (page) {
+            page_give(page, vmo, vmo, index + i, FRAME_PAGER);
+            vmo->resident++;
+        }
+    }
+    if (filled > 0)
+        page_list_changed(&vmo->pages, run, index, filled);
+    user_source_report(user_source_of(vmo), vmo, index + begin, i - begin);
+}
+
+/* Fill [first, first + count); pages that have no place stay in the list.  Family lock held.  NO_MEMORY: filled in part. */
 static status_t splice_in(struct vmo *vmo, uint64_t first, uint64_t count, struct list *taken)
 {
-    struct user_source *source = user_source_of(vmo);
-    uint64_t run = first;
-    uint64_t i = 0;
+    uint64_t end = min_u64(first + count, vmo->source_pages);
     status_t status = OK;
     struct list kept;
 
     list_init(&kept);
-    for (; i < count && status == OK; i++) {
-        struct list_node *node = list_first(taken);
-        struct page *page = node ? list_entry(node, struct page, link) : NULL;
-        bool here = page && page->index == i;
-        bool filled = page_list_get(&vmo->pages, first + i) != SLOT_EMPTY || first + i >= vmo->source_pages;
+    for (uint64_t index = first; index < end && status == OK; ) {
+        struct page_list_run run;
 
-        if (here)
-            list_remove(node);
-        if (!filled)
-            status = here ? vmo_put_page(vmo, first + i, page)
-                          : page_list_set(&vmo->pages, first + i, slot_zero_marker());
-        if (here && (filled || status != OK))
-            list_push_back(&kept, node);
-        if (filled || status != OK) {
-            user_source_report(source, vmo, run, first + i - run);
-            run = first + i + 1;
-        }
+        status = page_list_make_run(&vmo->pages, index, end, &run);
+        if (status == OK)
+            fill_run(vmo, &run, first, index, taken, &kept);
+        index += run.count;
     }
-    if (status == OK)
-        user_source_report(source, vmo, run, first + i - run);
     list_splice_back(taken, &kept);
     return status;
 }

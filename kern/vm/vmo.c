@@ -152,20 +152,6 @@ static void vmo_destroy(struct object *object)
 
 /* --- Slots. --- */
 
-/* The page takes the place of nothing or of zeros, which mappings may show. */
-static void page_give(struct page *page, struct vmo *vmo, void *owner, uint64_t index, uint8_t kind)
-{
-    if (vmo->zeros_mapped)
-        vmo_unmap_pages(vmo, index, 1);
-    page->owner = owner;
-    page->owner_koid = vmo->object.koid;
-    page->index = index;
-    page->busy = 0;
-    page->state = PAGE_CLEAN;
-    page->referenced = 1;
-    frame_set_kind(page, kind);
-}
-
 status_t vmo_put_anon(struct vmo *vmo, uint64_t index, struct page *page)
 {
     struct anon *anon = heap_alloc(sizeof *anon);
@@ -219,14 +205,15 @@ void vmo_drop_slot(struct vmo *vmo, uint64_t index)
 
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index)
 {
-    slot_t slot;
+    for (struct page_list_run run; first < end; first += run.count) {
+        run = page_list_find_run(&vmo->pages, first, end);
+        for (uint64_t i = 0; run.slots && i < run.count; i++) {
+            struct page *page = slot_any_page(run.slots[i]);
 
-    for (uint64_t i = first; page_list_next(&vmo->pages, i, end, &i, &slot); i++) {
-        struct page *page = slot_any_page(slot);
-
-        if (page && page->busy) {
-            *out_index = i;
-            return true;
+            if (page && page->busy) {
+                *out_index = first + i;
+                return true;
+            }
         }
     }
     return false;

@@ -13,6 +13,20 @@ static inline struct page *slot_any_page(slot_t slot)
     return slot_kind(slot) == SLOT_ANON ? slot_anon(slot)->page : NULL;
 }
 
+/* The page, CLEAN and not busy, takes the place of nothing or of zeros, which mappings may show. */
+static inline void page_give(struct page *page, struct vmo *vmo, void *owner, uint64_t index, uint8_t kind)
+{
+    if (vmo->zeros_mapped)
+        vmo_unmap_pages(vmo, index, 1);
+    page->owner = owner;
+    page->owner_koid = vmo->object.koid;
+    page->index = index;
+    page->busy = 0;
+    page->state = PAGE_CLEAN;
+    page->referenced = 1;
+    frame_set_kind(page, kind);
+}
+
 /* Put a page into an empty slot, CLEAN and not busy; the VMO owns it on OK.  NO_MEMORY. */
 status_t vmo_put_anon(struct vmo *vmo, uint64_t index, struct page *page);      /* anonymous VMOs */
 status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page);      /* the others; replaces a zero marker */

@@ -18,6 +18,16 @@
 uint64_t run_seed;
 const char *run_name = "none";
 
+/*
+ * Leaks are counted by the drivers themselves, exactly: frames, heap objects and kernel objects are what they were. The
+ * sanitizer's own search does not see the stacks of parked coroutines, and takes what only they point to for lost.
+ */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
+
 /* --- Choices. --- */
 
 static uint64_t generator;

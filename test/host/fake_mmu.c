@@ -80,6 +80,15 @@ status_t arch_mmu_map(struct arch_mmu *mmu, vaddr_t address, paddr_t frame, uint
     return mapping ? OK : ERR_NO_MEMORY;
 }
 
+/* Room for each page is a matter of luck, like the leaf table in the real one. */
+void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *entries, uint32_t count)
+{
+    check(count > 0 && address >> 21 == (address + (count - 1) * PAGE_SIZE) >> 21);
+    for (uint32_t i = 0; i < count; i++)
+        if (!find(mmu, address + i * PAGE_SIZE))
+            (void)arch_mmu_map(mmu, address + i * PAGE_SIZE, page_floor(entries[i]), entries[i] & PAGE_MASK);
+}
+
 uint64_t arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
 {
     struct table *table = table_of(mmu);

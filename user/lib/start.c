@@ -17,7 +17,8 @@
 enum { USER_HANDLES_MAX = CHANNEL_MAX_HANDLES };
 
 int main(int argument_count, char **arguments, char **environment);
-void __libc_init_array(void);
+typedef void constructor(void);
+extern constructor *const __init_array_start[], *const __init_array_end[];     /* user.ld */
 extern char **environ;
 void start_program(handle_t channel);
 
@@ -147,6 +148,7 @@ void start_program(handle_t channel)
     int argument_count = 0;
     while (arguments[argument_count] != NULL)
         argument_count++;
-    __libc_init_array();
+    for (constructor *const *run = __init_array_start; run < __init_array_end; run++)
+        (*run)();
     exit(main(argument_count, arguments, environ));
 }
