@@ -46,13 +46,20 @@ void sbi_hart_call(uint64_t extension, uint64_t function, uint32_t mask, vaddr_t
 
 /* --- Power, and calling other harts to attention. --- */
 
+#define FINISHER_PATIENCE 1000000000ull /* nanoseconds */
 enum { FINISHER_PASS = 0x5555, FINISHER_FAIL = 0x3333, FINISHER_RESET = 0x7777 };
 enum { SRST_SHUTDOWN = 0, SRST_COLD_REBOOT = 1 };
 
 static void finisher_write(uint32_t value)
 {
-    if (platform.finisher_base)
-        *(volatile uint32_t *)phys_to_virt(platform.finisher_base) = value;
+    uint64_t deadline = arch_time() + FINISHER_PATIENCE;
+
+    if (!platform.finisher_base)
+        return;
+    *(volatile uint32_t *)phys_to_virt(platform.finisher_base) = value;
+    /* Newer emulators end a moment later; asking the firmware meanwhile would lose the code. */
+    while (arch_time() < deadline)
+        ;
 }
 
 /* The finisher hands `code` to whoever started the emulator; the firmware can only switch off. */
