@@ -13,7 +13,8 @@ INTRODUCTION = """\
 Made by `make docs` from `kern/abi/syscalls.def`, `errors.def` and `rights.def`: change those.
 
 The number travels in `t0`, arguments in `a0` to `a7`, the result comes back in `a0`. Statuses are
-listed in the order of the checks; any call that makes something can also return `ERR_NO_MEMORY`.
+listed in the order of the checks; any call that makes something can also return `ERR_NO_MEMORY`, any
+call that makes a handle `ERR_NO_RESOURCES` (the handle table is full).
 A number that is not here gives `ERR_BAD_SYSCALL`.
 """
 

@@ -62,6 +62,13 @@ BOOK_LENGTH = 400_000
 LONG_NAME = "a-name-of-255-bytes-" + "n" * 235
 FAR = 80 * MIB                          # beyond what double indirect blocks reach with 1 KiB blocks
 
+EDGES = [512, 1024, 2048, 4096, 8192, 12288, 49152, 131072]     # see user/tests/t_edges.c
+
+
+def edge_bytes(length):
+    """Byte i is i % 251 + 1."""
+    return (bytes(range(1, 252)) * (length // 251 + 1))[:length]
+
 
 def book():
     """An English text of BOOK_LENGTH bytes, in paragraphs; a linear congruential generator is its muse."""
@@ -118,6 +125,7 @@ def stage(root, programs, program_paths, files):
     write(root / "data/random.bin", random_bytes("random.bin", 8 * MIB))
     write(root / "data/odd.bin", random_bytes("odd.bin", 12_345))
     write(root / "data/empty", b"")
+    write(root / "data/one-line", "no newline at the end")
     write(root / "data/one-page.bin", random_bytes("one-page.bin", 4096))
     write(root / "data/deep/er/and/deeper/still.txt", "You have come a long way.\n")
     for number in range(200):
@@ -133,6 +141,15 @@ def stage(root, programs, program_paths, files):
     with far.open("r+b") as stream:
         stream.seek(FAR)
         stream.write(b"far away\n")
+    for boundary in EDGES:
+        for size in (boundary - 1, boundary, boundary + 1):
+            write(root / f"data/edges/size-{size}", edge_bytes(size))
+    holes = bytearray(edge_bytes(96 * 1024 + 77))   # mke2fs makes a hole of every block of zeros
+    for unit in range(97):
+        if unit * unit % 7 >= 3 or unit // 8 % 3 == 1:
+            holes[unit * 1024:(unit + 1) * 1024] = bytes(len(holes[unit * 1024:(unit + 1) * 1024]))
+    write(root / "data/edges/holes", bytes(holes))
+    write(root / "data/edges/nothing-but-a-hole", bytes(10_000))
     write(root / "data/names" / LONG_NAME, "a long name\n")
     write(root / "data/names" / ("." + LONG_NAME[1:]), "a hidden long name\n")
     write(root / "data/names/with blanks and 'quotes'", "blanks\n")

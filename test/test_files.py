@@ -1,12 +1,14 @@
 """Files of the ext2 disk, whose pages a user process supplies."""
 
+import json
 import re
+import shutil
 import subprocess
 
 import pytest
 
 import mkdisk
-from quire.machine import BUILD
+from quire.machine import BUILD, DISK
 
 MIB = 1 << 20
 
@@ -20,6 +22,14 @@ FILES = {
     "/data/one-page.bin": mkdisk.random_bytes("one-page.bin", 4096),
     "/data/empty": b"",
     "/data/sparse.bin": bytes(MIB) + b"between two holes\n" + bytes(2 * MIB + 100 - 18),
+    "/usr/share/book.txt": mkdisk.book().encode(),
+    "/data/absolute-link": mkdisk.MOTD.encode(),
+    "/data/long-link": b"You have come a long way.\n",
+    "/data/link-to-folder/deeper/still.txt": b"You have come a long way.\n",
+    "/data/one-line": b"no newline at the end",
+    "/data/edges/nothing-but-a-hole": bytes(10_000),
+    f"/data/names/{mkdisk.LONG_NAME}": b"a long name\n",
+    f"/data/names/.{mkdisk.LONG_NAME[1:]}": b"a hidden long name\n",
     "/data/deep/er/and/deeper/still.txt": b"You have come a long way.\n",
     "/data/many/file-123": b"123\n",
 }
@@ -74,7 +84,13 @@ def test_ls(disk_machine):
     assert "motd" in disk_machine.check("ls /etc")
 
 
-@pytest.mark.parametrize("path", ["/no/such/file", "/etc/motd/inside", "/data/loop", "/" + "n" * 300])
+def test_edges(disk_machine):
+    """The ends of files and holes, for this size of block; test_guest.py has each case."""
+    assert disk_machine.run("tests/t_edges").status == 0
+
+
+@pytest.mark.parametrize("path", ["/no/such/file", "/etc/motd/inside", "/data/loop", "/data/broken-link",
+                                  "/" + "n" * 300])
 def test_paths_that_lead_nowhere(disk_machine, path):
     assert disk_machine.run(f"cat {path}").status != 0
 
@@ -93,14 +109,124 @@ def pager_requests(machine):
     return sum(int(row[column]) for row in rows if len(row) > column and row[column].isdigit())
 
 
-def test_first_read_asks_and_second_does_not(boot):
+@pytest.mark.parametrize("option", ["", "-m "])
+def test_second_read_asks_for_nothing(boot, option):
     """Each program is run once before, so that only the file's own pages are counted."""
     machine = boot()
-    machine.check("cksum /etc/motd")
+    machine.check(f"cksum {option}/etc/motd")
     machine.check("pagerstat")
     before = pager_requests(machine)
-    first = machine.check("cksum /data/random.bin")
+    first = machine.check(f"cksum {option}/data/random.bin")
     between = pager_requests(machine)
     assert 0 < between - before <= 80, "2048 pages, read ahead 128 KiB at a time"
-    assert machine.check("cksum /data/random.bin") == first
+    for again in ("", "-m "):
+        assert machine.check(f"cksum {again}/data/random.bin") == first
     assert pager_requests(machine) == between
+
+
+@pytest.mark.parametrize("option", ["", "-m "])
+def test_device_reads_of_a_sequential_read(boot, option):
+    machine = boot(trace=["virtio_blk_handle_read"])
+    machine.check(f"cksum {option}/etc/motd")
+    before = len(machine.trace_lines())
+    machine.check(f"cksum {option}/data/random.bin")
+    between = len(machine.trace_lines())
+    assert 64 <= between - before <= 80, "8 MiB in pieces of 128 KiB, and some metadata"
+    machine.check(f"cksum {option}/data/random.bin")
+    assert len(machine.trace_lines()) == between
+
+
+# --- Many at once, with little memory. ---
+
+CROWD = ["/data/random.bin", "/usr/share/book.txt", "/data/sparse.bin", "/data/odd.bin"]
+
+
+def crowd_commands():
+    """Eight readers: each file read by one and mapped by another, the large ones by more."""
+    same = [("", CROWD[0]), ("-m ", CROWD[0])] * 4
+    different = [(option, path) for path in CROWD for option in ("", "-m ")]
+    return {"same": same, "different": different}
+
+
+@pytest.mark.parametrize("kind", ["same", "different"])
+def test_eight_readers_on_four_harts(boot, kind):
+    readers = crowd_commands()[kind]
+    machine = boot(cpus=4, memory="32M")
+    commands = " & ".join(f"cksum {option}{path}" for option, path in readers)
+    for _ in range(3):                          # cold, then with what has stayed
+        output = machine.check(f"{commands} & wait")
+        found = sorted(line.split() for line in output.splitlines() if not line.startswith("["))
+        assert found == sorted([*host_cksum(FILES[path]), path] for _, path in readers)
+    assert machine.check("echo alive") == "alive\n"
+
+
+def test_all_files_in_little_memory(boot):
+    """More than memory holds: what nobody reads any more makes room."""
+    machine = boot(cpus=4, memory="32M")
+    expected = sorted([*host_cksum(content), path] for path, content in FILES.items() if "names" not in path)
+    paths = " ".join(path for *_, path in expected)
+    for option in ("", "-m "):
+        output = machine.check(f"cksum {option}{paths}")
+        assert sorted(line.split() for line in output.splitlines()) == expected
+
+
+# --- Failures. ---
+
+def block_of(path, index):
+    """The block of the default image that holds block `index` of a file."""
+    tool = mkdisk.tool("debugfs")
+    output = subprocess.run([tool, "-R", f"bmap {path} {index}", f"{DISK}?offset={mkdisk.FIRST}"],
+                            check=True, text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL).stdout
+    return int(output)
+
+
+def failing_disk(image, sectors):
+    """QEMU arguments for a disk with sectors that cannot be read."""
+    rules = [{"event": "none", "iotype": "read", "errno": 5, "sector": sector} for sector in sectors]
+    overlay = {"driver": "blkdebug", "node-name": "broken", "inject-error": rules,
+               "image": {"driver": "file", "filename": str(image)}}
+    return ["-blockdev", json.dumps(overlay), "-device",
+            "virtio-blk-device,drive=broken,bus=virtio-mmio-bus.0,werror=report,rerror=report"]
+
+
+def test_a_bad_sector_is_the_problem_of_its_readers(boot, tmp_path):
+    """Block 100 of an 8 MiB file: the rest of the file is there, and every other file."""
+    bad = mkdisk.FIRST // 512 + block_of("/data/random.bin", 100) * 8
+    image = shutil.copy(DISK, tmp_path)
+    machine = boot(disk=None, arguments=failing_disk(image, [bad]))
+    for option in ("", "-m "):
+        result = machine.run(f"cksum {option}/data/random.bin")
+        assert result.status != 0
+    assert "cksum: /data/random.bin: I/O error" in machine.run("cksum /data/random.bin").output
+    content = FILES["/data/random.bin"]
+    for page in (0, 99, 101, 102, 2047):                # read-ahead beyond it is silent
+        output = machine.check(f"hexdump -s {page * 4096} -n 4096 /data/random.bin")
+        first = " ".join(f"{byte:02x}" for byte in content[page * 4096:page * 4096 + 8])
+        assert output.startswith(f"{page * 4096:08x}  {first}")
+    assert machine.check("head -c 409600 /data/random.bin | cksum").split()[0] == \
+        host_cksum(content[:409600])[0]
+    for path in ("/data/odd.bin", "/usr/share/book.txt"):
+        assert machine.check(f"cksum {path}").split()[:2] == host_cksum(FILES[path])
+
+
+def koid_of(machine, name):
+    return re.search(rf"^ *(\d+) .* {name}$", machine.check("ps"), re.M)[1]
+
+
+def test_the_server_is_killed(boot):
+    """Clients get errors, nothing hangs, and the shell goes on with the boot archive."""
+    machine = boot(cpus=4)
+    machine.check("cksum /etc/motd")
+    machine.send("cksum -m /data/random.bin & cksum /data/random.bin & "
+                 "cat /usr/share/book.txt > /dev/null &\n")
+    machine.wait_for_prompt()
+    machine.send(f"kill {koid_of(machine, 'ext2fs')}\nwait\n")  # kill is one of its clients itself
+    machine.wait_for(r"wait\n")                                  # deaths are reported at any time
+    machine.wait_for_prompt()
+    assert "ext2fs" not in machine.check("ps")
+    for command in ("cat /etc/motd", "cat /data/odd.bin", "ls /", "cksum -m /etc/motd", "mount", "cd /data"):
+        result = machine.run(command)
+        assert result.status != 0 and result.output, command
+    assert machine.check("echo alive") == "alive\n"
+    assert machine.power_off() == 0

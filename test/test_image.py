@@ -79,11 +79,22 @@ def test_file_system_is_clean(image, tmp_path):
     ("/data/hard-link", mkdisk.random_bytes("odd.bin", 12_345)),
     ("/data/empty", b""),
     ("/data/sparse.bin", bytes(MIB) + b"between two holes\n" + bytes(2 * MIB + 100 - 18)),
+    ("/usr/share/book.txt", mkdisk.book().encode()),
+    (f"/data/names/{mkdisk.LONG_NAME}", b"a long name\n"),
+    ("/data/edges/size-4097", mkdisk.edge_bytes(4097)),
     ("/bin/program", b"\x7fELF and so on"),
     ("/files/note with spaces.txt", b"from the host\n"),
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_content(image, path, content):
     assert debugfs(image, f'cat "{path}"') == content
+
+
+def test_kinds_of_blocks(image):
+    """The large file needs double-indirect blocks, sparse ones have holes, long links a block."""
+    assert b"(DIND)" in debugfs(image, "stat /data/random.bin")
+    assert int(debugfs(image, "stat /data/far.bin").split(b"Blockcount: ")[1].split()[0]) < 64
+    assert b"(0)" in debugfs(image, "stat /data/long-link")
+    assert len(mkdisk.LONG_NAME) == 255 and len(mkdisk.book()) == mkdisk.BOOK_LENGTH
 
 
 def test_same_input_same_image(tmp_path):

@@ -7,6 +7,25 @@
  */
 #include "asm_offsets.h"
 
+    .macro copy_64 offset
+    ld      t2, \offset(a1)
+    ld      t3, \offset+8(a1)
+    ld      t4, \offset+16(a1)
+    ld      t5, \offset+24(a1)
+    ld      a3, \offset+32(a1)
+    ld      a4, \offset+40(a1)
+    ld      a5, \offset+48(a1)
+    ld      a6, \offset+56(a1)
+    sd      t2, \offset(a0)
+    sd      t3, \offset+8(a0)
+    sd      t4, \offset+16(a0)
+    sd      t5, \offset+24(a0)
+    sd      a3, \offset+32(a0)
+    sd      a4, \offset+40(a0)
+    sd      a5, \offset+48(a0)
+    sd      a6, \offset+56(a0)
+    .endm
+
     .text
 /* size_t user_copy(void *to, const void *from, size_t length): bytes not copied. */
     .globl  user_copy, user_copy_words, user_copy_bytes, user_copy_end
@@ -25,27 +44,22 @@ user_copy_words:
     addi    a1, a1, 1
     addi    a2, a2, -1
     j       1b
-2:  bltu    a2, t1, 4f
-3:  ld      t2, 0(a1)
-    ld      t3, 8(a1)
-    ld      t4, 16(a1)
-    ld      t5, 24(a1)
-    ld      a3, 32(a1)
-    ld      a4, 40(a1)
-    ld      a5, 48(a1)
-    ld      a6, 56(a1)
-    sd      t2, 0(a0)
-    sd      t3, 8(a0)
-    sd      t4, 16(a0)
-    sd      t5, 24(a0)
-    sd      a3, 32(a0)
-    sd      a4, 40(a0)
-    sd      a5, 48(a0)
-    sd      a6, 56(a0)
+2:  li      t6, 256
+    bltu    a2, t6, 3f
+21: copy_64 0
+    copy_64 64
+    copy_64 128
+    copy_64 192
+    addi    a0, a0, 256
+    addi    a1, a1, 256
+    addi    a2, a2, -256
+    bgeu    a2, t6, 21b
+3:  bltu    a2, t1, 4f
+    copy_64 0
     addi    a0, a0, 64
     addi    a1, a1, 64
     addi    a2, a2, -64
-    bgeu    a2, t1, 3b
+    j       3b
 4:  or      t2, a0, a1
     andi    t2, t2, 7
     bnez    t2, user_copy_bytes
@@ -89,22 +103,7 @@ arch_zero_page:
 arch_copy_page:
     li      t0, 4096
     add     t0, a0, t0
-1:  ld      t1, 0(a1)
-    ld      t2, 8(a1)
-    ld      t3, 16(a1)
-    ld      t4, 24(a1)
-    ld      t5, 32(a1)
-    ld      t6, 40(a1)
-    ld      a2, 48(a1)
-    ld      a3, 56(a1)
-    sd      t1, 0(a0)
-    sd      t2, 8(a0)
-    sd      t3, 16(a0)
-    sd      t4, 24(a0)
-    sd      t5, 32(a0)
-    sd      t6, 40(a0)
-    sd      a2, 48(a0)
-    sd      a3, 56(a0)
+1:  copy_64 0
     addi    a0, a0, 64
     addi    a1, a1, 64
     bltu    a0, t0, 1b

@@ -182,6 +182,7 @@ typedef struct {
     uint64_t objects[16];                   /* live objects by OBJECT_ type */
     uint32_t harts, reserved;
     uint64_t context_switches, hand_overs, page_faults, syscalls, interrupts, tlb_shootdowns;
+    uint64_t idle_time;                     /* nanoseconds that harts slept, all together */
 } info_system_t;
 
 typedef struct {                            /* one pager-backed VMO */

@@ -28,7 +28,8 @@ status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message
     message->frame_count = 0;
     message->pieces = (char **)&message->handles[num_handles];
     message->pieces[0] = (char *)message + head;
-    memset(message->handles, 0, num_handles * sizeof(struct handle_slot));
+    for (uint32_t i = 0; i < num_handles; i++)
+        message->handles[i].object = NULL;
     for (; !small && message->frame_count < pieces; message->frame_count++) {
         struct page *page = frame_alloc(FRAME_KERNEL);
 
@@ -51,14 +52,6 @@ void message_destroy(struct message *message)
     for (uint32_t i = 0; i < message->frame_count; i++)
         frame_free_virt(message->pieces[i]);
     heap_free(message);
-}
-
-char *message_piece(const struct message *message, uint32_t offset, uint32_t length,
-                    uint32_t *out_length)
-{
-    assert(range_inside(offset, length, message->num_bytes));
-    *out_length = min_u64(length, PAGE_SIZE - (offset & PAGE_MASK));
-    return message->pieces[offset >> PAGE_SHIFT] + (offset & PAGE_MASK);
 }
 
 void message_fill(struct message *message, uint32_t offset, const void *from, uint32_t length)

@@ -23,7 +23,12 @@ struct channel_read {
 /* A message with room for num_bytes and num_handles; NO_MEMORY. */
 status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message **out_message);
 /* Where the bytes from `offset` on lie, and how many of the `length` wanted lie there in one piece. */
-char *message_piece(const struct message *message, uint32_t offset, uint32_t length, uint32_t *out_length);
+static inline char *message_piece(const struct message *message, uint32_t offset, uint32_t length, uint32_t *out_length)
+{
+    assert(range_inside(offset, length, message->num_bytes));
+    *out_length = min_u64(length, PAGE_SIZE - (offset & PAGE_MASK));
+    return message->pieces[offset >> PAGE_SHIFT] + (offset & PAGE_MASK);
+}
 /* From the kernel (transaction ids, the first process' start message). */
 void message_fill(struct message *message, uint32_t offset, const void *from, uint32_t length);
 void message_set_handle(struct message *message, uint32_t index, struct handle_slot slot);

@@ -68,6 +68,13 @@ void *memset(void *to, int byte, size_t length)
         *out++ = (unsigned char)byte;
         OPAQUE(out);
     }
+    for (; length >= 8 * WORD; length -= 8 * WORD, out += 8 * WORD) {
+        word *target = (word *)out;
+
+        target[0] = target[1] = target[2] = target[3] = pattern;
+        target[4] = target[5] = target[6] = target[7] = pattern;
+        OPAQUE(out);
+    }
     for (; length >= WORD; length -= WORD, out += WORD) {
         *(word *)out = pattern;
         OPAQUE(out);

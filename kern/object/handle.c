@@ -3,7 +3,7 @@
  *
  * A handle value is an index (low bits) and the generation of its entry (high bits), which changes
  * each time the entry is freed, so a value that was closed is refused until the generations of that
- * entry have wrapped.  Entries live in chunks that are made when needed and stay until the table
+ * entry have wrapped.  Entries live in chunks; both are made when needed and stay until the table
  * goes.
  *
  * Invariant: an entry is in use (object set), reserved (no object, in nobody's list) or free (no
@@ -37,7 +37,7 @@ struct handle_table {
     struct spinlock lock;           /* RANK_HANDLES: all below */
     bool closed;
     uint32_t used;                  /* entries with an object */
-    uint32_t capacity;              /* entries in the chunks made so far */
+    uint32_t capacity;              /* entries made so far */
     uint32_t first_free;
     struct entry *chunks[CHUNKS];
 };
@@ -83,18 +83,22 @@ static void free_entry(struct handle_table *table, uint32_t index)
     table->first_free = index;
 }
 
+/* One entry more. */
 static status_t grow(struct handle_table *table)
 {
-    if (table->capacity == HANDLE_TABLE_MAX)
-        return ERR_NO_RESOURCES;
-    struct entry *chunk = heap_alloc_zeroed(CHUNK_ENTRIES * sizeof(struct entry));
+    uint32_t index = table->capacity;
 
-    if (!chunk)
-        return ERR_NO_MEMORY;
-    table->chunks[table->capacity / CHUNK_ENTRIES] = chunk;
-    table->capacity += CHUNK_ENTRIES;
-    for (uint32_t index = table->capacity; index > table->capacity - CHUNK_ENTRIES; index--)
-        free_entry(table, index - 1);
+    if (index == HANDLE_TABLE_MAX)
+        return ERR_NO_RESOURCES;
+    if (index % CHUNK_ENTRIES == 0) {
+        struct entry *chunk = heap_alloc_zeroed(CHUNK_ENTRIES * sizeof(struct entry));
+
+        if (!chunk)
+            return ERR_NO_MEMORY;
+        table->chunks[index / CHUNK_ENTRIES] = chunk;
+    }
+    table->capacity++;
+    free_entry(table, index);
     return OK;
 }
 

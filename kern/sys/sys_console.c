@@ -36,6 +36,9 @@ status_t sys_console_write(UNUSED struct object *console, uaddr_t buffer, size_t
             status = console_write(bytes, part, &done);
         buffer += part;
         length -= part;
+        sched_preempt_point();
+        if (status == OK && thread_killed())
+            status = ERR_CANCELED;
     }
     return status;
 }

@@ -167,6 +167,7 @@ static bool next_system(struct info_query *query, union info_record *record)
         info->syscalls += hart->syscalls;
         info->interrupts += hart->interrupts;
         info->tlb_shootdowns += hart->tlb_shootdowns;
+        info->idle_time += hart->idle_time;
     }
     return true;
 }

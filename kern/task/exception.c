@@ -1,7 +1,9 @@
 /*
  * exception.c: the end of a program that did what it may not.
  *
- * One line on the console says what, where and who; then the process dies with EXIT_CODE_FAULT.
+ * The process dies with EXIT_CODE_FAULT, and one line on the console says what, where and who: the
+ * line of the first of its threads, should several fault together.  It is printed before the thread
+ * ends, so before anybody hears of the death.
  */
 #include "lib/kprintf.h"
 #include "lib/string.h"
@@ -32,7 +34,8 @@ void user_exception(enum user_exception kind, uint64_t address, uint64_t pc, sta
     const char *detail = "", *kind_of_address = "";
     char name[sizeof(process->name)], where[64] = "";
 
-    if (thread_killed())                /* its wait for the page ended so: only this thread dies */
+    /* Killed: its wait for the page ended so, and only this thread dies. */
+    if (thread_killed() || !process_kill(process, EXIT_CODE_FAULT, true))
         thread_exit();
     if (reason == ERR_ACCESS_DENIED)
         kind_of_address = "protected ";
@@ -47,6 +50,5 @@ void user_exception(enum user_exception kind, uint64_t address, uint64_t pc, sta
     spin_unlock(&process->object.lock);
     kprintf("quire: %s[%lu]: %s%s at pc 0x%lx%s%s%s\n", name, process->object.koid, what[kind],
             where, pc, *detail ? " (" : "", detail, *detail ? ")" : "");
-    process_kill(process, EXIT_CODE_FAULT, true);
     thread_exit();
 }

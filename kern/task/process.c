@@ -140,28 +140,30 @@ static void finish(struct process *process)
     object_signal(&process->object, 0, SIGNAL_TERMINATED);
 }
 
-/* Unless that has begun: no new threads from here on, and those that exist die. */
-static void begin_exit_locked(struct process *process, int64_t code, bool killed)
+/* Unless that has begun (false): no new threads from here on, and those that exist die. */
+static bool begin_exit_locked(struct process *process, int64_t code, bool killed)
 {
     if (process->exiting)
-        return;
+        return false;
     process->exiting = true;
     process->exit_code = code;
     process->was_killed = killed;
     list_for_each(&process->threads, node)
         thread_kill_locked(list_entry(node, struct thread, process_link));
+    return true;
 }
 
-void process_kill(struct process *process, int64_t code, bool killed)
+bool process_kill(struct process *process, int64_t code, bool killed)
 {
     mutex_lock(&process->lock);
 
-    bool over = !process->exiting && process->thread_count == 0;
+    bool first = begin_exit_locked(process, code, killed);
+    bool over = first && process->thread_count == 0;
 
-    begin_exit_locked(process, code, killed);
     mutex_unlock(&process->lock);
     if (over)
         finish(process);
+    return first;
 }
 
 _Noreturn void process_exit_current(int64_t code)

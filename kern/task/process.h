@@ -48,8 +48,8 @@ status_t process_start(struct process *process, struct thread *thread, uint64_t 
                        uint64_t stack, struct handle_slot arg1, uint64_t arg2);
 /* Further threads: BAD_STATE unless new, or if the process is not running. */
 status_t process_start_thread(struct thread *thread, const uint64_t words[4]);
-/* Kill all threads; the first caller decides the exit code.  Returns at once. */
-void process_kill(struct process *process, int64_t code, bool killed);
+/* Kill all threads; the first caller decides the exit code and gets true.  Returns at once. */
+bool process_kill(struct process *process, int64_t code, bool killed);
 _Noreturn void process_exit_current(int64_t code);
 /* The calling thread is dead; the last one ends its process.  Part of thread_exit. */
 void process_thread_exited(void);

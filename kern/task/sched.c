@@ -254,9 +254,7 @@ void sched_preempt_point(void)
         return;
     this_hart()->reschedule = false;
     atomic_thread_fence(memory_order_seq_cst);
-    if (thread_killed())
-        this_hart()->reschedule = true;     /* return_to_user must see it: cleared first, so no kill is lost */
-    else
+    if (!thread_killed())               /* which sets it again: no kill is lost */
         sched_yield();
 }
 

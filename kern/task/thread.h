@@ -67,7 +67,15 @@ _Noreturn void thread_exit(void);
  */
 void thread_kill(struct thread *thread);
 void thread_kill_locked(struct thread *thread);
-static inline bool thread_killed(void) { return atomic_load(&current_thread()->killed); }
+/* Of the calling thread, which from then on does not return to user mode: who ends a wait for it dies. */
+static inline bool thread_killed(void)
+{
+    bool killed = atomic_load(&current_thread()->killed);
+
+    if (killed)
+        this_hart()->reschedule = true;
+    return killed;
+}
 /* ERR_USER_FAULT, with a note of what to make reachable for the next try (sys_resolve_fault). */
 static inline status_t user_missing(uaddr_t address, size_t length, bool write)
 {

@@ -113,14 +113,13 @@ static status_t choose_address(struct aspace *aspace, uint32_t options, uint64_t
     return ERR_NO_SPACE;
 }
 
+/* Family lock held. */
 static void region_link(struct aspace *aspace, struct region *region)
 {
     tree_insert(&aspace->regions, &region->node, region->base);
     aspace->region_count++;
-    vmo_lock(region->vmo);
     list_push_back(&region->vmo->regions, &region->vmo_link);
     region->vmo->mappings++;
-    vmo_unlock(region->vmo);
 }
 
 /* The page table holds nothing of the region any more. */
@@ -182,7 +181,9 @@ static status_t insert_region(struct aspace *aspace, uint32_t options, uint64_t 
         return status;
     object_ref(&region->through->object);
     aspace->mapped_bytes += region->length;
+    vmo_lock(region->vmo);
     region_link(aspace, region);
+    vmo_unlock(region->vmo);
     if (options & (VM_MAP_RANGE | VM_COMMIT))
         map_resident(region);
     return OK;
@@ -228,7 +229,10 @@ status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, u
     return status;
 }
 
-/* Make `at` a border between regions.  ERR_NO_MEMORY. */
+/*
+ * Make `at` a border between regions.  ERR_NO_MEMORY.  Under one hold of the family lock: at no
+ * moment may vmo_unmap_pages miss a page that is mapped.
+ */
 static status_t split(struct aspace *aspace, uint64_t at)
 {
     struct region *low = aspace_find_region(aspace, at);
@@ -247,8 +251,8 @@ static status_t split(struct aspace *aspace, uint64_t at)
     object_ref(&high->through->object);
     vmo_lock(low->vmo);
     low->length = at - low->base;
-    vmo_unlock(low->vmo);
     region_link(aspace, high);
+    vmo_unlock(low->vmo);
     return OK;
 }
 

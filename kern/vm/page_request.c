@@ -21,7 +21,7 @@ bool page_request_arm(struct page_request *request, struct vmo *vmo, enum reques
     request->vmo = vmo;
     request->kind = kind;
     request->head = NULL;
-    request->first = first;
+    request->first = request->needed = first;
     request->status = OK;
     request->done = false;
     request->delivered = false;
@@ -83,10 +83,10 @@ static void finish_with_overlaps(struct page_request *request)
     finish(request, waits_for_user(request));
 }
 
-/* A failure counts for a request if it covers the first page that the waiter needs. */
+/* A failure counts for a request if it covers the page that the waiter needs. */
 static void note_failure(struct page_request *request, uint64_t first, uint64_t end, status_t status)
 {
-    if (first <= request->first && request->first < end)
+    if (first <= request->needed && request->needed < end)
         request->status = status;
 }
 

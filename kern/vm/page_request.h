@@ -25,6 +25,7 @@ struct page_request {
     struct page_request *head;          /* the request this one overlaps; NULL: it is its own */
     struct list overlaps;
     uint64_t first, count;              /* pages */
+    uint64_t needed;                    /* the page without which the waiter cannot go on */
     uint64_t remaining;                 /* pages not yet reported */
     enum request_kind kind;
     status_t status;

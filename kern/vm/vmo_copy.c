@@ -76,15 +76,20 @@ static status_t copy_all(struct copy *copy)
 static status_t copy_range(struct vmo *vmo, uint64_t offset, uaddr_t user, uint64_t length, bool to_user,
                            bool may_block, uint64_t *out_done)
 {
-    struct copy copy = { .offset = offset, .user = user, .left = length, .to_user = to_user };
+    struct copy copy;           /* not cleared as a whole: the request is large */
     status_t status;
 
     *out_done = 0;
-    vmo = copy.vmo = vmo_target(vmo);
+    vmo = vmo_target(vmo);
     if (!range_inside(offset, length, vmo_size(vmo)))
         return ERR_OUT_OF_RANGE;
     if (!range_inside(user, length, USER_TOP))
         return ERR_INVALID_ARGS;
+    copy.vmo = vmo;
+    copy.offset = offset;
+    copy.user = user;
+    copy.left = length;
+    copy.to_user = to_user;
     page_request_init(&copy.request, may_block);
     status = copy_all(&copy);
     *out_done = length - copy.left;

@@ -209,15 +209,18 @@ static status_t zero_page_of_source(struct vmo *vmo, uint64_t index)
     return status;
 }
 
-/* Up to BATCH whole pages from *index on. */
+/* Whole pages from *index on: all of them where they can be dropped, else up to BATCH. */
 static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
 {
-    uint64_t stop = min_u64(end, *index + BATCH);
+    bool drop = vmo->kind == VMO_ANONYMOUS;
+    uint64_t stop = drop ? end : min_u64(end, *index + BATCH);
     status_t status;
 
     vmo_lock(vmo);
-    status = end <= vmo->size >> PAGE_SHIFT ? vmo_wait_not_busy(vmo, *index, stop) : ERR_OUT_OF_RANGE;
-    if (status == OK && vmo->kind == VMO_ANONYMOUS) {
+    status = vmo_wait_not_busy(vmo, *index, stop);
+    if (status == OK && end > vmo->size >> PAGE_SHIFT)
+        status = ERR_OUT_OF_RANGE;
+    if (status == OK && drop) {
         drop_range(vmo, *index, end);
         *index = end;
     }
@@ -268,11 +271,9 @@ void vmo_info(struct vmo *vmo, info_vmo_t *info)
     info->change_events = target->change_events;
     info->num_children = vmo->children;
     info->num_mappings = target->mappings;
+    memcpy(info->name, vmo->name, sizeof info->name);
     vmo_unlock(target);
     info->share_count = atomic_load(&vmo->object.handles);
     info->flags = INFO_VMO_PAGED | (target->resizable ? INFO_VMO_RESIZABLE : 0) |
                   (target->kind == VMO_PAGER ? INFO_VMO_PAGER_BACKED : 0);
-    spin_lock(&vmo->object.lock);
-    memcpy(info->name, vmo->name, sizeof info->name);
-    spin_unlock(&vmo->object.lock);
 }

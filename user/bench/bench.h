@@ -37,6 +37,19 @@ static inline uint64_t spent_since(uint64_t begin)
     return now - begin - (then - now);
 }
 
+/*
+ * Nanoseconds that the machine has slept.  While it waits for a disk its clock and its counter run on, so
+ * an operation that may wait reads this before and after.
+ */
+static inline uint64_t slept(void)
+{
+    info_system_t info;
+
+    if (sys_object_get_info(system_handle(), INFO_SYSTEM, &info, sizeof info, NULL, NULL) != OK)
+        exit(1);
+    return info.idle_time;
+}
+
 static inline void sample(struct samples *samples, uint64_t value)
 {
     if (samples->count < SAMPLES_MAX)

@@ -1,4 +1,4 @@
-/* env.c: print the environment; or run a command with some variables set: env [NAME=VALUE...] [COMMAND]. */
+/* env.c: print the environment, or run a command in another one: env [NAME=VALUE...] [COMMAND] */
 #include <err.h>
 #include <quire.h>
 #include <stdio.h>

@@ -8,8 +8,9 @@
 
 static void print_counters(const info_system_t *info)
 {
-    printf("up %" PRIu64 ".%03" PRIu64 " s, %" PRIu32 " harts\n", info->uptime / 1000000000,
-           info->uptime / 1000000 % 1000, info->harts);
+    printf("up %" PRIu64 ".%03" PRIu64 " s, %" PRIu32 " harts, idle %" PRIu64 ".%03" PRIu64 " s\n",
+           info->uptime / 1000000000, info->uptime / 1000000 % 1000, info->harts,
+           info->idle_time / 1000000000, info->idle_time / 1000000 % 1000);
     printf("switches %" PRIu64 ", hand-overs %" PRIu64 ", faults %" PRIu64 ", calls %" PRIu64
            ", interrupts %" PRIu64 ", shootdowns %" PRIu64 "\n", info->context_switches,
            info->hand_overs, info->page_faults, info->syscalls, info->interrupts,

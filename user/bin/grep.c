@@ -1,10 +1,10 @@
 /*
  * grep.c: print the lines that match a pattern: grep [-Fcinqv] PATTERN [FILE...].
  *
- * Patterns are the old small ones: . any character, [abc] [a-z] [^abc], * after any of them, ^ and $
- * for the ends of the line, and backslash to mean a character itself; -F: no character is special.
- * -c counts, -i ignores case, -n numbers, -q prints nothing, -v turns the meaning round.  The status
- * is 0 if a line was found, 1 if none, 2 after an error.
+ * Patterns are the old small ones: . any character, [abc] [a-z] [^abc], * after any of them, ^ and
+ * $ for the ends of the line, and backslash to mean a character itself; with -F no character is
+ * special.  -c counts, -i ignores case, -n numbers, -q prints nothing, -v turns the meaning round.
+ * The status is 0 if a line was found, 1 if none, 2 after an error.
  */
 #include <ctype.h>
 #include <err.h>

@@ -2,8 +2,8 @@
  * init.c: the first program.
  *
  * Starts the server of the root file system, then the shell, and powers off when that ends.
- * Without a disk, or with a damaged one, it says so in one line and the shell runs from the boot
- * archive all the same.
+ * Without a disk, or with a damaged one, it says so in one line; the shell is the boot archive's in
+ * any case, so that it outlives the file server.
  *
  * `-- run PROGRAM ARGUMENTS` on the kernel's command line runs that program instead of the shell;
  * its exit status becomes the machine's.
@@ -72,6 +72,18 @@ static void mount_root(void)
                "Check the disk with e2fsck or make a new one (make image).\n", status_name(status));
 }
 
+static status_t run_shell(const char *const *arguments, int64_t *out_code)
+{
+    handle_t image, process;
+    status_t status = initrd_open("bin/sh", &image);
+    if (status != OK)
+        return status;
+    fflush(stdout);
+    status = spawn(&(struct spawn_arguments){ .image = image, .arguments = arguments }, &process);
+    sys_handle_close(image);
+    return status == OK ? process_wait(process, out_code) : status;
+}
+
 /* What the machine's exit status can say about a program's. */
 static uint32_t machine_status(int64_t code)
 {
@@ -87,6 +99,7 @@ int main(int argument_count, char **arguments)
     static const char *const shell[] = { "sh", NULL };
     const char *const *program = shell;
     int64_t code = 0;
+    status_t status;
 
     setenv("PATH", "/bin", 1);
     setenv("HOME", "/", 1);
@@ -98,7 +111,7 @@ int main(int argument_count, char **arguments)
         }
     }
 
-    status_t status = program_run(program, &code);
+    status = program == shell ? run_shell(shell, &code) : program_run(program, &code);
     if (status != OK) {
         printf("init: cannot run %s: %s (%s)\n", program[0], status_text(status),
                status_name(status));

@@ -29,7 +29,7 @@ struct __lock {
 enum { DESCRIPTOR_MAX = 64 };
 enum descriptor_kind {
     DESCRIPTOR_FREE, DESCRIPTOR_CONSOLE, DESCRIPTOR_STREAM, DESCRIPTOR_PIPE,
-    DESCRIPTOR_NULL,                    /* an event: nothing to read, and whatever is written is lost */
+    DESCRIPTOR_NULL,                    /* an event: nothing to read, what is written is lost */
 };
 
 struct descriptor {
@@ -47,7 +47,7 @@ struct descriptor {
 status_t descriptor_set(int number, handle_t handle);
 /* Fill in the kind of a new descriptor from its handle; the rest is zero.  WRONG_TYPE. */
 status_t descriptor_describe(handle_t handle, struct descriptor *out);
-/* Take in a descriptor, handles and all, at the lowest free number from `lowest` on.  NO_RESOURCES. */
+/* Take in a descriptor, handles and all, at the first free number from `lowest`.  NO_RESOURCES. */
 status_t descriptor_add(const struct descriptor *descriptor, int lowest, int *out_number);
 /* The same at `number`, closing what was there.  OUT_OF_RANGE. */
 status_t descriptor_put(int number, const struct descriptor *descriptor);

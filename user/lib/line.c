@@ -64,7 +64,7 @@ static int named_key(char last, int number)
     }
 }
 
-/* A byte, or one of KEY_: ESC [ parameters letter, ESC O letter; ESC and another byte is nothing. */
+/* A byte, or one of KEY_: ESC [ parameters letter, ESC O letter; other escapes mean nothing. */
 static status_t read_key(handle_t console, int *out_key)
 {
     char byte;

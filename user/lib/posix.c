@@ -117,6 +117,8 @@ off_t lseek(int number, off_t offset, int whence)
     if (!find_stream(number, &handle))
         return -1;
     status_t status = sys_stream_seek(handle, whence, offset, &position);
+    if (status == ERR_OUT_OF_RANGE)
+        status = ERR_INVALID_ARGS;      /* before the start */
     return status == OK ? (off_t)position : fail(status);
 }
 

@@ -72,8 +72,8 @@ int posix_spawn_file_actions_addopen(posix_spawn_file_actions_t *restrict action
                                      const char *restrict path, int flags, mode_t mode)
 {
     (void)mode;
-    return add_action(actions, &(struct action){ .kind = ACTION_OPEN, .to = number, .flags = flags },
-                      path);
+    struct action action = { .kind = ACTION_OPEN, .to = number, .flags = flags };
+    return add_action(actions, &action, path);
 }
 
 int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int from, int to)

@@ -296,6 +296,23 @@ TEST(pages_in_transfer_are_busy)
     CHECK_OK(sys_handle_close(device));
 }
 
+/* All of a long range, also where it is far from its beginning. */
+TEST(zeroing_waits_for_pages_in_transfer)
+{
+    handle_t device = open_scratch(), port = new_port(), vmo = new_vmo(256);
+
+    for (int i = 0; i < 20; i++) {
+        CHECK_OK(sys_block_submit(device, port, DISK_KEY, BLOCK_READ, vmo, 200 * PAGE_SIZE, 0,
+                                  LONGEST));
+        CHECK_OK(sys_vmo_op_range(vmo, VMO_OP_ZERO, 0, 256 * PAGE_SIZE, NULL, 0));
+        CHECK_EQ(committed(vmo), 0);
+        expect_done(port, DISK_KEY, BLOCK_READ, 0, LONGEST);
+    }
+    CHECK_OK(sys_handle_close(vmo));
+    CHECK_OK(sys_handle_close(port));
+    CHECK_OK(sys_handle_close(device));
+}
+
 /*
  * Whoever started a transfer may drop everything; the pages live until the device is done with
  * them.

@@ -196,6 +196,30 @@ TEST(the_second_waiter_inherits_a_delivered_request)
     first_is_killed(true);
 }
 
+/* Who takes over a request gets the failure of its own page only. */
+TEST(an_inherited_failure_is_not_the_heirs)
+{
+    struct rig rig = rig_create(4);
+
+    access_start(&accesses[0], ACCESS_READ, rig.vmo, 0, 4);
+    wait_until_asked(&accesses[0]);
+    access_start(&accesses[1], ACCESS_READ, rig.vmo, 2, 1);
+    wait_until_asked(&accesses[1]);
+    expect_read(rig, 0, 4);
+    kill_asleep(&accesses[0].thread);
+    fail(rig, 0, 1, ERR_IO);
+    supply(rig, 1, 3);
+    CHECK_OK(access_end(&accesses[1]));
+    CHECK(access_read_content(&accesses[1]));
+
+    access_start(&accesses[0], ACCESS_READ, rig.vmo, 0, 1);
+    wait_until_asked(&accesses[0]);
+    expect_read(rig, 0, 1);
+    fail(rig, 0, 1, ERR_IO);
+    CHECK_STATUS(access_end(&accesses[0]), ERR_IO);
+    rig_close(rig);
+}
+
 TEST(a_killed_process_waits_no_more)
 {
     struct rig rig = rig_create(4);

@@ -232,6 +232,51 @@ TEST(what_is_taken_away_is_gone_at_once)
     CHECK_OK(sys_handle_close(vmo));
 }
 
+/* Regions are split while their pages are taken away: no page table may be missed. */
+static _Atomic uint32_t split_round, decommit_round;
+static handle_t split_vmo;
+
+static void decommit_each_round(void *unused)
+{
+    (void)unused;
+    for (uint32_t round = 1;; round++) {
+        while (atomic_load(&split_round) < round)
+            ;
+        if (split_round == UINT32_MAX)
+            return;
+        CHECK_OK(sys_vmo_op_range(split_vmo, VMO_OP_DECOMMIT, 0, 8 * PAGE_SIZE, NULL, 0));
+        atomic_store(&decommit_round, round);
+    }
+}
+
+TEST(a_split_hides_no_page)
+{
+    char stored = 1, kept;
+    uint64_t random = 88172645463325252ull;
+    int64_t end = after(2 * SECOND);
+    handle_t thread;
+
+    split_vmo = new_vmo(8);
+    CHECK_OK(quire_thread_create(decommit_each_round, NULL, &thread));
+    for (uint32_t round = 1; round <= 3000 && sys_clock_get() < end; round++) {
+        volatile char *at = map_vmo(split_vmo, READ_WRITE, 0, 8 * PAGE_SIZE);
+
+        at[7 * PAGE_SIZE] = stored;
+        atomic_store(&split_round, round);
+        for (uint64_t pause = next_random(&random) % 256; pause > 0; pause--)
+            __asm__ volatile("nop");
+        CHECK_OK(sys_vm_protect(process_self(), VM_READ, (uintptr_t)at + 4 * PAGE_SIZE, PAGE_SIZE));
+        while (atomic_load(&decommit_round) < round)
+            ;
+        CHECK_OK(sys_vmo_read(split_vmo, 0, &kept, 7 * PAGE_SIZE, 1));
+        CHECK_EQ(at[7 * PAGE_SIZE], kept);
+        unmap((const void *)at, 8 * PAGE_SIZE);
+    }
+    atomic_store(&split_round, UINT32_MAX);
+    CHECK_OK(quire_thread_join(thread));
+    CHECK_OK(sys_handle_close(split_vmo));
+}
+
 /*
  * --- Random calls against a model: which page of the VMO each page shows, and with which
  * permission. ---

@@ -57,9 +57,11 @@ static int64_t leave(int count, char **words)
 
 static int64_t wait_command(int count, char **words)
 {
-    int64_t code = count == 1 ? wait_for_jobs(0) : 0;
-    for (int i = 1; i < count; i++)
-        code = wait_for_jobs(strtoull(words[i], NULL, 10));
+    int64_t code = count == 1 ? jobs_wait(0) : 0;
+    for (int i = 1; i < count; i++) {
+        uint64_t koid = strtoull(words[i], NULL, 10);
+        code = koid != 0 ? jobs_wait(koid) : STATUS_NOT_FOUND;
+    }
     return code;
 }
 

@@ -2,8 +2,8 @@
  * run.c: running what was parsed.
  *
  * A program of a pipeline gets its descriptors as a map of ours (spawn); nothing of the shell's own
- * is changed for it.  What needs a shell of its own (a builtin in a pipeline or in the background, a
- * list in the background) runs in another shell that is given the text.
+ * is changed for it.  What needs a shell of its own (a builtin in a pipeline or in the background,
+ * a list in the background) runs in another shell that is given the text.
  *
  * Invariant: a descriptor above 2 that is open here is in a struct launch, and is closed with it.
  */
@@ -11,12 +11,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { OPENED_MAX = 16, JOBS_MAX = 64 };
+enum { OPENED_MAX = 16 };
 
 int64_t last_status;
 bool wants_exit, interactive;
@@ -39,75 +38,18 @@ struct launch {
     size_t assignment_count;            /* tokens of the command that are NAME=value before it */
 };
 
-static struct {
-    uint64_t koid;
-    handle_t process;
-} jobs[JOBS_MAX];
-static size_t job_count;
-
-/* --- Background processes. --- */
-
-/* How a program ended. */
-static int64_t wait_for(handle_t process)
-{
-    int64_t code = STATUS_NOT_RUNNABLE;
-    process_wait(process, &code);
-    return code;
-}
-
-int64_t wait_for_jobs(uint64_t koid)
-{
-    int64_t result = koid == 0 ? 0 : STATUS_NOT_FOUND;
-    for (size_t i = 0; i < job_count;) {
-        if (koid != 0 && jobs[i].koid != koid) {
-            i++;
-            continue;
-        }
-        int64_t code = wait_for(jobs[i].process);
-        if (koid != 0 || code != 0)
-            result = code;
-        memmove(jobs + i, jobs + i + 1, (--job_count - i) * sizeof jobs[0]);
-    }
-    return result;
-}
-
-static bool has_ended(handle_t process)
-{
-    return sys_object_wait_one(process, SIGNAL_TERMINATED, 0, NULL) == OK;
-}
-
-/* The handle moves.  When there are too many, one that has ended is forgotten, or the first. */
-static void add_job(handle_t process, const char *name)
-{
-    info_process_t info = { 0 };
-    sys_object_get_info(process, INFO_PROCESS, &info, sizeof info, NULL, NULL);
-    if (interactive)
-        printf("[%" PRIu64 "] %s\n", info.koid, name);
-    if (job_count == JOBS_MAX) {
-        size_t i = 0;
-        while (i + 1 < job_count && !has_ended(jobs[i].process))
-            i++;
-        i = has_ended(jobs[i].process) ? i : 0;
-        sys_handle_close(jobs[i].process);
-        memmove(jobs + i, jobs + i + 1, (--job_count - i) * sizeof jobs[0]);
-    }
-    jobs[job_count].koid = info.koid;
-    jobs[job_count++].process = process;
-}
-
 /* --- Starting one program. --- */
 
-/* Say why a program could not be started; returns the exit status that stands for it. */
-static int64_t explain(const char *name, status_t status)
+/* Say, where the program's errors would go, why it could not be started; the status for that. */
+static int64_t explain(const struct launch *launch, status_t status)
 {
-    const char *reason = status == ERR_INVALID_ARGS ? "not a program that can run here"
+    char message[256];
+    const char *reason = status == ERR_NOT_FOUND    ? "no such program (try help)"
+                       : status == ERR_INVALID_ARGS ? "not a program that can run here"
                        : status == ERR_WRONG_TYPE   ? "not a file" : status_text(status);
-    if (status == ERR_NOT_FOUND) {
-        fprintf(stderr, "sh: %s: no such program (try help)\n", name);
-        return STATUS_NOT_FOUND;
-    }
-    fprintf(stderr, "sh: %s: %s\n", name, reason);
-    return STATUS_NOT_RUNNABLE;
+    snprintf(message, sizeof message, "sh: %.150s: %s\n", launch->words.list[0], reason);
+    write(launch->descriptors[STDERR_FILENO], message, strlen(message));
+    return status == ERR_NOT_FOUND ? STATUS_NOT_FOUND : STATUS_NOT_RUNNABLE;
 }
 
 /* [ CONDITION ] is test CONDITION. */
@@ -136,7 +78,7 @@ static int64_t start(struct launch *launch, handle_t *out_process)
     char **words = launch->words.list;
     status_t status = program_open(words[0], &image);
     if (status != OK)
-        return explain(words[0], status);
+        return explain(launch, status);
     fflush(stdout);
     status = spawn(&(struct spawn_arguments){
         .image = image,
@@ -145,7 +87,7 @@ static int64_t start(struct launch *launch, handle_t *out_process)
         .descriptor_count = 3,
     }, out_process);
     sys_handle_close(image);
-    return status == OK ? 0 : explain(words[0], status);
+    return status == OK ? 0 : explain(launch, status);
 }
 
 /* --- Preparing it: words, redirections, variables. --- */
@@ -309,7 +251,7 @@ static void prepare_shell(char *text, int in, int out, struct launch *launch)
     free(text);
 }
 
-/* Start one command as a process. *out_process is HANDLE_INVALID if there is nothing to wait for. */
+/* Start one command as a process; *out_process is HANDLE_INVALID if nothing was started. */
 static int64_t start_command(const struct command *command, int in, int out, handle_t *out_process)
 {
     struct launch launch;
@@ -339,7 +281,7 @@ static int64_t run_command(const struct command *command)
     bool assigns = function == NULL && assignment_name(command->tokens) > 0;
     if (function == NULL && !assigns) {
         int64_t code = start_command(command, STDIN_FILENO, STDOUT_FILENO, &process);
-        return process != HANDLE_INVALID ? wait_for(process) : code;
+        return process != HANDLE_INVALID ? job_wait(process) : code;
     }
     if (!prepare(command, STDIN_FILENO, STDOUT_FILENO, &launch))
         return 1;
@@ -350,7 +292,7 @@ static int64_t run_command(const struct command *command)
         assign(command, launch.assignment_count, NULL);
     } else {
         code = start_command(command, STDIN_FILENO, STDOUT_FILENO, &process);
-        code = process != HANDLE_INVALID ? wait_for(process) : code;
+        code = process != HANDLE_INVALID ? job_wait(process) : code;
     }
     launch_close(&launch);
     return code;
@@ -364,7 +306,7 @@ static void close_if_ours(int number)
         close(number);
 }
 
-/* Start all commands, `in` for the first; the processes, and the status of the last if it has none. */
+/* Start all commands, `in` for the first: the processes, and the status of one that has none. */
 static int64_t start_pipeline(const struct pipeline *pipeline, int in, handle_t *processes)
 {
     int64_t code = 0;
@@ -394,8 +336,8 @@ static int64_t run_pipeline(const struct pipeline *pipeline)
         code = start_pipeline(pipeline, STDIN_FILENO, processes);
         for (size_t i = 0; i < pipeline->count; i++)
             if (processes[i] != HANDLE_INVALID)
-                code = i + 1 == pipeline->count ? wait_for(processes[i])
-                                                : (wait_for(processes[i]), code);
+                code = i + 1 == pipeline->count ? job_wait(processes[i])
+                                                : (job_wait(processes[i]), code);
     }
     return pipeline->negated ? code == 0 : code;
 }
@@ -418,7 +360,8 @@ static int64_t run_in_background(const struct pipeline *first, const struct pipe
     } else {
         struct launch launch;
         int in = open_null();
-        prepare_shell(text_of(token, &end->tokens[end->count - 1]), in, STDOUT_FILENO, &launch);
+        char *text = text_of(token, &end->tokens[end->count - 1]);
+        prepare_shell(text, in, STDOUT_FILENO, &launch);
         processes[0] = HANDLE_INVALID;
         code = start(&launch, &processes[0]);
         launch_close(&launch);
@@ -428,7 +371,7 @@ static int64_t run_in_background(const struct pipeline *first, const struct pipe
     for (size_t i = 0; i < count; i++) {
         char *name = text_of(token, token);
         if (processes[i] != HANDLE_INVALID)
-            add_job(processes[i], name != NULL ? name : "?");
+            job_add(processes[i], name != NULL ? name : "?");
         free(name);
         token = i + 1 < count ? first->commands[i + 1].tokens : token;
     }

@@ -2,8 +2,8 @@
  * sh.h: what the parts of the shell share.
  *
  * A line goes through four hands: parse.c cuts it into tokens and those into pipelines; expand.c
- * makes fields of a command's words; run.c starts programs with the right descriptors and waits;
- * builtin.c has the commands that concern the shell itself.
+ * makes fields of a command's words; run.c starts programs with the right descriptors, which jobs.c
+ * waits for; builtin.c has the commands that concern the shell itself.
  */
 #pragma once
 
@@ -80,8 +80,15 @@ extern const char *const *script_arguments;     /* $0, $1, ...; ends with NULL *
 
 /* Run every line of a text. */
 void run_text(const char *text);
-/* Wait for a background process by koid, or for all with 0: the status, or 127 if there is none. */
-int64_t wait_for_jobs(uint64_t koid);
+
+/* --- jobs.c --- */
+
+/* Wait for a process, close the handle: how it ended, as last_status has it. */
+int64_t job_wait(handle_t process);
+/* Remember a process that runs in the background.  The handle moves. */
+void job_add(handle_t process, const char *name);
+/* Wait for a background process by koid: its status, or 127 if there is none; or for all with 0. */
+int64_t jobs_wait(uint64_t koid);
 
 /* --- builtin.c --- */
 
