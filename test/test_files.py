@@ -1,6 +1,7 @@
 """Files of the ext2 disk, whose pages a user process supplies."""
 
 import json
+import random
 import re
 import shutil
 import subprocess
@@ -134,6 +135,24 @@ def test_device_reads_of_a_sequential_read(boot, option):
     assert 64 <= between - before <= 80, "8 MiB in pieces of 128 KiB, and some metadata"
     machine.check(f"cksum {option}/data/random.bin")
     assert len(machine.trace_lines()) == between
+
+
+def bytes_read(machine):
+    """What QEMU's disk was asked to read, by its trace."""
+    sectors = re.findall(r"virtio_blk_handle_read .* nsectors (\d+)", machine.trace_path.read_text())
+    return 512 * sum(map(int, sectors))
+
+
+def test_random_touches_read_little_more_than_they_need(boot):
+    """One byte from each of many pages all over the file: the read-ahead must not take them for a walk."""
+    machine = boot(trace=["virtio_blk_handle_read"])
+    machine.check("hexdump -s 0 -n 1 /etc/motd")
+    before = bytes_read(machine)
+    pages = random.Random(7).sample(range(2048), 80)
+    for page in pages:
+        machine.check(f"hexdump -s {4096 * page + page % 4096} -n 1 /data/random.bin")
+    assert len(pages) * 4096 <= bytes_read(machine) - before <= 1.25 * len(pages) * 4096
+
 
 
 # --- Many at once, with little memory. ---
