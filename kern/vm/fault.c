@@ -65,9 +65,12 @@ static status_t map_page(struct region *region, uint64_t address, uint64_t index
                          uint32_t access)
 {
     struct arch_mmu *mmu = &region->aspace->mmu;
-    status_t status = arch_mmu_map(mmu, address, page_to_phys(page ? page : zero_frame),
-                                   region_mmu_flags(region, page));
+    uint32_t flags = region_mmu_flags(region, page);
+    status_t status;
 
+    if (access != MMU_EXECUTE)
+        flags &= ~(uint32_t)MMU_EXECUTE;        /* a fetch will enter it anew, and be told to look */
+    status = arch_mmu_map(mmu, address, page_to_phys(page ? page : zero_frame), flags);
     if (!page)
         region->vmo->zeros_mapped = true;
     else if (status == OK)

@@ -235,4 +235,4 @@ static inline bool is_waiting(const struct access *access)
     return thread_state(access->thread.handle) == THREAD_BLOCKED_PAGER;
 }
 
-static struct access accesses[4];
+__attribute__((unused)) static struct access accesses[4];
