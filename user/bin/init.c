@@ -2,8 +2,9 @@
  * init.c: the first program.
  *
  * Starts the server of the root file system, then the shell, and powers off when that ends.
- * Without a disk, or with a damaged one, it says so in one line; the shell is the boot archive's in
- * any case, so that it outlives the file server.
+ * Without a disk, or with a damaged one, it says so in one line, and the shell is the boot archive's.
+ * The disk's shell is brought into memory whole, so that it outlives the file server; should it die
+ * of a fault all the same, the boot archive's takes its place.
  *
  * `-- run PROGRAM ARGUMENTS` on the kernel's command line runs that program instead of the shell;
  * its exit status becomes the machine's.
@@ -72,16 +73,36 @@ static void mount_root(void)
                "Check the disk with e2fsck or make a new one (make image).\n", status_name(status));
 }
 
-static status_t run_shell(const char *const *arguments, int64_t *out_code)
+static status_t run_image(handle_t image, const char *const *arguments, int64_t *out_code)
 {
-    handle_t image, process;
-    status_t status = initrd_open("bin/sh", &image);
-    if (status != OK)
-        return status;
-    fflush(stdout);
-    status = spawn(&(struct spawn_arguments){ .image = image, .arguments = arguments }, &process);
+    handle_t process;
+    status_t status = spawn(&(struct spawn_arguments){ .image = image, .arguments = arguments }, &process);
     sys_handle_close(image);
     return status == OK ? process_wait(process, out_code) : status;
+}
+
+static status_t run_shell(const char *const *arguments, int64_t *out_code)
+{
+    handle_t image;
+    uint64_t size;
+    status_t status = program_open("sh", &image);
+    fflush(stdout);
+    if (status == OK) {
+        status = sys_vmo_get_size(image, &size);
+        if (status == OK)
+            status = sys_vmo_op_range(image, VMO_OP_PREFETCH | VMO_OP_MAY_BLOCK, 0, size, NULL, 0);
+        if (status == OK)
+            status = run_image(image, arguments, out_code);
+        else
+            sys_handle_close(image);
+    }
+    if (status == OK && *out_code != EXIT_CODE_FAULT)
+        return OK;
+
+    printf("init: the disk's shell failed; this is the rescue shell\n");
+    fflush(stdout);
+    status = initrd_open("bin/sh", &image);
+    return status == OK ? run_image(image, arguments, out_code) : status;
 }
 
 /* What the machine's exit status can say about a program's. */
