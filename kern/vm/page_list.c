@@ -200,21 +200,3 @@ bool page_list_next(const struct page_list *list, uint64_t index, uint64_t end, 
     }
     return false;
 }
-
-static void free_nodes(struct page_list_node *node, uint32_t level)
-{
-    if (level > 0) {
-        for (uint32_t i = 0; i < PAGE_LIST_FANOUT; i++) {
-            if (node->slots[i])
-                free_nodes((struct page_list_node *)node->slots[i], level - 1);
-        }
-    }
-    heap_free(node);
-}
-
-void page_list_destroy(struct page_list *list)
-{
-    if (list->root)
-        free_nodes(list->root, list->height - 1);
-    page_list_init(list);
-}

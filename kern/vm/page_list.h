@@ -55,5 +55,3 @@ status_t page_list_make_run(struct page_list *list, uint64_t index, uint64_t end
 void page_list_changed(struct page_list *list, const struct page_list_run *run, uint64_t index, int64_t more);
 /* First slot in use at or after index: false if none below `end`. */
 bool page_list_next(const struct page_list *list, uint64_t index, uint64_t end, uint64_t *out_index, slot_t *out_slot);
-/* Free the nodes; the list must be empty of content that matters. */
-void page_list_destroy(struct page_list *list);

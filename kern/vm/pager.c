@@ -218,12 +218,13 @@ static status_t splice_in(struct vmo *vmo, uint64_t first, uint64_t count, struc
     struct list kept;
 
     list_init(&kept);
-    for (uint64_t index = first; index < end && status == OK; ) {
+    for (uint64_t index = first; index < end;) {
         struct page_list_run run;
 
         status = page_list_make_run(&vmo->pages, index, end, &run);
-        if (status == OK)
-            fill_run(vmo, &run, first, index, taken, &kept);
+        if (status != OK)
+            break;
+        fill_run(vmo, &run, first, index, taken, &kept);
         index += run.count;
     }
     list_splice_back(taken, &kept);

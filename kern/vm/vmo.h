@@ -69,8 +69,6 @@ struct pager_ops {
     const char *name;
     bool asks_user;                     /* a user process answers: needs MAY_BLOCK */
     status_t (*getpages)(struct vmo *vmo, uint64_t first, uint64_t count, uint64_t required, struct page_request *request);
-    /* Write dirty pages [first, first + count) back; results one VM_PAGER_ each (PEND completes later). NULL: not possible. */
-    void (*putpages)(struct vmo *vmo, uint64_t first, uint64_t count, uint8_t *results);
     /* A request is over, or given up; `successor` (or NULL) waits for the same range and takes its place.  NULL: nothing to do. */
     void (*forget)(struct vmo *vmo, struct page_request *request, struct page_request *successor);
     void (*detach)(struct vmo *vmo);    /* the VMO is being destroyed; no lock held; frees vmo->source */
