@@ -102,7 +102,8 @@ enum {
 enum { VMO_MAY_BLOCK = 1 };
 #define VMO_SIZE_MAX (1ull << 48)
 
-enum { VM_READ = 1, VM_WRITE = 2, VM_EXECUTE = 4, VM_FIXED = 8, VM_MAP_RANGE = 16, VM_COMMIT = 32 };
+/* Of READ, WRITE and EXECUTE none: nobody may access it (a guard).  SHARED: fork shares the VMO instead of taking a snapshot. */
+enum { VM_READ = 1, VM_WRITE = 2, VM_EXECUTE = 4, VM_FIXED = 8, VM_MAP_RANGE = 16, VM_COMMIT = 32, VM_SHARED = 64 };
 
 /* User memory lies between these two. */
 #define USER_BASE 0x10000ul
@@ -142,7 +143,9 @@ enum { THREAD_NEW = 0, THREAD_RUNNING = 1, THREAD_BLOCKED = 2, THREAD_BLOCKED_PA
        THREAD_EXCEPTION = 4, THREAD_DEAD = 5 };
 #define NAME_MAX_LENGTH 31              /* bytes of an object's name, without the final zero */
 
-/* Exceptions. */
+/* Exceptions: what a thread did, or met.  `reason` of the packet is the status of the page path for the first three. */
+enum { EXCEPTION_LOAD_FAULT, EXCEPTION_STORE_FAULT, EXCEPTION_FETCH_FAULT, EXCEPTION_MISALIGNED, EXCEPTION_ACCESS_FAULT,
+       EXCEPTION_ILLEGAL_INSTRUCTION, EXCEPTION_BREAKPOINT, EXCEPTION_INTERRUPT /* sys_thread_interrupt */ };
 enum { EXCEPTION_RETRY = 1, EXCEPTION_KILL_THREAD = 2 };
 
 /* sys_object_get_info. */
@@ -169,6 +172,7 @@ typedef struct {
     uint64_t content_size, dirty_bytes;
     char     name[32];
 } info_vmo_t;
+/* flags: VM_READ, _WRITE, _EXECUTE, _SHARED.  vmo_koid: what the handle named that was mapped. */
 typedef struct { uint64_t base, length, vmo_offset, vmo_koid, resident_bytes; uint32_t flags, reserved; } info_map_t;
 
 /* What a frame is used for. */
@@ -199,7 +203,7 @@ typedef struct { uint64_t base, frames; uint32_t kind, reserved; uint64_t owner_
 /* sys_system_power. */
 enum { POWER_OFF = 0, POWER_REBOOT = 1 };
 
-/* sys_thread_read_state / write_state: the general registers of a user thread. x[0] is the pc. */
-typedef struct { uint64_t x[32]; } thread_state_t;
+/* sys_thread_read_state / write_state: the registers of a user thread.  x[0] is the pc. */
+typedef struct { uint64_t x[32], f[32], fcsr; } thread_state_t;
 
 /* The message that a new process finds in the channel given to it as its first argument: see user/lib/start.c. */
