@@ -57,19 +57,19 @@ static void fill_process(struct process *process, info_process_t *info)
     struct aspace *aspace = process->aspace;
 
     info->koid = process->object.koid;
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     info->exit_code = process->exit_code;
     info->started = process->started;
     info->exited = process->exited;
     info->killed = process->was_killed;
     info->num_threads = process->thread_count;
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
 
     info->num_handles = handle_table_count(process->handles);
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     info->num_regions = aspace->region_count;
     info->mapped_bytes = aspace->mapped_bytes;
-    mutex_unlock(&aspace->lock);
+    spin_unlock(&aspace->lock);
     spin_lock(&aspace->mmu.lock);
     info->resident_bytes = aspace->mmu.resident * PAGE_SIZE;
     spin_unlock(&aspace->mmu.lock);
@@ -114,7 +114,7 @@ static bool next_thread(struct info_query *query, union info_record *record)
     struct process *process = process_from_object(query->object);
     struct thread *next = NULL;
 
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     list_for_each(&process->threads, node) {
         struct thread *thread = list_entry(node, struct thread, process_link);
         uint64_t koid = thread->object.koid;
@@ -126,7 +126,7 @@ static bool next_thread(struct info_query *query, union info_record *record)
         query->cursor = next->object.koid;
         fill_thread(next, &record->thread);
     }
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
     return next != NULL;
 }
 

@@ -8,7 +8,7 @@
  *
  * Invariant: `exiting` is set before the last started thread is gone or, for a process never
  * started, by whoever kills it; who sets it without leaving a thread behind runs finish(), once.
- * Locks: process->lock, a mutex, for threads and exit state; processes_lock for the list of all.
+ * Locks: process->lock for threads and exit state; processes_lock for the list of all.
  */
 #include "task/process.h"
 
@@ -62,7 +62,7 @@ status_t process_create(const char *name, struct process **out_process)
         return ERR_NO_MEMORY;
     }
     object_init(&process->object, &process_ops, 0);
-    mutex_init(&process->lock, RANK_PROCESS);
+    spin_init(&process->lock, RANK_PROCESS);
     list_init(&process->threads);
     format_string(process->name, sizeof(process->name), "%s", name);
     spin_lock(&processes_lock);
@@ -78,12 +78,12 @@ status_t process_add_thread(struct process *process, const char *name, struct th
 
     if (status != OK)
         return status;
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     if (process->exiting)
         status = ERR_BAD_STATE;
     else
         list_push_back(&process->threads, &(*out_thread)->process_link);
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
     if (status != OK)
         object_unref(&(*out_thread)->object);
     return status;
@@ -97,7 +97,7 @@ static status_t start(struct thread *thread, bool as_first, struct handle_slot h
     handle_t value = HANDLE_INVALID;
     status_t status = OK;
 
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     if (process->started == as_first || process->exiting || thread->life != LIFE_NEW)
         status = ERR_BAD_STATE;
     else if (handle.object)
@@ -112,7 +112,7 @@ static status_t start(struct thread *thread, bool as_first, struct handle_slot h
         process->thread_count++;
         thread_start_locked(thread);
     }
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
     return status;
 }
 
@@ -134,9 +134,9 @@ static void finish(struct process *process)
 {
     handle_table_close_all(process->handles);
     aspace_clear(process->aspace);
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     process->exited = true;
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
     object_signal(&process->object, 0, SIGNAL_TERMINATED);
 }
 
@@ -155,12 +155,12 @@ static bool begin_exit_locked(struct process *process, int64_t code, bool killed
 
 bool process_kill(struct process *process, int64_t code, bool killed)
 {
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
 
     bool first = begin_exit_locked(process, code, killed);
     bool over = first && process->thread_count == 0;
 
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
     if (over)
         finish(process);
     return first;
@@ -177,7 +177,7 @@ void process_thread_exited(void)
     struct thread *me = current_thread();
     struct process *process = me->process;
 
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     me->life = LIFE_DEAD;
     list_remove(&me->process_link);
 
@@ -185,7 +185,7 @@ void process_thread_exited(void)
 
     if (last)
         begin_exit_locked(process, 0, false);
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
     if (last)
         finish(process);
 }
@@ -224,13 +224,13 @@ struct thread *process_find_thread(struct process *process, uint64_t koid)
 {
     struct thread *found = NULL;
 
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     list_for_each(&process->threads, node) {
         struct thread *thread = list_entry(node, struct thread, process_link);
 
         if (thread->object.koid == koid && object_ref_unless_dead(&thread->object))
             found = thread;
     }
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
     return found;
 }

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "object/handle.h"
-#include "task/mutex.h"
+#include "task/thread.h"
 
 struct aspace;      /* vm/aspace.h */
 
@@ -27,7 +27,7 @@ struct process {
     struct list_node all_link;      /* processes_lock */
 
     /* Guarded by lock. */
-    struct mutex lock;              /* RANK_PROCESS */
+    struct spinlock lock;           /* RANK_PROCESS */
     struct list threads;            /* struct thread, new or started, without references */
     uint32_t thread_count;          /* started and not dead */
     bool started, exiting, exited;

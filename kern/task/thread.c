@@ -29,10 +29,10 @@ static void thread_destroy(struct object *object)
 
     if (thread->stack) {        /* never started; one that ran has unlinked itself */
         if (process) {
-            mutex_lock(&process->lock);
+            spin_lock(&process->lock);
             if (list_linked(&thread->process_link))
                 list_remove(&thread->process_link);
-            mutex_unlock(&process->lock);
+            spin_unlock(&process->lock);
         }
         arch_stack_destroy(thread->stack);
     }
@@ -112,7 +112,7 @@ static void user_thread_main(void *argument)
 
 void thread_start_locked(struct thread *thread)
 {
-    assert(mutex_held(&thread->process->lock));
+    assert(spin_held(&thread->process->lock));
     object_ref(&thread->object);
     start(thread, user_thread_main, thread->start);
 }
@@ -132,7 +132,6 @@ _Noreturn void thread_exit(void)
     struct thread *me = current_thread();
 
     assert_no_spinlocks();
-    assert(me->held_mutexes == 0);
     if (me->process)
         process_thread_exited();
     object_signal(&me->object, 0, SIGNAL_TERMINATED);
@@ -153,7 +152,7 @@ void thread_free_finished(struct thread *thread)
  */
 void thread_kill_locked(struct thread *thread)
 {
-    assert(mutex_held(&thread->process->lock));
+    assert(spin_held(&thread->process->lock));
     if (thread->life == LIFE_NEW) {
         thread->life = LIFE_DEAD;
         list_remove(&thread->process_link);
@@ -175,10 +174,10 @@ void thread_kill(struct thread *thread)
 {
     struct process *process = thread->process;
 
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     if (thread->life != LIFE_DEAD)
         thread_kill_locked(thread);
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
 }
 
 uint32_t thread_state(struct thread *thread)

@@ -29,7 +29,7 @@ status_t aspace_create(struct aspace **out_aspace)
         heap_free(aspace);
         return status;
     }
-    mutex_init(&aspace->lock, RANK_ASPACE);
+    spin_init(&aspace->lock, RANK_ASPACE);
     aspace->hint = MAP_BASE;
     *out_aspace = aspace;
     return OK;
@@ -57,7 +57,7 @@ struct region *aspace_find_region(struct aspace *aspace, uint64_t address)
 {
     struct region *region;
 
-    assert(mutex_held(&aspace->lock));
+    assert(spin_held(&aspace->lock));
     region = region_of_node(tree_last_at_most(&aspace->regions, address));
     return region && address - region->base < region->length ? region : NULL;
 }
@@ -122,20 +122,17 @@ static void region_link(struct aspace *aspace, struct region *region)
     region->vmo->mappings++;
 }
 
-/* The page table holds nothing of the region any more. */
-static void region_free(struct aspace *aspace, struct region *region)
+/* The page table holds nothing of the region any more; it goes into the list of those to be freed. */
+static void region_unlink(struct aspace *aspace, struct region *region, struct list *gone)
 {
-    struct vmo *vmo = region->vmo, *through = region->through;
-
     tree_remove(&aspace->regions, &region->node);
     aspace->region_count--;
     aspace->mapped_bytes -= region->length;
-    vmo_lock(vmo);
+    vmo_lock(region->vmo);
     list_remove(&region->vmo_link);
-    vmo->mappings--;
-    vmo_unlock(vmo);
-    object_unref(&through->object);
-    heap_free(region);
+    region->vmo->mappings--;
+    vmo_unlock(region->vmo);
+    list_push_back(gone, &region->vmo_link);
 }
 
 uint32_t region_mmu_flags(const struct region *region, struct page *page)
@@ -219,11 +216,11 @@ status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, u
     region->flags = flags;
     region->allowed = allowed;
 
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     status = insert_region(aspace, options, address, region);
     if (status == OK)
         *out_address = region->base;
-    mutex_unlock(&aspace->lock);
+    spin_unlock(&aspace->lock);
     if (status != OK)
         heap_free(region);
     return status;
@@ -275,14 +272,25 @@ static bool user_range_valid(uint64_t address, uint64_t length)
            range_inside(address, page_ceil(length), USER_TOP);
 }
 
-/* Region by region: between them nothing is mapped, and walking there would cost most of it. */
-static void unmap_regions(struct aspace *aspace, uint64_t address, uint64_t length)
+/*
+ * Region by region: between them nothing is mapped, and walking there would cost most of it.  The
+ * lock is given back, because a VMO may end with its last region.
+ */
+static void unmap_regions_unlock(struct aspace *aspace, uint64_t address, uint64_t length)
 {
+    struct list gone = LIST_INITIALIZER(gone);
     struct region *region;
+    struct list_node *node;
 
     while ((region = first_region(aspace, address)) && region->base < address + length) {
         arch_mmu_unmap(&aspace->mmu, region->base, region->length);
-        region_free(aspace, region);
+        region_unlink(aspace, region, &gone);
+    }
+    spin_unlock(&aspace->lock);
+    while ((node = list_pop_front(&gone))) {
+        region = list_entry(node, struct region, vmo_link);
+        object_unref(&region->through->object);
+        heap_free(region);
     }
 }
 
@@ -293,11 +301,12 @@ status_t aspace_unmap(struct aspace *aspace, uint64_t address, uint64_t length)
     if (!user_range_valid(address, length))
         return ERR_INVALID_ARGS;
     length = page_ceil(length);
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     status = prepare_range(aspace, address, length);
     if (status == OK)
-        unmap_regions(aspace, address, length);
-    mutex_unlock(&aspace->lock);
+        unmap_regions_unlock(aspace, address, length);
+    else
+        spin_unlock(&aspace->lock);
     return status;
 }
 
@@ -326,7 +335,7 @@ status_t aspace_protect(struct aspace *aspace, uint32_t flags, uint64_t address,
         (flags & (VM_READ | VM_WRITE)) == VM_WRITE || !user_range_valid(address, length))
         return ERR_INVALID_ARGS;
     length = page_ceil(length);
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     status = aspace->closed ? ERR_BAD_STATE : check_protect(aspace, flags, address, length);
     if (status == OK)
         status = prepare_range(aspace, address, length);
@@ -342,23 +351,22 @@ status_t aspace_protect(struct aspace *aspace, uint32_t flags, uint64_t address,
         if (flags & VM_EXECUTE)
             arch_mmu_sync_code(&aspace->mmu);
     }
-    mutex_unlock(&aspace->lock);
+    spin_unlock(&aspace->lock);
     return status;
 }
 
 void aspace_clear(struct aspace *aspace)
 {
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     aspace->closed = true;
-    unmap_regions(aspace, 0, USER_TOP);
-    mutex_unlock(&aspace->lock);
+    unmap_regions_unlock(aspace, 0, USER_TOP);
 }
 
 bool aspace_info_next(struct aspace *aspace, uint64_t address, info_map_t *info)
 {
     struct region *region;
 
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     region = first_region(aspace, address);
     if (region) {
         *info = (info_map_t){
@@ -367,7 +375,7 @@ bool aspace_info_next(struct aspace *aspace, uint64_t address, info_map_t *info)
             .resident_bytes = arch_mmu_resident(&aspace->mmu, region->base, region->length) << PAGE_SHIFT,
         };
     }
-    mutex_unlock(&aspace->lock);
+    spin_unlock(&aspace->lock);
     return region != NULL;
 }
 

@@ -47,7 +47,7 @@ static void wake_late_threads(struct process *process, uint64_t limit)
 {
     uint64_t now = arch_time();
 
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     list_for_each(&process->threads, node) {
         struct thread *thread = list_entry(node, struct thread, process_link);
         uint64_t since = atomic_load_explicit(&thread->pager_wait_since, memory_order_relaxed);
@@ -55,7 +55,7 @@ static void wake_late_threads(struct process *process, uint64_t limit)
         if (since && now > since && now - since >= limit)
             thread_unpark(thread);
     }
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
 }
 
 static void watch(void *limit_pointer)
