@@ -243,7 +243,8 @@ static status_t append(struct stream *stream, struct write *write, uaddr_t from,
 status_t stream_write(struct stream *stream, uaddr_t from, uint64_t length, const uint64_t *offset,
                       uint64_t *out_done)
 {
-    struct write write = { .vmo = vmo_target(stream->vmo), .start = offset ? *offset : 0, .length = length };
+    struct write write = { .vmo = stream->vmo->kind == VMO_SLICE ? stream->vmo : vmo_target(stream->vmo),
+                           .start = offset ? *offset : 0, .length = length };
     uint64_t move;
     status_t status;
 
