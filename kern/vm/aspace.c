@@ -407,10 +407,12 @@ void aspace_clear(struct aspace *aspace)
     mutex_unlock(&aspace->lock);
 }
 
-static void describe(const struct region *region, info_map_t *info)
+/* The region, or what is left of it from an address in it on. */
+static void describe(const struct region *region, uint64_t from, info_map_t *info)
 {
     *info = (info_map_t){
-        .base = region->base, .length = region->length, .vmo_offset = region->vmo_offset,
+        .base = from, .length = region->length - (from - region->base),
+        .vmo_offset = region->vmo_offset + (from - region->base),
         .vmo_koid = region->through->object.koid, .flags = region->flags,
     };
 }
@@ -422,7 +424,7 @@ bool aspace_info_next(struct aspace *aspace, uint64_t address, info_map_t *info)
     mutex_lock(&aspace->lock);
     region = first_region(aspace, address);
     if (region) {
-        describe(region, info);
+        describe(region, max_u64(region->base, address), info);
         info->resident_bytes = arch_mmu_resident(&aspace->mmu, info->base, info->length) << PAGE_SHIFT;
     }
     mutex_unlock(&aspace->lock);
@@ -437,7 +439,7 @@ status_t aspace_get_mapping(struct aspace *aspace, uint64_t address, info_map_t 
     mutex_lock(&aspace->lock);
     region = first_region(aspace, address);
     if (region) {
-        describe(region, info);
+        describe(region, region->base, info);
         *out_allowed = region->allowed;
         *out_vmo = region->through;
         object_ref(&region->through->object);

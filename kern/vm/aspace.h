@@ -38,10 +38,10 @@ status_t aspace_unmap(struct aspace *aspace, uint64_t address, uint64_t length);
 status_t aspace_protect(struct aspace *aspace, uint32_t flags, uint64_t address, uint64_t length);
 /* The region that holds address, or NULL.  aspace->lock held; valid while it is. */
 struct region *aspace_find_region(struct aspace *aspace, uint64_t address);
-/* INFO_PROCESS_MAPS: the first region with a byte at or above `address`; false at the end. */
+/* INFO_PROCESS_MAPS: the first region with a byte at or above `address`, from there on; false at the end. */
 bool aspace_info_next(struct aspace *aspace, uint64_t address, info_map_t *info);
 /*
- * The same region, with a reference to what was mapped and what vm_protect may give.  Its resident pages are
+ * The same region, whole, with a reference to what was mapped and what vm_protect may give.  Its resident pages are
  * not counted (0): that takes as long as there are pages.  NOT_FOUND.
  */
 status_t aspace_get_mapping(struct aspace *aspace, uint64_t address, info_map_t *info, struct vmo **out_vmo,
