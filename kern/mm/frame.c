@@ -73,6 +73,8 @@ struct page *frame_alloc(uint8_t kind)
 {
     struct page *page = NULL;
 
+    if (allocation_fails())
+        return NULL;
     spin_lock(&frame_lock);
     if (free_frames) {
         page = list_entry(free_frames, struct page, link);

@@ -35,6 +35,14 @@ struct page {
 
 static_assert(sizeof(struct page) <= 48, "page descriptors stay under 1.2 % of memory");
 
+/* For tests (sys_system_fail_allocation): is this the allocation of the running thread that has to fail? */
+static inline bool allocation_fails(void)
+{
+    struct hart *hart = this_hart();
+
+    return hart->fail_countdown > 0 && --hart->fail_countdown == 0;
+}
+
 /* Boot: take the ranges of `machine`, minus the reserved ones. */
 void frame_init(void);
 

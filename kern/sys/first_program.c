@@ -267,7 +267,7 @@ void first_program_start(void)
         give_up("there is no boot archive");
     if (option)
         format_string(path, sizeof(path), "%.*s", (int)length, option);
-    require(process_create("init", &program.process));
+    require(process_create("init", NULL, &program.process));
     load(&program, archive_find(archive, path + (*path == '/')));
     start(&program, path);
 }

@@ -148,11 +148,15 @@ status_t sys_vmo_op_range(rights_t held, struct vmo *vmo, uint32_t op, uint64_t 
 
 /* --- Address spaces. --- */
 
+#define RIGHTS_SHIFT 2          /* from VM_READ, _WRITE, _EXECUTE to the rights of these names */
+
+static_assert(VM_READ << RIGHTS_SHIFT == RIGHT_READ && VM_WRITE << RIGHTS_SHIFT == RIGHT_WRITE &&
+              VM_EXECUTE << RIGHTS_SHIFT == RIGHT_EXECUTE, "protections are rights, further down");
+
 /* What the handle's rights allow a mapping to become. */
 static uint32_t allowed_flags(rights_t rights)
 {
-    return (rights & RIGHT_READ ? VM_READ : 0) | (rights & RIGHT_WRITE ? VM_WRITE : 0) |
-           (rights & RIGHT_EXECUTE ? VM_EXECUTE : 0);
+    return rights >> RIGHTS_SHIFT & (VM_READ | VM_WRITE | VM_EXECUTE);
 }
 
 /* The result pointer is tested before anything is mapped. */
@@ -192,4 +196,22 @@ status_t sys_vm_unmap(struct process *process, uintptr_t address, size_t length)
 status_t sys_vm_protect(struct process *process, uint32_t options, uintptr_t address, size_t length)
 {
     return aspace_protect(process->aspace, options, address, length);
+}
+
+/* The handle has the rights that the one had through which it was mapped, as far as the mapping knows them. */
+status_t sys_vm_get_mapping(struct process *process, uintptr_t address, uaddr_t info_out, uaddr_t vmo_out)
+{
+    const rights_t always = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_MAP | RIGHT_WAIT | RIGHT_INSPECT;
+    info_map_t info;
+    struct vmo *vmo;
+    uint32_t allowed;
+    status_t status = aspace_get_mapping(process->aspace, address, &info, &vmo, &allowed);
+
+    if (status != OK)
+        return status;
+    status = user_copy_out(info_out, &info, sizeof(info));
+    if (status == OK && vmo_out)
+        return sys_new_handle(&vmo->object, always | allowed << RIGHTS_SHIFT, vmo_out);
+    object_unref(&vmo->object);
+    return status;
 }

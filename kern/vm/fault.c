@@ -136,7 +136,7 @@ static status_t touch_page(uaddr_t address, bool write)
     if (address >= USER_TOP)
         return ERR_INVALID_ARGS;
     status = vm_fault(current_process()->aspace, address, write ? MMU_WRITE : MMU_READ);
-    if (status == OK || status == ERR_CANCELED)
+    if (status == OK || status == ERR_CANCELED || status == ERR_NO_MEMORY)
         return status;
     return ERR_INVALID_ARGS;
 }
