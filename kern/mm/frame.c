@@ -13,8 +13,6 @@
  */
 #include "mm/frame.h"
 
-#include "lib/string.h"
-
 struct frame_range {
     paddr_t base;
     uint64_t frames;
@@ -162,8 +160,10 @@ static void reserve(paddr_t base, uint64_t size)
     for (paddr_t address = page_floor(base); address < base + size; address += PAGE_SIZE) {
         struct page *page = phys_to_page(address);
 
-        if (page && frame_kind(page) == FRAME_FREE)
+        if (page && frame_kind(page) == FRAME_FREE) {
             count_change(page, FRAME_KERNEL);
+            *page = (struct page){ .kind = FRAME_KERNEL };
+        }
     }
 }
 
@@ -185,19 +185,21 @@ void frame_init(void)
     /* 2. The descriptors. */
     uint64_t size = page_ceil(total_frames * sizeof(struct page));
     paddr_t room = find_room(size);
+    struct page *const first = phys_to_virt(room), *const end = first + total_frames;
 
-    pages = phys_to_virt(room);
-    memset(pages, 0, size);
+    for (struct page *page = first; page < end; page++)
+        atomic_init(&page->kind, FRAME_FREE);   /* the rest is set with another kind */
+    pages = first;
     frames_of_kind[FRAME_FREE] = total_frames;
 
     /* 3. What is not free, and the stack of the rest, lowest address on top. */
     for (uint32_t i = 0; i < machine.reserved_ranges; i++)
         reserve(machine.reserved[i].base, machine.reserved[i].size);
     reserve(room, size);
-    for (uint64_t number = total_frames; number-- > 0; ) {
-        if (frame_kind(&pages[number]) == FRAME_FREE) {
-            pages[number].link.next = free_frames;
-            free_frames = &pages[number].link;
+    for (struct page *page = end; page-- > first; ) {
+        if (frame_kind(page) == FRAME_FREE) {
+            page->link.next = free_frames;
+            free_frames = &page->link;
         }
     }
 }
