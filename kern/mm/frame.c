@@ -60,14 +60,9 @@ struct page *frame_by_number(uint64_t number)
     return &pages[number];
 }
 
-static uint8_t kind_of(const struct page *page)
-{
-    return atomic_load_explicit(&page->kind, memory_order_relaxed);
-}
-
 static void count_change(struct page *page, uint8_t kind)
 {
-    atomic_fetch_sub_explicit(&frames_of_kind[kind_of(page)], 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&frames_of_kind[frame_kind(page)], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&frames_of_kind[kind], 1, memory_order_relaxed);
     atomic_store_explicit(&page->kind, kind, memory_order_relaxed);
 }
@@ -76,6 +71,8 @@ struct page *frame_alloc(uint8_t kind)
 {
     struct page *page = NULL;
 
+    if (allocation_fails())
+        return NULL;
     spin_lock(&frame_lock);
     if (free_frames) {
         page = list_entry(free_frames, struct page, link);
@@ -99,7 +96,7 @@ struct page *frame_alloc_zeroed(uint8_t kind)
 
 void frame_free(struct page *page)
 {
-    assert(kind_of(page) != FRAME_FREE);
+    assert(frame_kind(page) != FRAME_FREE);
     assert(page->busy == 0);
     assert(!list_linked(&page->link));
     spin_lock(&frame_lock);
@@ -111,8 +108,8 @@ void frame_free(struct page *page)
 
 void frame_set_kind(struct page *page, uint8_t kind)
 {
-    assert(kind_of(page) != FRAME_FREE && kind != FRAME_FREE);
-    if (kind_of(page) != kind)
+    assert(frame_kind(page) != FRAME_FREE && kind != FRAME_FREE);
+    if (frame_kind(page) != kind)
         count_change(page, kind);
 }
 
@@ -163,7 +160,7 @@ static void reserve(paddr_t base, uint64_t size)
     for (paddr_t address = page_floor(base); address < base + size; address += PAGE_SIZE) {
         struct page *page = phys_to_page(address);
 
-        if (page && kind_of(page) == FRAME_FREE) {
+        if (page && frame_kind(page) == FRAME_FREE) {
             count_change(page, FRAME_KERNEL);
             *page = (struct page){ .kind = FRAME_KERNEL };
         }
@@ -200,7 +197,7 @@ void frame_init(void)
         reserve(machine.reserved[i].base, machine.reserved[i].size);
     reserve(room, size);
     for (struct page *page = end; page-- > first; ) {
-        if (kind_of(page) == FRAME_FREE) {
+        if (frame_kind(page) == FRAME_FREE) {
             page->link.next = free_frames;
             free_frames = &page->link;
         }

@@ -81,7 +81,7 @@ void first_program_start(void)
     struct object *ends[2];
     struct handle_slot slots[2];
 
-    require(process_create("boot", &process));
+    require(process_create("boot", NULL, &process));
     map(process, boot_program, boot_program_data, VM_READ | VM_EXECUTE);
     map(process, boot_program_data, boot_program_end, VM_READ | VM_WRITE);
     require(process_add_thread(process, "main", &thread));

@@ -5,6 +5,7 @@
 
 #include "dev/block.h"
 #include "sys/helpers.h"
+#include "vm/fault.h"
 
 static struct object system;
 
@@ -48,4 +49,16 @@ status_t sys_system_get_block(rights_t held, UNUSED struct object *object, uint3
     status_t status = block_create(disk, 0, disk_size(disk), &block);
 
     return status == OK ? sys_new_handle(&block->object, rights, out) : status;
+}
+
+/* The countdown stands still while the result is stored. */
+status_t sys_system_fail_allocation(UNUSED struct object *object, uint32_t countdown, uaddr_t left)
+{
+    uint32_t before = this_hart()->fail_countdown;
+
+    this_hart()->fail_countdown = 0;
+    status_t status = user_copy_out(left, &before, sizeof(before));
+
+    this_hart()->fail_countdown = status == OK ? countdown : before;
+    return status;
 }

@@ -224,7 +224,7 @@ status_t stream_write(struct stream *stream, uaddr_t from, uint64_t length, cons
                       uint64_t *out_done)
 {
     struct write write = {
-        .vmo = vmo_target(stream->vmo),
+        .vmo = stream->vmo->kind == VMO_SLICE ? stream->vmo : vmo_target(stream->vmo),
         .append = !offset && (stream->options & STREAM_APPEND),
         .start = offset ? *offset : 0,
         .length = length,
