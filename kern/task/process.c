@@ -41,6 +41,7 @@ const struct object_ops process_ops = {
     .name = "process",
     .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY |
                       RIGHT_WAIT | RIGHT_INSPECT,
+    .name_offset = offsetof(struct process, name),
     .destroy = process_destroy,
 };
 
@@ -192,47 +193,41 @@ void process_thread_exited(void)
         finish(process);
 }
 
-struct process *process_find(uint64_t koid)
+/*
+ * The live object with the smallest koid from `koid` on of a list that links them at an offset, with
+ * a reference; NULL: none.  The list's lock is held.
+ */
+static struct object *next_in(const struct list *list, size_t link_offset, uint64_t koid)
 {
-    struct process *found = NULL;
+    struct object *next;
 
-    spin_lock(&processes_lock);
-    list_for_each(&all_processes, node) {
-        struct process *process = list_entry(node, struct process, all_link);
+    do {
+        next = NULL;
+        list_for_each(list, node) {
+            struct object *object = (struct object *)((char *)node - link_offset);
 
-        if (process->object.koid == koid && object_ref_unless_dead(&process->object))
-            found = process;
-    }
-    spin_unlock(&processes_lock);
-    return found;
+            if (object->koid >= koid && (!next || object->koid < next->koid) &&
+                atomic_load_explicit(&object->references, memory_order_relaxed) > 0)
+                next = object;
+        }
+    } while (next && !object_ref_unless_dead(next));
+    return next;
 }
 
-uint64_t process_next_koid(uint64_t koid)
+struct object *process_next(uint64_t koid)
 {
-    uint64_t next = 0;
-
     spin_lock(&processes_lock);
-    list_for_each(&all_processes, node) {
-        uint64_t candidate = list_entry(node, struct process, all_link)->object.koid;
+    struct object *next = next_in(&all_processes, offsetof(struct process, all_link), koid);
 
-        if (candidate > koid && (next == 0 || candidate < next))
-            next = candidate;
-    }
     spin_unlock(&processes_lock);
     return next;
 }
 
-struct thread *process_find_thread(struct process *process, uint64_t koid)
+struct object *process_next_thread(struct process *process, uint64_t koid)
 {
-    struct thread *found = NULL;
-
     spin_lock(&process->lock);
-    list_for_each(&process->threads, node) {
-        struct thread *thread = list_entry(node, struct thread, process_link);
+    struct object *next = next_in(&process->threads, offsetof(struct thread, process_link), koid);
 
-        if (thread->object.koid == koid && object_ref_unless_dead(&thread->object))
-            found = thread;
-    }
     spin_unlock(&process->lock);
-    return found;
+    return next;
 }

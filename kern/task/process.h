@@ -58,11 +58,9 @@ void process_thread_exited(void);
 static inline struct process *current_process(void) { return current_thread()->process; }
 struct process *process_from_object(struct object *object);
 
-/* By koid, with a reference, or NULL. */
-struct process *process_find(uint64_t koid);
-struct thread *process_find_thread(struct process *process, uint64_t koid);
-/* koid of the first process after `koid` in the list of all, 0 at the end: for listings. */
-uint64_t process_next_koid(uint64_t koid);
+/* The process, or thread of a process, with the smallest koid from `koid` on, and a reference; NULL. */
+struct object *process_next(uint64_t koid);
+struct object *process_next_thread(struct process *process, uint64_t koid);
 
 /* Supplied by higher layers (vm). */
 status_t aspace_create(struct aspace **out_aspace);

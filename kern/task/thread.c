@@ -48,6 +48,7 @@ const struct object_ops thread_ops = {
     .name = "thread",
     .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY |
                       RIGHT_WAIT | RIGHT_INSPECT,
+    .name_offset = offsetof(struct thread, name),
     .destroy = thread_destroy,
 };
 

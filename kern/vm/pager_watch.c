@@ -62,19 +62,16 @@ static void watch(void *limit_pointer)
 {
     uint64_t limit = *(const uint64_t *)limit_pointer;
     uint64_t period = max_u64(limit / 8, SECOND / 4);
+    struct object *process;
 
     for (;;) {
         int64_t next = arch_time() + period;
 
         while (thread_park_until(next))
             ;
-        for (uint64_t koid = process_next_koid(0); koid; koid = process_next_koid(koid)) {
-            struct process *process = process_find(koid);
-
-            if (!process)
-                continue;
-            wake_late_threads(process, limit);
-            object_unref(&process->object);
+        for (uint64_t koid = 0; (process = process_next(koid + 1)); object_unref(process)) {
+            koid = process->koid;
+            wake_late_threads(process_from_object(process), limit);
         }
     }
 }
