@@ -74,13 +74,12 @@ void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *
                          uint32_t count);
 
 /*
- * Remove [address, address + length) / reduce its rights to flags / change nothing; the number of
- * pages that were present is returned, after every hart has forgotten the old entries (one
- * shootdown for the range).  Tables that became empty are freed only in destroy.  Cost grows with
- * the tables present, not with length.  Take mmu->lock.
+ * Remove [address, address + length) / reduce its rights to flags: every hart has forgotten the old entries when they return
+ * (one shootdown for the range).  resident counts its pages.  Tables that became empty are freed only in destroy.  Cost grows
+ * with the tables present, not with length.  Take mmu->lock.
  */
-uint64_t arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
-uint64_t arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags);
+void arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
+void arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags);
 uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
 
 /* The code of this space changed: every hart fetches instructions anew before it next runs it. */

@@ -201,7 +201,7 @@ static void fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t 
         run->slots[i] = page ? slot_of_page(page) : slot_zero_marker();
         filled++;
         if (page) {
-            page_give(page, vmo, index + i, FRAME_PAGER);
+            page_give(page, vmo, index + i);
             vmo->resident++;
         }
     }

@@ -5,11 +5,13 @@
 
 #include "vm/vmo.h"
 
-/* The page, CLEAN and not busy, takes the place of nothing, or of what mappings may show there. */
-static inline void page_give(struct page *page, struct vmo *vmo, uint64_t index, uint8_t kind)
+/* The page belongs to the VMO now, CLEAN and not busy. */
+static inline void page_init(struct page *page, struct vmo *vmo, uint64_t index)
 {
-    if (vmo->others_mapped)
-        vmo_unmap_pages(vmo, index, 1);
+    static const uint8_t kinds[] = {
+        [VMO_ANONYMOUS] = FRAME_ANON, [VMO_PAGER] = FRAME_PAGER, [VMO_DEVICE] = FRAME_DEVICE,
+    };
+
     page->owner = vmo->family;
     page->owner_koid = vmo->object.koid;
     page->index = vmo->base + index;
@@ -17,7 +19,27 @@ static inline void page_give(struct page *page, struct vmo *vmo, uint64_t index,
     page->busy = 0;
     page->state = PAGE_CLEAN;
     page->referenced = 1;
-    frame_set_kind(page, kind);
+    frame_set_kind(page, kinds[vmo->kind]);
+}
+
+/* Likewise, in place of nothing or of what mappings may show there. */
+static inline void page_give(struct page *page, struct vmo *vmo, uint64_t index)
+{
+    if (vmo->others_mapped)
+        vmo_unmap_pages(vmo, index, 1);
+    page_init(page, vmo, index);
+}
+
+/* A transfer takes hold of the page, and lets go. */
+static inline void page_hold(struct vmo *vmo, struct page *page)
+{
+    page->busy++;
+    vmo->family->busy++;
+}
+static inline void page_let_go(struct vmo *vmo, struct page *page)
+{
+    page->busy--;
+    vmo->family->busy--;
 }
 
 /* A VMO with nothing in it, in no list yet; the caller gives it its place in the family.  NULL without memory. */
