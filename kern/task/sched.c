@@ -197,6 +197,7 @@ static void switch_to(struct thread *to)
     to->home = hart->index;
     atomic_store(&to->on_hart, hart);
     hart->context_switches++;
+    me->fail_countdown = hart->fail_countdown;
     sched_switched(arch_switch(me, to));
 }
 
@@ -221,6 +222,7 @@ void sched_switched(struct thread *previous)
     struct hart *hart = this_hart();
 
     atomic_store_explicit(&previous->on_hart, NULL, memory_order_release);
+    hart->fail_countdown = hart->current->fail_countdown;
     thread_should_leave();              /* if so it will look before returning to user mode */
     if (hart->current->held_mutexes == 0)
         free_finished();

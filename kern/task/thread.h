@@ -61,6 +61,7 @@ struct thread {
     uint64_t run_time;                      /* nanoseconds, sampled at the clock's ticks */
     struct object_reaper reaper;            /* objects it has still to end */
     struct user_missing missing;            /* what its last ERR_USER_FAULT was about */
+    uint32_t fail_countdown;                /* the hart's, while it does not run */
     struct arch_thread arch;
 };
 
