@@ -51,10 +51,11 @@ status_t exception_bind(struct object *task, struct object *port, uint64_t key)
 /* --- The thread that stops. --- */
 
 /* What the port bound to `task` says: 0 if there is none, it closed, or the thread was killed. */
-static uint32_t ask(struct object *task, const port_packet_t *content)
+static uint32_t ask(struct object *task, uint32_t kind, uint64_t address, status_t reason)
 {
-    struct exception_stop stop = { .packet.content = *content };
     struct thread *me = current_thread();
+    struct exception_stop stop = { .packet.content = { .type = PKT_EXCEPTION,
+        .exception = { me->object.koid, kind, reason, address, arch_user_pc() } } };
     status_t status = OK;
 
     spin_lock(&task->lock);
@@ -137,18 +138,14 @@ static _Noreturn void die(uint32_t kind, uint64_t address, status_t reason)
 void user_exception(uint32_t kind, uint64_t address, status_t reason)
 {
     struct thread *me = current_thread();
-    port_packet_t content = {
-        .type = PKT_EXCEPTION,
-        .exception = { me->object.koid, kind, reason, address, arch_user_pc() },
-    };
     uint32_t action;
 
     if (reason == ERR_CANCELED)
         return;         /* not a report: what ended the wait for a page is looked at on the way out */
     arch_user_sync();
-    action = ask(&me->object, &content);
+    action = ask(&me->object, kind, address, reason);
     if (action == 0 && !thread_killed())
-        action = ask(&me->process->object, &content);
+        action = ask(&me->process->object, kind, address, reason);
     arch_user_sync();
     if (action == EXCEPTION_KILL_THREAD || thread_killed())
         thread_exit();
