@@ -47,7 +47,7 @@ static void close_port(uint32_t i)
 
 static void new_process(void)
 {
-    check_equal(process_create("stopper", &process), OK);
+    check_equal(process_create("stopper", NULL, &process), OK);
     object_ref(ports[0]);
     check_equal(exception_bind(&process->object, ports[0], 99), OK);
 }
