@@ -144,7 +144,7 @@ status_t sys_nanosleep(int64_t deadline)
         return OK;
     }
     while (in_time) {
-        if (thread_killed())
+        if (thread_should_leave())
             return ERR_CANCELED;
         in_time = thread_park_until(deadline);
     }

@@ -9,17 +9,11 @@
 
 static struct object system;
 
-static void system_destroy(struct object *object)
-{
-    panic("the last reference to object %lu, the system, is gone", object->koid);
-}
-
 const struct object_ops system_ops = {
     .type = OBJECT_SYSTEM,
     .name = "system",
     .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
                       RIGHT_INSPECT | RIGHT_DESTROY,
-    .destroy = system_destroy,
 };
 
 void system_init(void)

@@ -31,6 +31,8 @@ static void process_destroy(struct object *object)
     if (!process->exited)
         aspace_clear(process->aspace);
     aspace_destroy(process->aspace);
+    if (process->exceptions.port)
+        object_unref(process->exceptions.port);
     heap_free(process);
 }
 

@@ -24,6 +24,7 @@ struct process {
     struct aspace *aspace;          /* freed with the object; its regions go at exit */
 
     char name[32];                  /* object.lock */
+    struct exception_binding exceptions;    /* object.lock */
     struct list_node all_link;      /* processes_lock */
 
     /* Guarded by lock. */

@@ -223,8 +223,7 @@ void sched_switched(struct thread *previous)
 
     atomic_store_explicit(&previous->on_hart, NULL, memory_order_release);
     hart->fail_countdown = hart->current->fail_countdown;
-    if (atomic_load(&hart->current->killed))
-        hart->reschedule = true;        /* look before returning to user mode: see thread_kill */
+    thread_should_leave();              /* if so it will look before returning to user mode */
     if (hart->current->held_mutexes == 0)
         free_finished();
 }
@@ -256,8 +255,9 @@ void sched_preempt_point(void)
         return;
     this_hart()->reschedule = false;
     atomic_thread_fence(memory_order_seq_cst);
-    if (!thread_killed())               /* which sets it again: no kill is lost */
+    if (!thread_killed())
         sched_yield();
+    thread_should_leave();              /* sets it again: no kill or interrupt is lost */
 }
 
 _Noreturn void sched_finish(void)

@@ -160,7 +160,7 @@ static void map_resident(struct region *region)
         return;
     vmo_lock(region->vmo);
     for (uint64_t i = first; page_list_next(&region->vmo->pages, i, end, &i, &slot); i++) {
-        struct page *page = slot_any_page(slot);
+        struct page *page = slot_page(slot);
 
         if (page && page->state != PAGE_FILLING &&
             arch_mmu_map(&region->aspace->mmu, region->base + ((i - first) << PAGE_SHIFT),
@@ -475,6 +475,15 @@ void vmo_unmap_pages(struct vmo *vmo, uint64_t first, uint64_t count)
 
         if (region_shows(region, first, count, &address, &length))
             arch_mmu_unmap(&region->aspace->mmu, address, length);
+    }
+    if (!vmo->ops)
+        return;
+    list_for_each(&vmo->family->members, node) {        /* its clones, where [first, first + count) is in them */
+        struct vmo *clone = list_entry(node, struct vmo, family_link);
+        uint64_t from = max_u64(first, clone->base);
+
+        if (clone != vmo && from < first + count)
+            vmo_unmap_pages(clone, from - clone->base, first + count - from);
     }
 }
 
