@@ -344,7 +344,7 @@ TEST(maps)
 {
     held[0] = new_vmo(4);
     try(&(struct attempt){ NULL, map_there, unmap_there }, 1);
-    try(&(struct attempt){ NULL, map_with_commit, unmap_there }, 8);
+    try(&(struct attempt){ NULL, map_with_commit, unmap_there }, 6);
     close_held();
 }
 
@@ -371,7 +371,7 @@ static void undo_first_map(status_t status)
 TEST(maps_without_page_tables)
 {
     held[0] = new_vmo(4);
-    try(&(struct attempt){ prepare_first_map, map_first, undo_first_map }, 10);
+    try(&(struct attempt){ prepare_first_map, map_first, undo_first_map }, 8);
     close_held();
 }
 
@@ -460,12 +460,91 @@ static status_t commit(void)
 
 TEST(writes)
 {
-    try(&(struct attempt){ prepare_wide_vmo, write_low, close_all }, 9);
-    try(&(struct attempt){ prepare_wide_vmo, write_high, close_all }, 9);
-    try(&(struct attempt){ prepare_wide_vmo, commit, close_all }, 40);
+    try(&(struct attempt){ prepare_wide_vmo, write_low, close_all }, 5);
+    try(&(struct attempt){ prepare_wide_vmo, write_high, close_all }, 8);
+    try(&(struct attempt){ prepare_wide_vmo, commit, close_all }, 21);
 }
 
+/* --- Snapshots, clones and slices. --- */
+
 static struct rig rig;
+
+static status_t make_snapshot(void)
+{
+    return sys_vmo_create_child(held[0], VMO_CHILD_SNAPSHOT, 0, VMO_SIZE_MAX, &made[0]);
+}
+
+static status_t make_slice(void)
+{
+    return sys_vmo_create_child(held[0], VMO_CHILD_SLICE, PAGE_SIZE, PAGE_SIZE, &made[0]);
+}
+
+static status_t make_clone(void)
+{
+    return sys_vmo_create_child(held[0], VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE, 0, 8 * PAGE_SIZE, &made[0]);
+}
+
+static status_t copy_on_write(void)
+{
+    return sys_vmo_write(held[1], 0, page, PAGE_SIZE / 2, 3 * PAGE_SIZE);
+}
+
+/* A snapshot of pages that are there, which stay the parent's. */
+static void prepare_snapshot(void)
+{
+    prepare_wide_vmo();
+    CHECK_OK(write_low());
+    CHECK_OK(write_high());
+    CHECK_OK(sys_vmo_create_child(held[0], VMO_CHILD_SNAPSHOT, 0, VMO_SIZE_MAX, &held[1]));
+}
+
+static void undo_copy(status_t status)
+{
+    (void)status;
+    CHECK(vmo_is_filled(held[0], 200, 1, 0));
+    CHECK(vmo_is_filled(held[0], 100, 1, page[0]));
+    close_held();
+}
+
+static status_t write_to_parent(void)
+{
+    return sys_vmo_write(held[0], 0, page, 0, 3 * PAGE_SIZE);
+}
+
+/* A clone of pages that a pager has supplied. */
+static void prepare_clone(void)
+{
+    held[2] = rig.vmo = new_pager_vmo(rig.pager, rig.port, RIG_KEY, 8);
+    supply(rig, 0, 8);
+    CHECK_OK(sys_vmo_create_child(rig.vmo, VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE, 0, 8 * PAGE_SIZE,
+                                  &held[1]));
+}
+
+static void undo_clone(status_t status)
+{
+    CHECK(is_supplied(rig.vmo, 0, 8));
+    CHECK(status != OK || vmo_is_filled(held[1], PAGE_SIZE / 2, 1, page[0]));
+    close_held();
+    expect_complete(rig);               /* the packet holds what the kernel knows of the pager's VMO */
+}
+
+TEST(snapshots)
+{
+    prepare_wide_vmo();
+    CHECK_OK(write_low());
+    CHECK_OK(write_high());
+    try(&(struct attempt){ NULL, make_snapshot, close_made }, 7);
+    close_held();
+    held[0] = new_vmo(4);
+    try(&(struct attempt){ NULL, make_slice, close_made }, 1);
+    close_held();
+}
+
+TEST(copies_on_write)
+{
+    try(&(struct attempt){ prepare_snapshot, copy_on_write, undo_copy }, 3);
+    try(&(struct attempt){ prepare_snapshot, write_to_parent, close_all }, 3);
+}
 
 static void prepare_rig(void)
 {
@@ -498,8 +577,19 @@ static status_t ask(void)
 TEST(supplies)
 {
     try(&(struct attempt){ prepare_rig, supply_run, close_all }, 3);
-    try(&(struct attempt){ prepare_rig, zero_run, close_all }, 5);
+    try(&(struct attempt){ prepare_rig, zero_run, close_all }, 0);
     try(&(struct attempt){ prepare_rig, ask, close_all }, 0);
+}
+
+TEST(clones)
+{
+    rig = (struct rig){ .pager = new_pager(), .port = new_port() };
+    try(&(struct attempt){ prepare_clone, copy_on_write, undo_clone }, 4);
+    rig.vmo = held[0] = new_pager_vmo(rig.pager, rig.port, RIG_KEY, 8);
+    supply(rig, 0, 8);
+    try(&(struct attempt){ NULL, make_clone, close_made }, 1);
+    held[0] = HANDLE_INVALID;
+    rig_close(rig);
 }
 
 static void prepare_stream(void)
@@ -610,13 +700,13 @@ static status_t fail_to_fresh(void)
 
 TEST(memory_that_is_not_there_yet)
 {
-    try(&(struct attempt){ prepare_fresh_memory, read_to_fresh, undo_fresh_memory }, 2);
-    try(&(struct attempt){ prepare_fresh_memory, write_from_fresh, undo_fresh_memory }, 2);
-    try(&(struct attempt){ prepare_fresh_memory, create_to_fresh, close_fresh_handles }, 4);
-    try(&(struct attempt){ prepare_fresh_memory, map_to_fresh, unmap_fresh }, 3);
-    try(&(struct attempt){ prepare_fresh_memory, info_to_fresh, undo_fresh_memory }, 5);
+    try(&(struct attempt){ prepare_fresh_memory, read_to_fresh, undo_fresh_memory }, 1);
+    try(&(struct attempt){ prepare_fresh_memory, write_from_fresh, undo_fresh_memory }, 1);
+    try(&(struct attempt){ prepare_fresh_memory, create_to_fresh, close_fresh_handles }, 3);
+    try(&(struct attempt){ prepare_fresh_memory, map_to_fresh, unmap_fresh }, 2);
+    try(&(struct attempt){ prepare_fresh_memory, info_to_fresh, undo_fresh_memory }, 3);
     try(&(struct attempt){ prepare_fresh_memory, mapping_to_fresh, undo_fresh_memory }, 2);
-    try(&(struct attempt){ prepare_fresh_memory, random_to_fresh, undo_fresh_memory }, 4);
+    try(&(struct attempt){ prepare_fresh_memory, random_to_fresh, undo_fresh_memory }, 3);
     try(&(struct attempt){ prepare_fresh_memory, name_from_fresh, undo_fresh_memory }, 0);
     try(&(struct attempt){ prepare_fresh_memory, wait_on_fresh, undo_fresh_memory }, 0);
 }
@@ -672,13 +762,12 @@ static void prepare_message_from_fresh(void)
 {
     uintptr_t at;
 
-    held[2] = new_vmo(4);
-    CHECK_OK(sys_vm_map(process_self(), READ_WRITE | VM_FIXED, FAR, held[2], 0, 4 * PAGE_SIZE, &at));
     prepare_message();
+    held[2] = new_vmo(4);
     CHECK_OK(sys_vmo_write(held[2], 0, made, PAGE_SIZE, sizeof made));
+    CHECK_OK(sys_vm_map(process_self(), READ_WRITE | VM_FIXED, FAR, held[2], 0, 4 * PAGE_SIZE, &at));
 }
 
-/* The page tables of FAR are there: what fails is the message, never the reading of its parts. */
 static status_t send_from_fresh(void)
 {
     return sys_channel_write(held[0], 0, (void *)FAR, PAGE_SIZE, (handle_t *)(FAR + PAGE_SIZE), 2);
@@ -727,7 +816,7 @@ static void undo_receive(status_t status)
 
 TEST(messages_received)
 {
-    try(&(struct attempt){ prepare_receive, receive, undo_receive }, 14);
+    try(&(struct attempt){ prepare_receive, receive, undo_receive }, 8);
 }
 
 /* Answers each call with its own bytes and a new handle, until the channel closes. */
@@ -780,7 +869,7 @@ TEST(calls)
 
     CHECK_OK(sys_channel_create(0, &held[0], &server));
     CHECK_OK(quire_thread_create(answer, &server, &thread));
-    try(&(struct attempt){ prepare_call, call_server, undo_call }, 10);
+    try(&(struct attempt){ prepare_call, call_server, undo_call }, 8);
     close_held();
     CHECK_OK(quire_thread_join(thread));
 }
@@ -878,7 +967,7 @@ static void undo_transfer(status_t status)
 TEST(transfers)
 {
     held[0] = open_scratch();
-    try(&(struct attempt){ prepare_transfer, start_reading, undo_transfer }, 9);
+    try(&(struct attempt){ prepare_transfer, start_reading, undo_transfer }, 6);
     close_held();
 }
 
@@ -1015,6 +1104,18 @@ static handle_t new_anonymous(void)
     return new_vmo(4);
 }
 
+/* Its second page is shared with a snapshot that is held. */
+static handle_t new_shared_vmo(void)
+{
+    handle_t vmo = new_vmo(4);
+
+    vmo_fill(vmo, 0, 4 * PAGE_SIZE, 1);
+    if (held[1] != HANDLE_INVALID)
+        CHECK_OK(sys_handle_close(held[1]));
+    CHECK_OK(sys_vmo_create_child(vmo, VMO_CHILD_SNAPSHOT, 0, 4 * PAGE_SIZE, &held[1]));
+    return vmo;
+}
+
 static handle_t new_device_vmo(void)
 {
     handle_t vmo = HANDLE_INVALID;
@@ -1026,7 +1127,9 @@ static handle_t new_device_vmo(void)
 TEST(faults)
 {
     try_fault(faulter_load, new_anonymous, 2);
-    try_fault(faulter_store, new_anonymous, 5);
+    try_fault(faulter_store, new_anonymous, 4);
+    try_fault(faulter_store, new_shared_vmo, 3);
+    close_held();
     held[0] = open_scratch();
     try_fault(faulter_load, new_device_vmo, 4);
     try_fault(faulter_store, new_device_vmo, 4);
