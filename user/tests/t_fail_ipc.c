@@ -236,6 +236,14 @@ static void prepare_transfer(void)
     held[2] = new_vmo(8);
 }
 
+/* Pages that a snapshot shares are copied before the device writes into them. */
+static void prepare_shared_transfer(void)
+{
+    prepare_transfer();
+    vmo_fill(held[2], 0, 3 * PAGE_SIZE, 1);
+    CHECK_OK(sys_vmo_create_child(held[2], VMO_CHILD_SNAPSHOT, 0, 8 * PAGE_SIZE, &held[3]));
+}
+
 static status_t start_reading(void)
 {
     return sys_block_submit(held[0], held[1], DISK_KEY, BLOCK_READ, held[2], 0, 0, 4 * PAGE_SIZE);
@@ -252,9 +260,23 @@ static void undo_transfer(status_t status)
     held[1] = held[2] = HANDLE_INVALID;
 }
 
+static void undo_shared_transfer(status_t status)
+{
+    if (status == OK)
+        expect_done(held[1], DISK_KEY, BLOCK_READ, 0, 4 * PAGE_SIZE);
+    else
+        CHECK(vmo_is_filled(held[2], 0, 3 * PAGE_SIZE, 1));
+    CHECK(vmo_is_filled(held[3], 0, 3 * PAGE_SIZE, 1));
+    for (int i = 1; i < 4; i++) {
+        CHECK_OK(sys_handle_close(held[i]));
+        held[i] = HANDLE_INVALID;
+    }
+}
+
 TEST(transfers)
 {
     held[0] = open_scratch();
+    try(&(struct attempt){ prepare_shared_transfer, start_reading, undo_shared_transfer }, 5);
     try(&(struct attempt){ prepare_transfer, start_reading, undo_transfer }, 6);
     close_held();
 }

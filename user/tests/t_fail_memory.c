@@ -133,6 +133,25 @@ static status_t supply_run(void)
     return sys_pager_supply_pages(rig.pager, rig.vmo, 50 * PAGE_SIZE, 100 * PAGE_SIZE, held[3], 0);
 }
 
+static status_t supply_few(void)
+{
+    return sys_pager_supply_pages(rig.pager, rig.vmo, 50 * PAGE_SIZE, 3 * PAGE_SIZE, held[3], 0);
+}
+
+/* The pages to be supplied are shared with a snapshot, which keeps them. */
+static void prepare_shared_aux(void)
+{
+    prepare_rig();
+    CHECK_OK(sys_vmo_create_child(held[3], VMO_CHILD_SNAPSHOT, 0, 100 * PAGE_SIZE, &made[0]));
+}
+
+static void undo_shared_aux(status_t status)
+{
+    (void)status;
+    close_made(OK);
+    close_held();
+}
+
 static status_t zero_run(void)
 {
     return sys_vmo_op_range(rig.vmo, VMO_OP_ZERO, 50 * PAGE_SIZE, 4 * PAGE_SIZE, NULL, 0);
@@ -149,8 +168,66 @@ static status_t ask(void)
 TEST(supplies)
 {
     try(&(struct attempt){ prepare_rig, supply_run, close_all }, 3);
+    try(&(struct attempt){ prepare_shared_aux, supply_few, undo_shared_aux }, 4);
     try(&(struct attempt){ prepare_rig, zero_run, close_all }, 0);
     try(&(struct attempt){ prepare_rig, ask, close_all }, 0);
+}
+
+/* The clone has pages of its own before and in the range, and none behind it. */
+static void prepare_written_clone(void)
+{
+    prepare_clone();
+    CHECK_OK(sys_vmo_write(held[1], 0, page, 2 * PAGE_SIZE, 2 * PAGE_SIZE));
+}
+
+static status_t zero_in_clone(void)
+{
+    return sys_vmo_op_range(held[1], VMO_OP_ZERO, PAGE_SIZE, 4 * PAGE_SIZE, NULL, 0);
+}
+
+/* Refused or not: what was written over never shows what the pager supplied. */
+static void undo_zero(status_t status)
+{
+    static char now[PAGE_SIZE];
+
+    CHECK_OK(sys_vmo_read(held[1], 0, now, 2 * PAGE_SIZE, sizeof now));
+    CHECK(now[0] == 0 || (status != OK && now[0] == page[0]));
+    CHECK(status != OK || vmo_is_filled(held[1], PAGE_SIZE, 4 * PAGE_SIZE, 0));
+    CHECK(is_supplied(held[1], 0, 1) && is_supplied(held[1], 5, 3));
+    undo_clone(ERR_NO_MEMORY);
+}
+
+/* Nothing was written: refused, it shows what the pager supplied. */
+static void undo_first_zero(status_t status)
+{
+    if (status == OK)
+        CHECK(vmo_is_filled(held[1], PAGE_SIZE, 4 * PAGE_SIZE, 0));
+    else
+        CHECK(is_supplied(held[1], 0, 8));
+    undo_clone(ERR_NO_MEMORY);
+}
+
+/* A page in part. */
+static status_t zero_bytes_in_clone(void)
+{
+    return sys_vmo_op_range(held[1], VMO_OP_ZERO, 100, PAGE_SIZE, NULL, 0);
+}
+
+static void undo_zero_bytes(status_t status)
+{
+    CHECK(status != OK || vmo_is_filled(held[1], 100, PAGE_SIZE, 0));
+    CHECK(vmo_is_filled(held[1], 99, 1, content_of(0)));
+    undo_clone(ERR_NO_MEMORY);
+}
+
+TEST(zeros_in_clones)
+{
+    rig = (struct rig){ .pager = new_pager(), .port = new_port() };
+    try(&(struct attempt){ prepare_written_clone, zero_in_clone, undo_zero }, 0);
+    try(&(struct attempt){ prepare_clone, zero_in_clone, undo_first_zero }, 1);
+    try(&(struct attempt){ prepare_clone, zero_bytes_in_clone, undo_zero_bytes }, 3);
+    CHECK_OK(sys_handle_close(rig.pager));
+    CHECK_OK(sys_handle_close(rig.port));
 }
 
 TEST(clones)
