@@ -115,7 +115,7 @@ status_t pager_detach_vmo(struct vmo *vmo)
     if (!again) {
         vmo_complete_all(vmo);
         vmo_unmap_pages(vmo, 0, vmo->size >> PAGE_SHIFT);
-        vmo_drop_slots(vmo, 0, UINT64_MAX, true);       /* what was supplied and nobody changed */
+        vmo_drop_slots(vmo, 0, UINT64_MAX, DROP_CLEAN); /* what was supplied and nobody changed */
     }
     vmo_unlock(vmo);
     if (!again)

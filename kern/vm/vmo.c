@@ -132,7 +132,7 @@ static void vmo_destroy(struct object *object)
     assert(list_empty(&vmo->regions) && list_empty(&vmo->requests));
     vmo_lock(vmo);
     leave_family(vmo);
-    vmo_drop_slots(vmo, 0, UINT64_MAX, false);
+    vmo_drop_slots(vmo, 0, UINT64_MAX, DROP_ALL);
     vmo_unlock(vmo);
     if (vmo->ops && vmo->ops->detach)
         vmo->ops->detach(vmo);
@@ -176,7 +176,7 @@ static void drop_page(struct vmo *vmo, struct page *page)
 }
 
 /* How many slots of a run were emptied. */
-static uint64_t drop_run(struct vmo *vmo, const struct page_list_run *run, bool clean_only)
+static uint64_t drop_run(struct vmo *vmo, const struct page_list_run *run, enum drop how)
 {
     uint64_t dropped = 0;
 
@@ -184,24 +184,24 @@ static uint64_t drop_run(struct vmo *vmo, const struct page_list_run *run, bool 
         struct page *page = slot_page(run->slots[i]);
 
         if (run->slots[i] == SLOT_EMPTY ||
-            (page && clean_only && (page->state != PAGE_CLEAN || page->busy)))
+            (page && how == DROP_CLEAN && (page->state != PAGE_CLEAN || page->busy)))
             continue;
-        run->slots[i] = SLOT_EMPTY;
-        dropped++;
+        run->slots[i] = how == DROP_TO_ZERO ? slot_zero_marker() : SLOT_EMPTY;
+        dropped += how != DROP_TO_ZERO;
         if (page)
             drop_page(vmo, page);
     }
     return dropped;
 }
 
-void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, bool clean_only)
+void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how)
 {
     assert(vmo_locked(vmo));
     for (struct page_list_run run; first < end; first += run.count) {
         run = page_list_find_run(&vmo->pages, first, end);
         if (run.slots)
-            page_list_changed(&vmo->pages, &run, first, -(int64_t)drop_run(vmo, &run, clean_only));
-        else if (run.fill != SLOT_EMPTY)
+            page_list_changed(&vmo->pages, &run, first, -(int64_t)drop_run(vmo, &run, how));
+        else if (run.fill != SLOT_EMPTY && how != DROP_TO_ZERO)
             page_list_fill(&vmo->pages, first, first + run.count, SLOT_EMPTY);
     }
 }
@@ -383,7 +383,7 @@ void vmo_fill_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t sta
         page->state = PAGE_CLEAN;
     }
     if (status != OK)
-        vmo_drop_slots(vmo, first, first + count, false);
+        vmo_drop_slots(vmo, first, first + count, DROP_ALL);
     vmo_complete_range(vmo, REQUEST_READ, first, count, status);
     vmo_complete_range(vmo, REQUEST_UNBUSY, first, count, OK);
 }

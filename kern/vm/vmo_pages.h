@@ -49,10 +49,12 @@ struct vmo *vmo_alloc(enum vmo_kind kind, uint64_t size, bool resizable, struct 
 status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page);
 
 /*
- * Empty the slots of [first, end); with clean_only, those of dirty and of busy pages stay.  The caller has removed the pages from
+ * Empty the slots of [first, end).  DROP_CLEAN: those of dirty and of busy pages stay; DROP_TO_ZERO: a page leaves a zero
+ * marker, and a hole stays one.  The caller has removed the pages from
  * all mappings; those that only this VMO holds are not busy.  Without memory a zero marker that reaches beyond the range stays.
  */
-void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, bool clean_only);
+enum drop { DROP_ALL, DROP_CLEAN, DROP_TO_ZERO };
+void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how);
 
 /* The first busy page of [first, end): false if none. */
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index);

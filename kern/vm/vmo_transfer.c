@@ -59,7 +59,7 @@ static void give_back(struct vmo_transfer *transfer, uint32_t count, status_t st
             continue;
         page->state = PAGE_CLEAN;
         if (status != OK)
-            vmo_drop_slots(transfer->vmo, transfer->first + i, transfer->first + i + 1, false);
+            vmo_drop_slots(transfer->vmo, transfer->first + i, transfer->first + i + 1, DROP_ALL);
     }
 }
 
