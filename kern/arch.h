@@ -144,7 +144,7 @@ status_t arch_irq_register(uint32_t irq, void (*handler)(void *argument), void *
 /* All accesses to memory and devices before it come before all after it, for everyone. */
 static inline void arch_device_fence(void)  { __asm__ volatile("fence iorw, iorw" ::: "memory"); }
 
-/* --- Console bytes.  The caller serialises; put alone waits for room. --- */
+/* --- Console bytes.  The caller serialises, get apart from the rest; put alone waits for room. --- */
 void arch_console_put(char c);
 bool arch_console_try_put(char c);          /* false: no room, a transmit interrupt will come */
 int  arch_console_get(void);                /* -1: none */

@@ -14,7 +14,6 @@
 #include "ipc/exception.h"
 
 #include "lib/kprintf.h"
-#include "lib/string.h"
 #include "task/process.h"
 
 struct exception_stop {
@@ -127,9 +126,7 @@ static _Noreturn void die(uint32_t kind, uint64_t address, status_t reason)
         detail = status_meaning(reason);
     if (kind != EXCEPTION_ILLEGAL_INSTRUCTION && kind != EXCEPTION_BREAKPOINT)
         format_string(where, sizeof(where), " %saddress 0x%lx", kind_of_address, address);
-    spin_lock(&process->object.lock);
-    memcpy(name, process->name, sizeof(name));
-    spin_unlock(&process->object.lock);
+    object_get_name(&process->object, name);
     kprintf("quire: %s[%lu]: %s%s at pc 0x%lx%s%s%s\n", name, process->object.koid, what[kind],
             where, arch_user_pc(), *detail ? " (" : "", detail, *detail ? ")" : "");
     thread_exit();

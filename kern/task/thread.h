@@ -4,7 +4,7 @@
  * park / unpark is the one way to sleep: thread_unpark leaves a permit, thread_park consumes it or
  * sleeps until there is one.  So a wake-up between "check the condition" and "sleep" is never lost,
  * and spurious wake-ups happen: every sleeper checks its condition again under the condition's
- * lock.  Nothing is held while parked but mutexes.
+ * lock.  Nothing is held while parked.
  */
 #pragma once
 
@@ -56,7 +56,6 @@ struct thread {
     uint32_t home;                          /* index of the hart it last ran on, or is queued at */
 
     /* The thread's own. */
-    uint32_t held_mutexes;                  /* ranks, one bit each */
     struct trap_frame *user_frame;          /* its user registers, at the top of its stack */
     uint64_t run_time;                      /* nanoseconds, sampled at the clock's ticks */
     struct object_reaper reaper;            /* objects it has still to end */

@@ -5,7 +5,6 @@
 
 #include "arch.h"
 #include "lib/tree.h"
-#include "task/mutex.h"
 #include "vm/vmo.h"
 
 struct region {
@@ -22,7 +21,7 @@ struct region {
 };
 
 struct aspace {
-    struct mutex lock;                  /* RANK_ASPACE */
+    struct spinlock lock;               /* RANK_ASPACE */
     struct tree regions;
     uint32_t region_count;
     uint64_t mapped_bytes;

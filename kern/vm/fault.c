@@ -89,7 +89,7 @@ static status_t try_fault(struct aspace *aspace, uint64_t address, uint32_t acce
     struct page *page;
     status_t status;
 
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     region = aspace_find_region(aspace, address);
     status = check_access(region, access);
     if (status == OK) {
@@ -103,7 +103,7 @@ static status_t try_fault(struct aspace *aspace, uint64_t address, uint32_t acce
             status = map_page(region, page_floor(address), index, page, access);
         vmo_unlock(vmo);
     }
-    mutex_unlock(&aspace->lock);
+    spin_unlock(&aspace->lock);
     return status;
 }
 

@@ -8,7 +8,6 @@
  */
 #include "vm/pager.h"
 
-#include "lib/string.h"
 #include "mm/heap.h"
 #include "task/process.h"
 #include "vm/page_request.h"
@@ -41,14 +40,11 @@ struct pager *pager_from_object(struct object *object)
 status_t pager_create(struct object **out_pager)
 {
     struct pager *pager = heap_alloc_zeroed(sizeof *pager);
-    struct process *process = current_process();
 
     if (!pager)
         return ERR_NO_MEMORY;
     object_init(&pager->object, &pager_ops_object, 0);
-    spin_lock(&process->object.lock);
-    memcpy(pager->owner, process->name, sizeof pager->owner);
-    spin_unlock(&process->object.lock);
+    object_get_name(&current_process()->object, pager->owner);
     *out_pager = &pager->object;
     return OK;
 }

@@ -30,6 +30,7 @@ const struct object_ops vmo_ops = {
     .name = "vmo",
     .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE |
                       RIGHT_MAP | RIGHT_WAIT | RIGHT_INSPECT,
+    .name_offset = offsetof(struct vmo, name),
     .destroy = vmo_destroy,
 };
 

@@ -57,7 +57,7 @@ struct vmo {
     uint64_t resident;                  /* pages held, shared ones included */
     uint64_t dirty;                     /* pages not clean (pager, device) */
     uint64_t change_events;
-    char name[32];
+    char name[32];                      /* object.lock */
 };
 
 extern const struct object_ops vmo_ops;

@@ -279,8 +279,8 @@ void vmo_info(struct vmo *vmo, info_vmo_t *info)
     info->change_events = target->change_events;
     info->num_children = vmo->children;
     info->num_mappings = target->mappings;
-    memcpy(info->name, vmo->name, sizeof info->name);
     vmo_unlock(target);
+    object_get_name(&vmo->object, info->name);
     info->share_count = atomic_load(&vmo->object.handles);
     info->flags = INFO_VMO_PAGED | (vmo->resizable ? INFO_VMO_RESIZABLE : 0) |
                   (target->kind == VMO_ANONYMOUS && target->parent_koid ? INFO_VMO_IS_COW_CLONE : 0) |

@@ -223,7 +223,7 @@ void interleave_odds(uint32_t n)
     odds = n;
 }
 
-/* Nothing is held here but mutexes: whoever else is runnable may come first. */
+/* No lock is held here: whoever else is runnable may come first. */
 void interleave(void)
 {
     struct hart *hart = this_hart();
