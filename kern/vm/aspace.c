@@ -347,8 +347,11 @@ status_t aspace_unmap(struct aspace *aspace, uint64_t address, uint64_t length)
     length = page_ceil(length);
     mutex_lock(&aspace->lock);
     status = prepare_range(aspace, address, length);
-    if (status == OK)
+    if (status == OK) {
         unmap_regions(aspace, address, length);
+        if (address >= MAP_BASE && address < aspace->hint)
+            aspace->hint = address;     /* tables stay: places are used again before new ones */
+    }
     mutex_unlock(&aspace->lock);
     return status;
 }

@@ -94,7 +94,7 @@ status_t thread_new(size_t stack_size, size_t guard_size, struct pthread **out_t
     if (status != OK)
         return status;
     if (guard_size != 0)
-        status = sys_vm_protect(process_self(), VM_READ, base, guard_size);
+        status = sys_vm_protect(process_self(), 0, base, guard_size);
     if (status != OK) {
         sys_vm_unmap(process_self(), base, size);
         return status;
