@@ -274,8 +274,8 @@ static void *use_stack(void *argument)
     size_t size = (size_t)argument;
     volatile char *room = __builtin_alloca(size);
 
-    for (size_t at = 0; at < size; at += 512)
-        room[at] = 1;
+    for (size_t at = size; at >= 512; at -= 512)        /* from the top, as calls would */
+        room[at - 512] = 1;
     return NULL;
 }
 
