@@ -4,7 +4,7 @@
  * Each region shows a range of one VMO.  Resident is what of it is in the page table.  A VMO is
  * shared (s) if fork shares it or other address spaces show it too, otherwise private (p).  The
  * totals count each VMO once: virtual is the size of the regions, private what private anonymous
- * memory and copies really hold.
+ * memory and copies really hold, in the page table or not.
  */
 #include <err.h>
 #include <inttypes.h>
@@ -13,15 +13,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct totals {
-    uint64_t virtual, resident, private;
-    uint64_t *counted;                  /* koids of VMOs, in the order in which they were met */
-    size_t counted_count;
+struct maps {
+    info_map_t *all;
+    size_t count;
+    uint64_t virtual, resident, private;        /* of those that were printed */
 };
 
-static bool is_shared(const info_map_t *map, const info_vmo_t *vmo)
+static bool is_shared(const struct maps *maps, const info_map_t *map, const info_vmo_t *vmo)
 {
-    return (map->flags & VM_SHARED) != 0 || vmo->share_count > 1;
+    uint32_t own = 0;
+    for (size_t i = 0; i < maps->count; i++)
+        own += maps->all[i].vmo_koid == map->vmo_koid;
+    return (map->flags & VM_SHARED) != 0 || vmo->num_mappings > own;
 }
 
 static const char *kind_of(const info_vmo_t *vmo)
@@ -31,20 +34,16 @@ static const char *kind_of(const info_vmo_t *vmo)
            vmo->flags & INFO_VMO_PAGED ? "anon" : "other";
 }
 
-/* The memory of a private VMO, the first time it is met. */
-static void count_private(struct totals *totals, const info_map_t *map, const info_vmo_t *vmo)
+/* The first region of its VMO. */
+static bool is_first(const struct maps *maps, const info_map_t *map)
 {
-    if (is_shared(map, vmo) || !(vmo->flags & INFO_VMO_PAGED) ||
-        ((vmo->flags & INFO_VMO_PAGER_BACKED) && !(vmo->flags & INFO_VMO_IS_COW_CLONE)))
-        return;
-    for (size_t i = 0; i < totals->counted_count; i++)
-        if (totals->counted[i] == vmo->koid)
-            return;
-    totals->counted[totals->counted_count++] = vmo->koid;
-    totals->private += vmo->committed_bytes;
+    for (const info_map_t *earlier = maps->all; earlier < map; earlier++)
+        if (earlier->vmo_koid == map->vmo_koid)
+            return false;
+    return true;
 }
 
-static void print_region(handle_t process, const info_map_t *map, struct totals *totals)
+static void print_region(handle_t process, struct maps *maps, const info_map_t *map)
 {
     info_vmo_t vmo = { .name = "?" };
     info_map_t again;
@@ -55,35 +54,34 @@ static void print_region(handle_t process, const info_map_t *map, struct totals 
             sys_object_get_info(handle, INFO_VMO, &vmo, sizeof vmo, NULL, NULL);
         sys_handle_close(handle);
     }
+    bool shared = is_shared(maps, map, &vmo);
+    const char *kind = kind_of(&vmo);
     printf("%010" PRIx64 " %8" PRIu64 "K %7" PRIu64 "K %c%c%c%c %-5s %8" PRIx64 " %6" PRIu64
            " %s\n", map->base, map->length / 1024, map->resident_bytes / 1024,
            map->flags & VM_READ ? 'r' : '-', map->flags & VM_WRITE ? 'w' : '-',
-           map->flags & VM_EXECUTE ? 'x' : '-', is_shared(map, &vmo) ? 's' : 'p', kind_of(&vmo),
-           map->vmo_offset, map->vmo_koid, vmo.name);
-    totals->virtual += map->length;
-    totals->resident += map->resident_bytes;
-    count_private(totals, map, &vmo);
+           map->flags & VM_EXECUTE ? 'x' : '-', shared ? 's' : 'p', kind, map->vmo_offset,
+           map->vmo_koid, vmo.name);
+    maps->virtual += map->length;
+    maps->resident += map->resident_bytes;
+    if (!shared && is_first(maps, map) && strcmp(kind, "pager") != 0)
+        maps->private += vmo.committed_bytes;
 }
 
 static status_t print_process(handle_t process, const info_process_t *info)
 {
     void *records;
-    size_t count;
-    status_t status = info_list(process, INFO_PROCESS_MAPS, sizeof(info_map_t), &records, &count);
+    struct maps maps = { .count = 0 };
+    status_t status = info_list(process, INFO_PROCESS_MAPS, sizeof(info_map_t), &records,
+                                &maps.count);
     if (status != OK)
         return status;
-    struct totals totals = { .counted = calloc(count + 1, sizeof *totals.counted) };
-    if (totals.counted == NULL) {
-        free(records);
-        return ERR_NO_MEMORY;
-    }
+    maps.all = records;
     printf("%" PRIu64 ": %s\n", info->koid, info->name);
     printf("   ADDRESS      SIZE RESIDENT PROT KIND    OFFSET    VMO NAME\n");
-    for (size_t i = 0; i < count; i++)
-        print_region(process, (const info_map_t *)records + i, &totals);
+    for (size_t i = 0; i < maps.count; i++)
+        print_region(process, &maps, &maps.all[i]);
     printf("virtual %" PRIu64 "K, resident %" PRIu64 "K, private %" PRIu64 "K\n",
-           totals.virtual / 1024, totals.resident / 1024, totals.private / 1024);
-    free(totals.counted);
+           maps.virtual / 1024, maps.resident / 1024, maps.private / 1024);
     free(records);
     return OK;
 }

@@ -89,6 +89,7 @@ status_t thread_new(size_t stack_size, size_t guard_size, struct pthread **out_t
     status_t status = sys_vmo_create(size, 0, &vmo);
     if (status != OK)
         return status;
+    sys_object_set_name(vmo, "thread stack", 12);
     status = sys_vm_map(process_self(), VM_READ | VM_WRITE, 0, vmo, 0, size, &base);
     sys_handle_close(vmo);
     if (status != OK)
