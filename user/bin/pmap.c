@@ -45,15 +45,15 @@ static bool is_first(const struct maps *maps, const info_map_t *map)
 
 static void print_region(handle_t process, struct maps *maps, const info_map_t *map)
 {
-    info_vmo_t vmo = { .name = "?" };
+    info_vmo_t vmo;
     info_map_t again;
     handle_t handle;
-    /* It may have gone since the list was made. */
-    if (sys_vm_get_mapping(process, map->base, &again, &handle) == OK) {
-        if (again.vmo_koid == map->vmo_koid)
-            sys_object_get_info(handle, INFO_VMO, &vmo, sizeof vmo, NULL, NULL);
-        sys_handle_close(handle);
-    }
+    if (sys_vm_get_mapping(process, map->base, &again, &handle) != OK)
+        return;                         /* it has gone since the list was made */
+    status_t status = sys_object_get_info(handle, INFO_VMO, &vmo, sizeof vmo, NULL, NULL);
+    sys_handle_close(handle);
+    if (status != OK || again.vmo_koid != map->vmo_koid)
+        return;
     bool shared = is_shared(maps, map, &vmo);
     const char *kind = kind_of(&vmo);
     printf("%010" PRIx64 " %8" PRIu64 "K %7" PRIu64 "K %c%c%c%c %-5s %8" PRIx64 " %6" PRIu64
