@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from quire.clone_model import compare
+from quire.clone_model import Difference, compare
 
 SEEDS = int(os.environ.get("QUIRE_CLONE_SEEDS", "20"))
 FIRST = int(os.environ.get("QUIRE_CLONE_FIRST", "1"))
@@ -47,8 +47,11 @@ def four_harts(request):
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
 def test_a_tree_is_what_the_model_says(one_hart, seed):
     """Every word, every status, and the number of frames of the whole system."""
-    difference = compare(run_guest(one_hart, seed, STEPS)[0], seed, STEPS)
-    assert not difference, difference
+    try:
+        compare(run_guest(one_hart, seed, STEPS)[0], seed, STEPS)
+    except Difference as difference:            # once more, step by step where it went wrong
+        compare(run_guest(one_hart, seed, STEPS, 0, difference.step)[0], seed, STEPS)
+        raise
 
 
 @pytest.mark.parametrize("seed", range(FIRST * 1000, (FIRST + max(1, SEEDS // 5)) * 1000, 1000))
@@ -57,5 +60,4 @@ def test_trees_side_by_side(four_harts, seed):
     trees = run_guest(four_harts, seed, STEPS // 2, TREES)[1:]
     assert len(trees) == TREES
     for number, lines in enumerate(trees):
-        difference = compare(lines, seed + number, STEPS // 2, exact=False)
-        assert not difference, difference
+        compare(lines, seed + number, STEPS // 2, exact=False)

@@ -200,6 +200,7 @@ class Tree:
         self.random = scramble(seed) | 1
         self.seen = 0
         self.log = deque(maxlen=3 * CHECK_EVERY)    # what the last steps were
+        self.told = {}                              # by step: what the guest tells of it
         self.roots = [Root(0, True), Root(1, False)]
         base = Layer(BASE_PAGES, False)
         index = 0
@@ -522,6 +523,8 @@ class Tree:
         p = self.pick()
         node = self.nodes[p]
         first, count = self.draw(node.pages + 1), self.draw(6)
+        if node.root >= 0:
+            count = min(count, node.pages - first)
         self.note(f"n{p} pages {first}+{count}")
         if node.shared:
             return "-"
@@ -567,7 +570,7 @@ class Tree:
         node = self.nodes[p]
         pages = self.draw(16)
         self.note(f"n{p} to {pages}")
-        if node.shared or (isinstance(node.vmo, Root) and node.window is None and self.draw(8) != 0):
+        if node.shared or (isinstance(node.vmo, Root) and self.draw(8) != 0):
             return "-"
         if not node.resizable:
             return "u"
@@ -654,21 +657,38 @@ class Tree:
             if step == detach_at:
                 self.roots[1].detach()
             statuses += self.take_step(step)
+            self.told[step] = f"# {step} {statuses[-1]} {self.seen:x}"
             if (step + 1) % CHECK_EVERY == 0:
                 yield self.report(step + 1, statuses)
                 statuses = ""
 
 
+class Difference(Exception):
+    """The guest printed something else; `step` is the first step of the line that differs."""
+
+    def __init__(self, text, step):
+        super().__init__(text)
+        self.step = step
+
+
 def compare(lines, seed, steps, exact=True):
-    """None if the guest's lines are the model's; else what differs, with the steps before."""
+    """Raise Difference if the guest's lines are not the model's."""
     tree = Tree(seed, steps, exact)
     guest = iter(lines)
     for expected in tree.lines():
         actual = next(guest, "(nothing)")
+        while actual.startswith("# "):
+            step = int(actual.split()[1])
+            if actual != tree.told[step]:
+                raise Difference(f"seed {seed}: step {step} differs\nguest {actual}\nmodel {tree.told[step]}\n" +
+                                 "\n".join(line for line in tree.log if int(line.split()[0]) <= step), step)
+            actual = next(guest, "(nothing)")
         if actual == expected:
             continue
+        end = int(expected.split()[1])
         differ = [f"  guest {a}   model {b}" for a, b in zip(actual.split(), expected.split()) if a != b]
-        return "\n".join([f"seed {seed}: the line of step {expected.split()[1]} differs", f"guest {actual}",
-                          f"model {expected}", *differ, "steps:", *tree.log])
+        raise Difference("\n".join([f"seed {seed}: the line of step {end} differs", f"guest {actual}",
+                                    f"model {expected}", *differ, "steps:", *tree.log]), end - CHECK_EVERY)
     extra = next(guest, None)
-    return None if extra is None else f"seed {seed}: the guest printed more: {extra}"
+    if extra is not None:
+        raise Difference(f"seed {seed}: the guest printed more: {extra}", steps)

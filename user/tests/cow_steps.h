@@ -395,8 +395,10 @@ static status_t zero_words(struct tree *tree)
 static status_t operate(struct tree *tree, uint32_t op)
 {
     int p = pick(tree, 0);
-    uint64_t first = draw(tree, pages_of(tree, p) + 1), count = draw(tree, 6);
+    uint64_t pages = pages_of(tree, p), first = draw(tree, pages + 1), count = draw(tree, 6);
 
+    if (tree->nodes[p].root >= 0)               /* two reasons to refuse would be one too many */
+        count = count < pages - first ? count : pages - first;
     if (tree->nodes[p].shared)
         return SKIPPED;
     return sys_vmo_op_range(tree->nodes[p].handle, op | VMO_OP_MAY_BLOCK, first * PAGE_SIZE,

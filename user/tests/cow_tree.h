@@ -44,6 +44,7 @@ struct tree {
     int number;
     bool exact;                 /* alone: frames are counted, nothing is fetched by looking */
     uint64_t seed, steps, random, seen;
+    uint64_t tell_from;         /* from this step on each is told */
     bool detached[ROOTS];
     struct node nodes[NODES];
     struct mapping mappings[PLACES];

@@ -178,6 +178,14 @@ static uint64_t frames_in_use(void)
     return info.frames[FRAME_ANON] + info.frames[FRAME_PAGER] + info.frames[FRAME_BUSY];
 }
 
+/* Itself, or what it is a reference to: slices have no pages to count. */
+static bool is_slice(struct tree *tree, int number)
+{
+    struct node *node = &tree->nodes[number];
+
+    return node->kind == SLICE || (node->kind == REFERENCE && is_slice(tree, node->target));
+}
+
 /* @ STEP STATUSES SEEN FRAMES, then nNODE:PAGES:HASH:HELD and mMAPPING:HASH. */
 static void report(struct tree *tree, uint64_t step)
 {
@@ -195,7 +203,8 @@ static void report(struct tree *tree, uint64_t step)
         if (node->handle == HANDLE_INVALID)
             continue;
         info_vmo_t info = vmo_info(node->handle);
-        bool held = tree->exact && tree->nodes[owner_of(tree, i)].kind != SLICE && node->kind != SLICE;
+        bool held = tree->exact && !is_slice(tree, i);
+
         say(tree, " n%d:%llu:%llx:%llu", i, (unsigned long long)(info.size_bytes / PAGE_SIZE),
             (unsigned long long)hash_vmo(tree, i),
             (unsigned long long)(held ? info.populated_bytes / PAGE_SIZE : 0));
@@ -218,6 +227,7 @@ static void plant(struct tree *tree, int number, uint64_t seed, uint64_t steps, 
     tree->steps = steps;
     tree->exact = exact;
     tree->random = scramble(seed) | 1;
+    tree->tell_from = UINT64_MAX;
     tree->seen = 0;
     tree->used = 0;
     memset(tree->detached, 0, sizeof tree->detached);
@@ -256,6 +266,9 @@ static void grow(void *argument)
             tree->detached[1] = true;
         }
         tree->statuses[step % CHECK_EVERY] = status_letter(take_step(tree));
+        if (step >= tree->tell_from)
+            say(tree, "# %llu %c %llx\n", (unsigned long long)step, tree->statuses[step % CHECK_EVERY],
+                (unsigned long long)tree->seen);
         if ((step + 1) % CHECK_EVERY == 0)
             report(tree, step + 1);
     }
@@ -263,7 +276,7 @@ static void grow(void *argument)
 }
 
 /* Frames that were there before must be all there are afterwards. */
-static long long run_alone(uint64_t seed, uint64_t steps, bool prints)
+static long long run_alone(uint64_t seed, uint64_t steps, bool prints, uint64_t tell_from)
 {
     uint64_t before = frames_in_use();
 
@@ -271,6 +284,7 @@ static long long run_alone(uint64_t seed, uint64_t steps, bool prints)
     trees[0].prints = prints;
     set_up();
     plant(&trees[0], 0, seed, steps, true);
+    trees[0].tell_from = tell_from;
     grow(&trees[0]);
     tear_down();
     return (long long)(frames_in_use() - before);
@@ -300,18 +314,19 @@ static void close_scratch(void)
     }
 }
 
-/* t_cow_tree SEED STEPS [TREES] */
+/* t_cow_tree SEED STEPS [TREES [STEP from which on each is told]] */
 int test_helper(int argument_count, char **arguments)
 {
     uint64_t seed = strtoull(arguments[1], NULL, 10);
     uint64_t steps = argument_count > 2 ? strtoull(arguments[2], NULL, 10) : 2000;
     unsigned count = argument_count > 3 ? (unsigned)strtoul(arguments[3], NULL, 10) : 0;
+    uint64_t tell_from = argument_count > 4 ? strtoull(arguments[4], NULL, 10) : UINT64_MAX;
 
     if (count > TREES)
         return 2;
     if (count == 0) {
-        run_alone(1000, 300, false);        /* touches all memory of this program */
-        printf("end %lld\n", run_alone(seed, steps, true));
+        run_alone(1000, 300, false, UINT64_MAX);    /* touches all memory of this program */
+        printf("end %lld\n", run_alone(seed, steps, true, tell_from));
         return 0;
     }
     run_together(seed, steps, count);
@@ -325,9 +340,9 @@ int test_helper(int argument_count, char **arguments)
 
 TEST(a_tree_gives_everything_back)
 {
-    run_alone(1000, 500, false);
+    run_alone(1000, 500, false, UINT64_MAX);
     for (uint64_t seed = 1; seed <= 5; seed++)
-        CHECK_EQ(run_alone(seed, 500, false), 0);
+        CHECK_EQ(run_alone(seed, 500, false, UINT64_MAX), 0);
     close_scratch();
 }
 
