@@ -21,11 +21,12 @@ TEST(shows_the_same_pages)
     volatile char *parent = map_vmo(vmo, READ_WRITE, 0, 8 * PAGE_SIZE);
     volatile char *window = map_vmo(slice, READ_WRITE, 0, 3 * PAGE_SIZE);
     volatile char *part = map_vmo(slice, VM_READ, PAGE_SIZE, 2 * PAGE_SIZE);
-    int64_t before = frames_held();
     uint64_t size;
 
     CHECK_OK(sys_vmo_get_size(slice, &size));
     CHECK_EQ(size, 3 * PAGE_SIZE);
+    CHECK(page_is(vmo, 1, 2));
+    int64_t before = frames_held();
     for (uint64_t i = 0; i < 3; i++) {
         CHECK(page_is(slice, i, (int)i + 3));
         CHECK_EQ(window[i * PAGE_SIZE], i + 3);
