@@ -74,13 +74,12 @@ void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *
                          uint32_t count);
 
 /*
- * Remove [address, address + length) / reduce its rights to flags / change nothing; the number of
- * pages that were present is returned, after every hart has forgotten the old entries (one
- * shootdown for the range).  Tables that became empty are freed only in destroy.  Cost grows with
- * the tables present, not with length.  Take mmu->lock.
+ * Remove [address, address + length) / reduce its rights to flags: every hart has forgotten the old entries when they return
+ * (one shootdown for the range).  resident counts its pages.  Tables that became empty are freed only in destroy.  Cost grows
+ * with the tables present, not with length.  Take mmu->lock.
  */
-uint64_t arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
-uint64_t arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags);
+void arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
+void arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags);
 uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
 
 /* The code of this space changed: every hart fetches instructions anew before it next runs it. */
@@ -104,7 +103,7 @@ void arch_stack_destroy(void *stack);
 struct arch_thread {
     uint64_t sp;                            /* saved kernel stack pointer while not running */
     bool     fp_live;                       /* the thread has floating-point state */
-    uint64_t fp[33];                        /* f0..f31, fcsr: valid when not running */
+    uint64_t fp[33];                        /* f0..f31, fcsr: valid when not running; first 0 */
 };
 
 /* Prepare a thread that has never run: its first switch calls entry(argument) on its own stack. */
@@ -115,6 +114,14 @@ void arch_thread_init(struct thread *thread, void (*entry)(void *), void *argume
  * thread that ran here before.  Sets hart->current, kernel_sp, address space and floating point.
  */
 struct thread *arch_switch(struct thread *from, struct thread *to);
+/*
+ * Others may read and write the user registers of a thread between two arch_user_sync that it calls
+ * itself: when it stops, and before it returns to user mode.  The caller orders that.
+ */
+void arch_user_sync(void);
+void arch_user_read(struct thread *thread, thread_state_t *state);
+void arch_user_write(struct thread *thread, thread_state_t *state);
+uaddr_t arch_user_pc(void);                 /* of the current thread */
 /* Drop to user mode for the first time, on the current thread's (empty) kernel stack. */
 _Noreturn void arch_enter_user(uaddr_t entry, uaddr_t stack, uint64_t a0, uint64_t a1);
 
@@ -163,12 +170,8 @@ void interrupt_timer(void);                 /* the time set has come */
 /* First thing on a new thread's stack, before its entry; arch_switch would return `previous`. */
 void sched_switched(struct thread *previous);
 void return_to_user(void);                  /* before a return to user mode, if hart->reschedule */
-/* A user access that cannot be served, an illegal instruction and the like: ends the thread's
- * process (later: tells its exception port).  Returns if the thread should go on. */
-enum user_exception {
-    EXC_LOAD_FAULT, EXC_STORE_FAULT, EXC_FETCH_FAULT,       /* page faults, with their reason */
-    EXC_MISALIGNED, EXC_ACCESS_FAULT, EXC_ILLEGAL_INSTRUCTION, EXC_BREAKPOINT,
-};
-void user_exception(enum user_exception kind, uint64_t address, uint64_t pc, status_t reason);
+/* EXCEPTION_ kind: the thread stops and its exception port is asked, or its process ends.  Returns
+ * if the thread should go on. */
+void user_exception(uint32_t kind, uint64_t address, status_t reason);
 /* vm/fault.h: resolve a page fault of the current process. */
 status_t vm_fault_current(vaddr_t address, uint32_t access);

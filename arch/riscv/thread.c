@@ -11,6 +11,7 @@
 #include "csr.h"
 #include "platform.h"
 
+#include "lib/string.h"
 #include "task/process.h"
 
 _Noreturn void user_enter(struct trap_frame *frame);
@@ -71,6 +72,24 @@ struct thread *arch_switch(struct thread *from, struct thread *to)
     mmu_switch(to->process ? aspace_mmu(to->process->aspace) : NULL);
     fp_switch(from, to);
     return stack_switch(&from->arch.sp, to->arch.sp, from);
+}
+
+void arch_user_sync(void)   { fp_switch(current_thread(), current_thread()); }
+uaddr_t arch_user_pc(void)  { return current_thread()->user_frame->x[0]; }
+
+static_assert(sizeof(thread_state_t) == (32 + 33) * sizeof(uint64_t), "f0..f31 and fcsr as in fp");
+
+void arch_user_read(struct thread *thread, thread_state_t *state)
+{
+    memcpy(state->x, thread->user_frame->x, sizeof(state->x));
+    memcpy(state->f, thread->arch.fp, sizeof(thread->arch.fp));
+}
+
+void arch_user_write(struct thread *thread, thread_state_t *state)
+{
+    memcpy(thread->user_frame->x, state->x, sizeof(state->x));
+    memcpy(thread->arch.fp, state->f, sizeof(thread->arch.fp));
+    thread->arch.fp_live = true;
 }
 
 void arch_enter_user(uaddr_t entry, uaddr_t stack, uint64_t a0, uint64_t a1)

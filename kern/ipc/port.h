@@ -17,6 +17,7 @@ struct port {
     struct spinlock lock;               /* RANK_PORT: all below */
     struct list packets;                /* struct packet, oldest first */
     struct wait_queue readers;
+    struct wait_queue stopped;          /* threads whose exceptions were reported here */
     struct list waits;                  /* struct wait_record of port.c: what port_observe attached */
     uint32_t user_packets;
     bool closed;                        /* no handles left: nothing is queued any more */

@@ -13,40 +13,22 @@
  */
 #include "mm/frame.h"
 
-#include "lib/string.h"
-
-struct frame_range {
-    paddr_t base;
-    uint64_t frames;
-    uint64_t first;             /* number of its first frame */
-};
-
-static struct frame_range ranges[MAX_MEMORY_RANGES];
+struct frame_range frame_ranges[MAX_MEMORY_RANGES];
 static uint32_t range_count;
 static uint64_t total_frames;
-static struct page *pages;
+struct page *frame_pages;
 
 static struct spinlock frame_lock = SPINLOCK_INITIALIZER(RANK_FRAME);
 static struct list_node *free_frames;       /* singly linked through page->link.next */
 static _Atomic uint64_t frames_of_kind[FRAME_KINDS];
 
-paddr_t page_to_phys(const struct page *page)
-{
-    uint64_t number = (uint64_t)(page - pages);
-    const struct frame_range *range = ranges;
-
-    while (number - range->first >= range->frames)
-        range++;
-    return range->base + ((number - range->first) << PAGE_SHIFT);
-}
-
 struct page *phys_to_page(paddr_t address)
 {
     for (uint32_t i = 0; i < range_count; i++) {
-        uint64_t index = (address - ranges[i].base) >> PAGE_SHIFT;
+        uint64_t index = (address - frame_ranges[i].base) >> PAGE_SHIFT;
 
-        if (index < ranges[i].frames)
-            return &pages[ranges[i].first + index];
+        if (index < frame_ranges[i].frames)
+            return &frame_pages[frame_ranges[i].first + index];
     }
     return NULL;
 }
@@ -59,17 +41,12 @@ uint64_t frame_total(void)
 struct page *frame_by_number(uint64_t number)
 {
     assert(number < total_frames);
-    return &pages[number];
-}
-
-static uint8_t kind_of(const struct page *page)
-{
-    return atomic_load_explicit(&page->kind, memory_order_relaxed);
+    return &frame_pages[number];
 }
 
 static void count_change(struct page *page, uint8_t kind)
 {
-    atomic_fetch_sub_explicit(&frames_of_kind[kind_of(page)], 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&frames_of_kind[frame_kind(page)], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&frames_of_kind[kind], 1, memory_order_relaxed);
     atomic_store_explicit(&page->kind, kind, memory_order_relaxed);
 }
@@ -78,6 +55,8 @@ struct page *frame_alloc(uint8_t kind)
 {
     struct page *page = NULL;
 
+    if (allocation_fails())
+        return NULL;
     spin_lock(&frame_lock);
     if (free_frames) {
         page = list_entry(free_frames, struct page, link);
@@ -101,7 +80,7 @@ struct page *frame_alloc_zeroed(uint8_t kind)
 
 void frame_free(struct page *page)
 {
-    assert(kind_of(page) != FRAME_FREE);
+    assert(frame_kind(page) != FRAME_FREE);
     assert(page->busy == 0);
     assert(!list_linked(&page->link));
     spin_lock(&frame_lock);
@@ -113,8 +92,8 @@ void frame_free(struct page *page)
 
 void frame_set_kind(struct page *page, uint8_t kind)
 {
-    assert(kind_of(page) != FRAME_FREE && kind != FRAME_FREE);
-    if (kind_of(page) != kind)
+    assert(frame_kind(page) != FRAME_FREE && kind != FRAME_FREE);
+    if (frame_kind(page) != kind)
         count_change(page, kind);
 }
 
@@ -149,11 +128,11 @@ static paddr_t reserved_end(paddr_t base, uint64_t size)
 static paddr_t find_room(uint64_t size)
 {
     for (uint32_t i = 0; i < range_count; i++) {
-        paddr_t candidate = ranges[i].base, end;
+        paddr_t candidate = frame_ranges[i].base, end;
 
         while ((end = reserved_end(candidate, size)))
             candidate = page_ceil(end);
-        if (candidate + size <= ranges[i].base + (ranges[i].frames << PAGE_SHIFT))
+        if (candidate + size <= frame_ranges[i].base + (frame_ranges[i].frames << PAGE_SHIFT))
             return candidate;
     }
     panic("no room for %lu page descriptors", total_frames);
@@ -165,8 +144,10 @@ static void reserve(paddr_t base, uint64_t size)
     for (paddr_t address = page_floor(base); address < base + size; address += PAGE_SIZE) {
         struct page *page = phys_to_page(address);
 
-        if (page && kind_of(page) == FRAME_FREE)
+        if (page && frame_kind(page) == FRAME_FREE) {
             count_change(page, FRAME_KERNEL);
+            *page = (struct page){ .kind = FRAME_KERNEL };
+        }
     }
 }
 
@@ -181,26 +162,28 @@ void frame_init(void)
             continue;
         uint64_t frames = (end - base) >> PAGE_SHIFT;
 
-        ranges[range_count++] = (struct frame_range){ base, frames, total_frames };
+        frame_ranges[range_count++] = (struct frame_range){ base, frames, total_frames };
         total_frames += frames;
     }
 
     /* 2. The descriptors. */
     uint64_t size = page_ceil(total_frames * sizeof(struct page));
     paddr_t room = find_room(size);
+    struct page *const first = phys_to_virt(room), *const end = first + total_frames;
 
-    pages = phys_to_virt(room);
-    memset(pages, 0, size);
+    for (struct page *page = first; page < end; page++)
+        atomic_init(&page->kind, FRAME_FREE);   /* the rest is set with another kind */
+    frame_pages = first;
     frames_of_kind[FRAME_FREE] = total_frames;
 
     /* 3. What is not free, and the stack of the rest, lowest address on top. */
     for (uint32_t i = 0; i < machine.reserved_ranges; i++)
         reserve(machine.reserved[i].base, machine.reserved[i].size);
     reserve(room, size);
-    for (uint64_t number = total_frames; number-- > 0; ) {
-        if (kind_of(&pages[number]) == FRAME_FREE) {
-            pages[number].link.next = free_frames;
-            free_frames = &pages[number].link;
+    for (struct page *page = end; page-- > first; ) {
+        if (frame_kind(page) == FRAME_FREE) {
+            page->link.next = free_frames;
+            free_frames = &page->link;
         }
     }
 }

@@ -47,7 +47,7 @@ void scheduler_start(void)
 
     harts[0].current = &director;
     thread_init_idle(&director, &harts[0]);
-    check(process_create("director", &director.process) == OK);
+    check(process_create("director", NULL, &director.process) == OK);
     check(handle_reserve(director.process->handles, 1, &handle) == OK);     /* its table has entries from now on */
     handle_unreserve(director.process->handles, 1, &handle);
 }
@@ -97,9 +97,13 @@ _Noreturn void arch_enter_user(uaddr_t entry, uaddr_t stack, uint64_t a0, uint64
     void (*body)(void *) = (void (*)(void *))entry;
 
     (void)stack, (void)a0;
+    return_to_user();
     body((void *)a1);
     thread_exit();
 }
+
+void arch_user_sync(void)   { }
+uaddr_t arch_user_pc(void)  { return 0; }
 
 /* --- Who runs. --- */
 
