@@ -77,10 +77,8 @@ _Noreturn void thread_exit(void);
  */
 void thread_kill(struct thread *thread);
 void thread_kill_locked(struct thread *thread);
-/*
- * A started thread reports an INTERRUPT exception before it next returns to user mode; a call that
- * it sleeps in ends with CANCELED.  Takes process->lock.  BAD_STATE: not started, or dead.
- */
+/* Report an INTERRUPT exception before it next returns to user mode; its wait for others ends with
+ * CANCELED.  Takes process->lock.  BAD_STATE: not started, or dead. */
 status_t thread_interrupt(struct thread *thread);
 /* Of the calling thread, which from then on does not return to user mode: who ends a wait for it dies. */
 static inline bool thread_killed(void)

@@ -232,6 +232,8 @@ static void settle(struct aspace *aspace, uint32_t options, uint64_t address, ui
 status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, uint64_t address,
                     struct vmo *vmo, uint64_t vmo_offset, uint64_t length, uint64_t *out_address)
 {
+    uint64_t target_offset = vmo_offset;
+    struct vmo *target = vmo;
     struct region *region;
     status_t status;
 
@@ -240,15 +242,15 @@ status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, u
         return ERR_INVALID_ARGS;
     if (length == 0 || !page_aligned(address) || !page_aligned(vmo_offset))
         return ERR_INVALID_ARGS;
-    if (length > USER_TOP || !range_inside(vmo_offset, page_ceil(length), vmo_size(vmo)))
+    if (length > USER_TOP || vmo_locate(&target, &target_offset, page_ceil(length)) != OK)
         return ERR_OUT_OF_RANGE;
     region = heap_alloc_zeroed(sizeof *region);
     if (!region)
         return ERR_NO_MEMORY;
     region->aspace = aspace;
     region->through = vmo;
-    region->vmo = vmo_target(vmo);
-    region->vmo_offset = vmo_offset;
+    region->vmo = target;
+    region->vmo_offset = target_offset;
     region->length = page_ceil(length);
     region->flags = options & (PROTECTION | VM_SHARED);
     region->allowed = allowed;
@@ -355,6 +357,8 @@ status_t aspace_unmap(struct aspace *aspace, uint64_t address, uint64_t length)
     length = page_ceil(length);
     spin_lock(&aspace->lock);
     status = prepare_range(aspace, address, length);
+    if (status == OK && address >= MAP_BASE && address < aspace->hint)
+        aspace->hint = address;         /* tables stay: places are used again before new ones */
     if (status == OK)
         unmap_regions_unlock(aspace, address, length);
     else
@@ -418,9 +422,11 @@ void aspace_clear(struct aspace *aspace)
 /* The region, or what is left of it from an address in it on. */
 static void describe(const struct region *region, uint64_t from, info_map_t *info)
 {
+    uint64_t base = region->through == region->vmo ? 0 : region->through->base << PAGE_SHIFT;
+
     *info = (info_map_t){
         .base = from, .length = region->length - (from - region->base),
-        .vmo_offset = region->vmo_offset + (from - region->base),
+        .vmo_offset = region->vmo_offset - base + (from - region->base),
         .vmo_koid = region->through->object.koid, .flags = region->flags,
     };
 }

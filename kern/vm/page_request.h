@@ -31,6 +31,7 @@ struct page_request {
     status_t status;
     bool done;
     bool may_ask_user;                  /* set by the waiter: a user process may be asked */
+    bool of_fault;                      /* set by the waiter: it is a fault, which maps the page that it gets */
     struct thread *thread;
     uint64_t asked_at;                  /* nanoseconds since boot; for the report of slow pagers */
     bool reported;
@@ -43,6 +44,7 @@ struct page_request {
 static inline void page_request_init(struct page_request *request, bool may_ask_user)
 {
     request->vmo = NULL;
+    request->of_fault = false;
     request->may_ask_user = may_ask_user;
 }
 

@@ -111,7 +111,7 @@ status_t pager_detach_vmo(struct vmo *vmo)
     if (!again) {
         vmo_complete_all(vmo);
         vmo_unmap_pages(vmo, 0, vmo->size >> PAGE_SHIFT);
-        vmo_drop_slots(vmo, 0, UINT64_MAX, true);       /* what was supplied and nobody changed */
+        vmo_drop_slots(vmo, 0, UINT64_MAX, DROP_CLEAN); /* what was supplied and nobody changed */
     }
     vmo_unlock(vmo);
     if (!again)
@@ -197,7 +197,7 @@ static void fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t 
         run->slots[i] = page ? slot_of_page(page) : slot_zero_marker();
         filled++;
         if (page) {
-            page_give(page, vmo, index + i, FRAME_PAGER);
+            page_give(page, vmo, index + i);
             vmo->resident++;
         }
     }

@@ -25,6 +25,7 @@ struct vmo_family {
     struct spinlock lock;               /* RANK_FAMILY */
     atomic_uint references;             /* one a member */
     struct list members;                /* struct vmo with pages of their own; lock */
+    uint64_t busy;                      /* pages of theirs that devices hold; lock */
 };
 
 struct vmo {

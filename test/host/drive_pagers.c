@@ -364,9 +364,9 @@ static void check_vmo(const struct model *model)
         struct page *page = slot_page(slot);
 
         check(index < vmo->size >> PAGE_SHIFT);
-        check(!page || (page->owner == vmo && page->index == index && page->busy == 0));
-        resident += page != NULL;
-        dirty += page && page->state == PAGE_DIRTY;
+        check(page->owner == vmo->family && page->index == index && page->shares == 1 && page->busy == 0);
+        resident++;
+        dirty += page->state == PAGE_DIRTY;
     }
     check_equal(vmo->resident, resident);
     check_equal(vmo->dirty, dirty);
