@@ -149,7 +149,8 @@ static bool next_system(struct info_query *query, union info_record *record)
         info->syscalls += hart->syscalls;
         info->interrupts += hart->interrupts;
         info->tlb_shootdowns += hart->tlb_shootdowns;
-        info->idle_time += hart->idle_time;
+        int64_t idle = *(volatile const uint64_t *)&hart->idle_time;
+        info->idle_time += idle < 0 ? idle + (int64_t)arch_time() : idle;
     }
     return true;
 }

@@ -357,6 +357,8 @@ status_t aspace_unmap(struct aspace *aspace, uint64_t address, uint64_t length)
     length = page_ceil(length);
     spin_lock(&aspace->lock);
     status = prepare_range(aspace, address, length);
+    if (status == OK && address >= MAP_BASE && address < aspace->hint)
+        aspace->hint = address;         /* tables stay: places are used again before new ones */
     if (status == OK)
         unmap_regions_unlock(aspace, address, length);
     else
