@@ -64,6 +64,8 @@ struct __lock {
     _Atomic uintptr_t owner;            /* thread pointer of who holds it */
     uint32_t depth;
 };
+/* Take it if no other thread has it. */
+bool library_lock_try(struct __lock *lock);
 
 /* A futex word as a lock, as in struct quire_mutex.  False: not taken until the deadline. */
 bool word_try_lock(uint32_t *word);
