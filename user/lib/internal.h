@@ -81,8 +81,8 @@ int deadline_at(clockid_t clock, const struct timespec *time, int64_t *out_deadl
 /* --- atfork.c: what is held while a process is copied, so that it is whole in the copy. --- */
 
 /* Names a lock (struct quire_mutex *) that fork takes; whoever holds it takes at most the heap's. */
-#define FORK_TAKES(lock)                                                                          \
-    static struct quire_mutex *const fork_takes_##lock                                            \
+#define FORK_TAKES(lock)                                                                         \
+    static struct quire_mutex *const fork_takes_##lock                                           \
         __attribute__((section("fork_locks"), used)) = &(lock)
 
 /*
