@@ -209,6 +209,19 @@ void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, bool clean_on
     }
 }
 
+status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end)
+{
+    uint64_t index = first;
+    slot_t slot;
+
+    vmo_unmap_pages(vmo, first, end - first);
+    for (; page_list_next(&vmo->pages, index, end, &index, &slot); index++) {
+        page_list_set(&vmo->pages, index, slot_zero_marker());      /* in its place: needs no memory */
+        drop_page(vmo, slot_page(slot));
+    }
+    return page_list_fill(&vmo->pages, first, end, slot_zero_marker());
+}
+
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index)
 {
     for (struct page_list_run run; first < end; first += run.count) {

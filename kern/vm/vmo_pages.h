@@ -32,6 +32,9 @@ status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page);
  */
 void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, bool clean_only);
 
+/* Zero markers in all slots of [first, end); pages there are not busy.  NO_MEMORY: in some, the others are as before. */
+status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end);
+
 /* The first busy page of [first, end): false if none. */
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index);
 

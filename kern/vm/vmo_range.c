@@ -228,8 +228,10 @@ static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
     if (status == OK && end > vmo->size >> PAGE_SHIFT)
         status = ERR_OUT_OF_RANGE;
     if (status == OK && drop) {
-        drop_range(vmo, *index, end);
-        status = page_list_fill(&vmo->pages, *index, min_u64(end, vmo->source_pages), slot_zero_marker());
+        uint64_t limit = max_u64(*index, min_u64(end, vmo->source_pages));
+
+        drop_range(vmo, limit, end);
+        status = vmo_put_zeros(vmo, *index, limit);
         *index = end;
     }
     while (status == OK && *index < stop) {

@@ -153,34 +153,6 @@ void transfer(struct model *model)
         end_work();
 }
 
-/* A device VMO's dirty pages go to the device. */
-void write_back(struct model *model)
-{
-    struct model *root = root_of(target_of(model));
-    uint64_t index = choose_page();
-    struct held_frame *frame = root->cells[index].frame;
-    bool waits, broken = one_in(3);
-
-    if (root->kind != DEVICE || root->cells[index].kind != HELD || !frame->dirty)
-        return;
-    step("write back page %lu of vmo %lu", index, root->serial);
-    vmo_lock(root->vmo);
-    vmo_clean_start(root->vmo, frame->page);
-    vmo_unlock(root->vmo);
-    frame->busy++;
-    frame->cleaning = true;
-    frame->dirty = false;
-    waits = work_beside_device();
-    frame->busy--;
-    frame->cleaning = false;
-    frame->dirty |= broken;
-    vmo_lock(root->vmo);
-    vmo_clean_done(root->vmo, index, 1, broken ? ERR_IO : OK);
-    vmo_unlock(root->vmo);
-    if (waits)
-        end_work();
-}
-
 /* --- Supply. --- */
 
 static status_t expect_supply(struct model *root, uint64_t first, uint64_t count, struct model *aux, uint64_t aux_first)
@@ -258,16 +230,65 @@ static void supply_some(struct model *root, uint64_t first, uint64_t count)
 {
     struct model *aux = choose_model();
 
+    for (uint32_t i = 0; aux && has_source(root_of(target_of(aux))) && i < 5; i++)
+        aux = choose_model();
     if (aux)
         supply_range(root, first, count, aux, one_in(2) ? 0 : choose_page());
 }
 
-void supply(struct model *model)
+/* The root of one of the families whose source is of this kind, or NULL. */
+static struct model *choose_root(enum model_kind kind)
 {
-    struct model *root = root_of(target_of(model));
+    for (uint32_t i = 0; i < 8; i++) {
+        struct model *model = choose_model(), *root = model ? root_of(target_of(model)) : NULL;
 
-    if (root->kind == PAGED)
+        if (root && root->kind == kind)
+            return root;
+    }
+    return NULL;
+}
+
+void supply(void)
+{
+    struct model *root = choose_root(PAGED);
+
+    if (root)
         supply_some(root, choose_page(), one_in(4) ? choose_between(64, PAGES) : choose_between(1, 6));
+}
+
+/* --- Write-back. --- */
+
+/* A device VMO's dirty pages go to the device. */
+void write_back(void)
+{
+    struct model *root = choose_root(DEVICE);
+    struct held_frame *frame = NULL;
+    bool waits, broken = one_in(3);
+    uint64_t index = 0;
+
+    for (; root && index < PAGES; index++) {
+        frame = root->cells[index].frame;
+        if (root->cells[index].kind == HELD && frame->dirty)
+            break;
+    }
+    if (!root || index == PAGES)
+        return;
+    step("write back page %lu of vmo %lu", index, root->serial);
+    vmo_lock(root->vmo);
+    vmo_clean_start(root->vmo, frame->page);
+    vmo_unlock(root->vmo);
+    frame->busy++;
+    frame->cleaning = true;
+    frame->dirty = false;
+    waits = work_beside_device();
+    frame->busy--;
+    frame->cleaning = false;
+    frame->dirty |= broken;
+    vmo_lock(root->vmo);
+    vmo_clean_done(root->vmo, index, 1, broken ? ERR_IO : OK);
+    vmo_unlock(root->vmo);
+    if (waits)
+        end_work();
 }
 
 /* --- Waiting for a pager. --- */
@@ -294,11 +315,13 @@ static void pager_acts(struct model *root, uint64_t needed)
     fail_allocation(0);
 }
 
-void wait_for_pager(struct model *model)
+void wait_for_pager(void)
 {
-    struct model *root = root_of(target_of(model));
+    struct model *model = choose_model(), *root = choose_root(PAGED);
 
-    if (root->kind != PAGED)
+    for (uint32_t i = 0; root && root_of(target_of(model)) != root && i < 10; i++)
+        model = choose_model();
+    if (!root || root_of(target_of(model)) != root)
         return;
     start_work(one_in(2) ? read_word : write_word, model);
     for (uint32_t tries = 0; !work.done; tries++) {
