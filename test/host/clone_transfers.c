@@ -141,9 +141,9 @@ void transfer(struct model *model)
     for (uint64_t i = first; i < first + count; i++)
         lend(target, i, into_memory);
     check_equal(vmo_transfer_begin(model->vmo, page << PAGE_SHIFT, 512, false, &(struct vmo_transfer){ 0 }), ERR_BAD_STATE);
-    waits = work_beside_device();
     for (uint64_t i = 0; into_memory && i < count; i++)
         fill_page(transfer.pages[i], target->cells[first + i].frame);
+    waits = work_beside_device();
     broken = !waits && one_in(3);
     step("the transfer ends%s", broken ? " badly" : "");
     for (uint64_t i = first; i < first + count; i++)
@@ -226,13 +226,31 @@ static void supply_range(struct model *root, uint64_t first, uint64_t count, str
     }
 }
 
+/* Zeros, more at once than a node of a page list has slots. */
+static void supply_zeros(struct model *root, uint64_t first, uint64_t count)
+{
+    struct model *aux = model_new();
+
+    if (!aux)
+        return;
+    fail_allocation(0);
+    check_equal(vmo_create(PAGES << PAGE_SHIFT, false, &aux->vmo), OK);
+    aux->kind = MEMORY;
+    aux->size = PAGES;
+    supply_range(root, first, count, aux, 0);
+    object_unref(&aux->vmo->object);
+    model_unref(aux);
+}
+
 static void supply_some(struct model *root, uint64_t first, uint64_t count)
 {
     struct model *aux = choose_model();
 
     for (uint32_t i = 0; aux && has_source(root_of(target_of(aux))) && i < 5; i++)
         aux = choose_model();
-    if (aux)
+    if (one_in(5))
+        supply_zeros(root, first, count);
+    else if (aux)
         supply_range(root, first, count, aux, one_in(2) ? 0 : choose_page());
 }
 
@@ -308,6 +326,10 @@ static void pager_acts(struct model *root, uint64_t needed)
         step("detach vmo %lu", root->serial);
         check_equal(pager_detach_vmo(root->vmo), OK);
         model_detach(root);
+        break;
+    case 3:
+    case 4:
+        supply_zeros(root, 0, root->size);
         break;
     default:
         supply_some(root, first, one_in(2) ? root->size - first : 1 + choose(min_u64(root->size - first, 8)));

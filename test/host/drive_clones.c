@@ -537,12 +537,13 @@ static void clones_step(void)
         transfer(model);
         break;
     case 7:
-        if (one_in(2))
-            write_back();
-        else
-            wait_for_pager();
+        write_back();
         break;
     case 8:
+    case 9:
+        wait_for_pager();
+        break;
+    case 10:
         supply();
         break;
     default:
