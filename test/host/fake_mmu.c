@@ -92,17 +92,15 @@ void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *
 void arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
 {
     struct table *table = table_of(mmu);
-    uint64_t removed = 0;
 
     check(range_inside(address, length, USER_TOP));
     spin_lock(&mmu->lock);
     for (uint64_t i = table->count; i-- > 0;) {
         if (table->mappings[i].address - address < length) {
             table->mappings[i] = table->mappings[--table->count];
-            removed++;
+            mmu->resident--;
         }
     }
-    mmu->resident -= removed;
     spin_unlock(&mmu->lock);
 }
 

@@ -102,7 +102,6 @@ _Noreturn void arch_enter_user(uaddr_t entry, uaddr_t stack, uint64_t a0, uint64
     thread_exit();
 }
 
-/* Simulated threads have no user registers: they are never stopped, they only end. */
 void arch_user_sync(void)   { }
 uaddr_t arch_user_pc(void)  { return 0; }
 
