@@ -77,6 +77,8 @@ status_t arch_mmu_init(struct arch_mmu *mmu)
     spin_init(&mmu->lock, RANK_PAGE_TABLE);
     mmu->root = virt_to_phys(root);
     mmu->asid = asid_alloc();
+    mmu->satp = satp_value(mmu->root, mmu->asid);
+    list_init(&mmu->tables);
     atomic_init(&mmu->harts, 0);            /* every hart flushes what the ASID's last owner left */
     atomic_init(&mmu->stale_code, UINT32_MAX);
     mmu->resident = 0;
@@ -85,21 +87,13 @@ status_t arch_mmu_init(struct arch_mmu *mmu)
 
 void arch_mmu_destroy(struct arch_mmu *mmu)
 {
-    uint64_t *root = phys_to_virt(mmu->root);
+    struct list_node *table;
 
     for (uint32_t i = 0; i < MAX_HARTS; i++)
         assert(atomic_load(&active[i]) != mmu);
-    for (uint32_t i = 0; i < 256; i++) {
-        if (!(root[i] & PTE_VALID))
-            continue;
-        uint64_t *middle = pte_table(root[i]);
-
-        for (uint32_t k = 0; k < 512; k++)
-            if (middle[k] & PTE_VALID)
-                frame_free_virt(pte_table(middle[k]));
-        frame_free_virt(middle);
-    }
-    frame_free_virt(root);
+    while ((table = list_pop_front(&mmu->tables)))
+        frame_free(list_entry(table, struct page, link));
+    frame_free_virt(phys_to_virt(mmu->root));
     asid_free(mmu->asid);
 }
 
@@ -110,17 +104,18 @@ void mmu_switch(struct arch_mmu *mmu)
 
     if (atomic_load_explicit(&active[index], memory_order_relaxed) == mmu)
         return;
-    atomic_store(&active[index], mmu);
+    atomic_store_explicit(&active[index], mmu, memory_order_release);
     if (!mmu) {
         csr_write("satp", satp_value(virt_to_phys(kernel_root), 0));
         return;
     }
-    csr_write("satp", satp_value(mmu->root, mmu->asid));
-    if (!(atomic_load(&mmu->harts) & me) || mmu->asid == 0) {
+    csr_write("satp", mmu->satp);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!(atomic_load_explicit(&mmu->harts, memory_order_relaxed) & me) || mmu->asid == 0) {
         atomic_fetch_or(&mmu->harts, me);
         flush_tlb_asid(mmu->asid);
     }
-    if (atomic_load(&mmu->stale_code) & me) {
+    if (atomic_load_explicit(&mmu->stale_code, memory_order_relaxed) & me) {
         atomic_fetch_and(&mmu->stale_code, ~me);
         flush_code();
     }
@@ -192,12 +187,23 @@ uint64_t *mmu_next_table(uint64_t *entry)
     return table;
 }
 
+/* Likewise, of a user's space, which frees it at its end. */
+static uint64_t *next_user_table(struct arch_mmu *mmu, uint64_t *entry)
+{
+    bool missing = !(*entry & PTE_VALID);
+    uint64_t *table = mmu_next_table(entry);
+
+    if (missing && table)
+        list_push_back(&mmu->tables, &phys_to_page(virt_to_phys(table))->link);
+    return table;
+}
+
 static __attribute__((noinline)) uint64_t *make_leaf_table(struct arch_mmu *mmu, vaddr_t address)
 {
     uint64_t *root = phys_to_virt(mmu->root);
-    uint64_t *middle = mmu_next_table(&root[address >> 30]);
+    uint64_t *middle = next_user_table(mmu, &root[address >> 30]);
 
-    return middle ? mmu_next_table(&middle[address >> 21 & 511]) : NULL;
+    return middle ? next_user_table(mmu, &middle[address >> 21 & 511]) : NULL;
 }
 
 static uint64_t leaf_entry(paddr_t frame, uint64_t flags)

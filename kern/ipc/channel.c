@@ -85,9 +85,9 @@ static bool is_full(const struct channel *channel)
 /* Give the message to the thread that waits for it at this end, if there is one. */
 static bool answer_call(struct channel *channel, struct message *message)
 {
-    if (list_empty(&channel->calls.sleepers))
+    if (list_empty(&channel->calls.sleepers) || message->num_bytes < sizeof(transaction_t))
         return false;
-    uint32_t transaction = message_transaction(message);
+    uint32_t transaction = *message_transaction(message);
 
     list_for_each(&channel->calls.sleepers, node) {
         struct channel_call *call = list_entry(node, struct channel_call, sleeper.link);
@@ -166,7 +166,7 @@ status_t channel_call(struct channel *channel, struct message *message, int64_t 
 
     spin_lock(&pair->lock);
     call.transaction = TRANSACTION_KERNEL | pair->last_transaction++;
-    message_fill(message, 0, &call.transaction, sizeof(call.transaction));
+    *message_transaction(message) = call.transaction;
 
     status_t status = channel->closed ? ERR_CANCELED : write_locked(channel, message, true);
     bool sent = status == OK;

@@ -11,36 +11,41 @@
 #include "mm/heap.h"
 #include "task/process.h"
 
-status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message **out_message)
+/* A message too big for the heap: its frames' addresses lie behind the handles. */
+static __attribute__((noinline)) status_t add_frames(struct message *message)
 {
-    assert(num_bytes <= CHANNEL_MAX_BYTES && num_handles <= CHANNEL_MAX_HANDLES);
-    size_t head = sizeof(struct message) + num_handles * sizeof(struct handle_slot);
-    bool small = head + sizeof(char *) + num_bytes <= HEAP_MAX;
-    uint32_t pieces = small ? 1 : page_ceil(num_bytes) / PAGE_SIZE;
-
-    head += pieces * sizeof(char *);
-    struct message *message = heap_alloc(small ? head + num_bytes : head);
-
-    if (!message)
-        return ERR_NO_MEMORY;
-    message->num_bytes = num_bytes;
-    message->num_handles = num_handles;
-    message->frame_count = 0;
-    message->pieces = (char **)&message->handles[num_handles];
-    message->pieces[0] = (char *)message + head;
-    for (uint32_t i = 0; i < num_handles; i++)
-        message->handles[i].object = NULL;
-    for (; !small && message->frame_count < pieces; message->frame_count++) {
+    message->pieces = (char **)&message->handles[message->num_handles];
+    while (message->frame_count * PAGE_SIZE < message->num_bytes) {
         struct page *page = frame_alloc(FRAME_KERNEL);
 
         if (!page) {
             message_destroy(message);
             return ERR_NO_MEMORY;
         }
-        message->pieces[message->frame_count] = page_to_virt(page);
+        message->pieces[message->frame_count++] = page_to_virt(page);
     }
-    *out_message = message;
     return OK;
+}
+
+status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message **out_message)
+{
+    assert(num_bytes <= CHANNEL_MAX_BYTES && num_handles <= CHANNEL_MAX_HANDLES);
+    size_t head = sizeof(struct message) + num_handles * sizeof(struct handle_slot);
+    bool small = head + num_bytes <= HEAP_MAX;
+    size_t tail = small ? num_bytes : page_ceil(num_bytes) / PAGE_SIZE * sizeof(char *);
+    struct message *message = heap_alloc(head + tail);
+
+    if (!message)
+        return ERR_NO_MEMORY;
+    message->num_bytes = num_bytes;
+    message->num_handles = num_handles;
+    message->frame_count = 0;
+    message->pieces = &message->only;
+    message->only = (char *)message + head;
+    for (uint32_t i = 0; i < num_handles; i++)
+        message->handles[i].object = NULL;
+    *out_message = message;
+    return small ? OK : add_frames(message);
 }
 
 void message_destroy(struct message *message)
@@ -67,15 +72,6 @@ void message_set_handle(struct message *message, uint32_t index, struct handle_s
 {
     assert(index < message->num_handles && !message->handles[index].object);
     message->handles[index] = slot;
-}
-
-uint32_t message_transaction(const struct message *message)
-{
-    uint32_t transaction = 0;
-
-    if (message->num_bytes >= sizeof(transaction))
-        memcpy(&transaction, message->pieces[0], sizeof(transaction));
-    return transaction;
 }
 
 /* --- To a process. --- */

@@ -8,8 +8,9 @@
 struct message {
     struct list_node link;              /* channel_pair.lock while queued */
     uint32_t num_bytes, num_handles;
-    uint32_t frame_count;               /* 0: the bytes lie behind the pieces */
-    char **pieces;                      /* behind the handles: where each page of the bytes lies */
+    uint32_t frame_count;
+    char **pieces;                      /* where each page of the bytes lies */
+    char *only;                         /* a small message's one piece: behind the handles */
     struct handle_slot handles[];
 };
 
@@ -29,11 +30,16 @@ static inline char *message_piece(const struct message *message, uint32_t offset
     *out_length = min_u64(length, PAGE_SIZE - (offset & PAGE_MASK));
     return message->pieces[offset >> PAGE_SHIFT] + (offset & PAGE_MASK);
 }
-/* From the kernel (transaction ids, the first process' start message). */
+/* From the kernel (the first process' start message). */
 void message_fill(struct message *message, uint32_t offset, const void *from, uint32_t length);
 void message_set_handle(struct message *message, uint32_t index, struct handle_slot slot);
-/* The first four bytes; 0 if there are fewer. */
-uint32_t message_transaction(const struct message *message);
+/* The first four bytes, which there are. */
+typedef uint32_t __attribute__((may_alias)) transaction_t;
+static inline transaction_t *message_transaction(const struct message *message)
+{
+    assert(message->num_bytes >= sizeof(transaction_t));
+    return (transaction_t *)message->pieces[0];
+}
 /*
  * Copy the content to the current process with faults disabled; its handles are moved on success.  The actual counts are
  * stored with OK and with BUFFER_TOO_SMALL.  The message itself stays the caller's.  BUFFER_TOO_SMALL, ERR_USER_FAULT,

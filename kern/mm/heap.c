@@ -54,7 +54,7 @@ void heap_init(void)
 }
 
 /* A new frame for a class, cut into free objects.  Its lock is held. */
-static struct page *grow(struct size_class *class, uint8_t number)
+static __attribute__((noinline)) struct page *grow(struct size_class *class, uint8_t number)
 {
     struct page *page = frame_alloc(FRAME_KERNEL);
     size_t size = class_sizes[number];

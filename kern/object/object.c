@@ -9,8 +9,8 @@
  *
  * Invariant: an object in a reaper either holds the reference of its last handle (unreachable is
  * due) or has no reference at all (destroy is due).
- * Locks: object.lock guards signals and observers; observers are told with it held, so they see
- * every change in order.
+ * Locks: object.lock guards observers and the setting of signals; observers are told with it held,
+ * so they see every signal become set, in order.
  */
 #include "object/object.h"
 
@@ -138,26 +138,18 @@ void object_drop_handle(struct object *object)
         object_unref(object);
 }
 
-void object_signal_hint(struct object *object, signals_t clear, signals_t set, bool hand_over)
+void object_raise(struct object *object, signals_t set, bool hand_over)
 {
-    signals_t before = atomic_load_explicit(&object->signals, memory_order_relaxed);
-
-    if (((before & ~clear) | set) == before)
-        return;
-
     spin_lock(&object->lock);
-    before = atomic_load_explicit(&object->signals, memory_order_relaxed);
-    signals_t now = (before & ~clear) | set;
-    signals_t risen = now & ~before;
 
-    atomic_store_explicit(&object->signals, now, memory_order_relaxed);
-    if (risen) {
-        list_for_each(&object->observers, node) {
-            struct observer *observer = list_entry(node, struct observer, link);
+    signals_t before = atomic_fetch_or_explicit(&object->signals, set, memory_order_relaxed);
+    signals_t risen = set & ~before;
 
-            if (observer->trigger & risen)
-                observer->ops->notify(observer, object, now, hand_over);
-        }
+    list_for_each(&object->observers, node) {
+        struct observer *observer = list_entry(node, struct observer, link);
+
+        if (observer->trigger & risen)
+            observer->ops->notify(observer, object, before | set, hand_over);
     }
     spin_unlock(&object->lock);
 }

@@ -35,7 +35,7 @@ struct object {
     atomic_uint unreachable;                    /* ops->unreachable has been run, or is about to be */
     struct object *next_ending;                 /* in the object_reaper of the thread that ends it */
 
-    /* Guarded by lock (RANK_OBJECT). */
+    /* Guarded by lock (RANK_OBJECT); signals are cleared without it. */
     struct spinlock lock;
     _Atomic signals_t signals;
     struct list observers;                      /* struct observer */
@@ -100,8 +100,19 @@ void object_unref(struct object *object);
 void object_add_handle(struct object *object);
 void object_drop_handle(struct object *object);
 
-/* Clear, then set signals, and tell observers whose trigger became set.  Takes object.lock. */
-void object_signal_hint(struct object *object, signals_t clear, signals_t set, bool hand_over);
+/* Set signals and tell observers whose trigger became set, or let their threads be handed the processor.  Takes object.lock. */
+void object_raise(struct object *object, signals_t set, bool hand_over);
+/* Clear, then set signals.  Nobody is told of a signal that is cleared, so that needs no lock. */
+static inline void object_signal_hint(struct object *object, signals_t clear, signals_t set, bool hand_over)
+{
+    signals_t before = atomic_load_explicit(&object->signals, memory_order_relaxed);
+
+    clear &= ~set;
+    if (before & clear)
+        atomic_fetch_and_explicit(&object->signals, ~clear, memory_order_relaxed);
+    if (set & ~before)
+        object_raise(object, set, hand_over);
+}
 static inline void object_signal(struct object *object, signals_t clear, signals_t set)
 {
     object_signal_hint(object, clear, set, false);

@@ -34,13 +34,9 @@ struct hart {
 extern struct hart harts[MAX_HARTS];
 extern uint32_t hart_count;
 
-static inline struct hart *this_hart(void)
-{
-    struct hart *hart;
+register struct hart *hart_register __asm__("tp");      /* this_hart() is its one reader */
 
-    __asm__ volatile("mv %0, tp" : "=r"(hart));
-    return hart;
-}
+static inline struct hart *this_hart(void) { return hart_register; }
 
 static inline struct thread *current_thread(void)
 {

@@ -27,13 +27,21 @@ static status_t copy_bytes(struct message *message, uaddr_t from, uint32_t lengt
 }
 
 /*
- * Move handles out of the caller's table into the message, if `status` (what is known so far) is
- * OK; else, and from the first one that may not be sent, close them.  The status so far, or of that
- * first one.
+ * Move the handles that `from` names out of the caller's table into the message, if `status` (what
+ * is known so far) is OK; else, and from the first one that may not be sent, close them.  The status
+ * so far, or of that first one.
  */
-static status_t move_handles(struct channel *channel, struct message *message, status_t status,
-                             const handle_t *values, uint32_t count)
+static __attribute__((noinline)) status_t move_handles(struct channel *channel,
+                                                       struct message *message, status_t status,
+                                                       const channel_call_args_t *from)
 {
+    handle_t values[CHANNEL_MAX_HANDLES];
+    uint32_t count = from->wr_num_handles;
+
+    if (count > CHANNEL_MAX_HANDLES ||
+        user_copy_in(values, (uaddr_t)from->wr_handles, count * sizeof(handle_t)) != OK)
+        return status == OK ? ERR_INVALID_ARGS : status;
+
     for (uint32_t i = 0; i < count; i++) {
         struct handle_slot slot;
         status_t removed = handle_remove(current_process()->handles, values[i], &slot);
@@ -62,7 +70,6 @@ static status_t prepare(handle_t handle, rights_t rights, uint32_t options, uint
                         const channel_call_args_t *from, struct channel **out_channel,
                         struct message **out_message)
 {
-    handle_t values[CHANNEL_MAX_HANDLES];
     uint32_t count = from->wr_num_handles, length = from->wr_num_bytes;
     struct channel *channel = NULL;
     struct message *message = NULL;
@@ -72,17 +79,12 @@ static status_t prepare(handle_t handle, rights_t rights, uint32_t options, uint
         status = ERR_INVALID_ARGS;
     if (status == OK && (length > CHANNEL_MAX_BYTES || count > CHANNEL_MAX_HANDLES))
         status = ERR_OUT_OF_RANGE;
-    if (count > CHANNEL_MAX_HANDLES ||
-        (count > 0 &&
-         user_copy_in(values, (uaddr_t)from->wr_handles, count * sizeof(handle_t)) != OK)) {
-        status = status == OK ? ERR_INVALID_ARGS : status;
-        count = 0;
-    }
     if (status == OK)
         status = message_create(length, count, &message);
     if (status == OK)
         status = copy_bytes(message, (uaddr_t)from->wr_bytes, length);
-    status = move_handles(channel, message, status, values, count);
+    if (count > 0)
+        status = move_handles(channel, message, status, from);
 
     if (status != OK && message)
         message_destroy(message);

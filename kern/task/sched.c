@@ -140,6 +140,14 @@ static void set_clock(struct run_queue *queue, uint64_t slice_end, uint64_t grac
     timer_program(min_u64(slice_end, grace_end));
 }
 
+static __attribute__((noinline)) void begin_grace(struct hart *hart)
+{
+    struct run_queue *queue = queue_of(hart);
+
+    if (queue->grace_end == NEVER && hart->current != hart->idle)
+        set_clock(queue, queue->slice_end, arch_time() + HAND_OVER_GRACE);
+}
+
 /*
  * With nobody idle the handed-over thread waits at most for the rest of the time slice.  Otherwise
  * the clock is set to give it to an idle hart soon, should the caller go on instead of blocking.
@@ -147,12 +155,10 @@ static void set_clock(struct run_queue *queue, uint64_t slice_end, uint64_t grac
 void sched_set_next(struct thread *thread)
 {
     struct hart *hart = this_hart();
-    struct run_queue *queue = queue_of(hart);
     struct thread *older = hart->next;
 
-    if (atomic_load_explicit(&idle_harts, memory_order_relaxed) && queue->grace_end == NEVER &&
-        hart->current != hart->idle)
-        set_clock(queue, queue->slice_end, arch_time() + HAND_OVER_GRACE);
+    if (atomic_load_explicit(&idle_harts, memory_order_relaxed))
+        begin_grace(hart);
     hart->next = thread;
     if (older)
         sched_make_runnable(older);
@@ -168,26 +174,40 @@ void sched_release_next(void)
         sched_make_runnable(thread);
 }
 
-/* The thread to run now: the one handed over, one of ours, one of another hart's, or idle. */
-static struct thread *pick(struct hart *hart)
+/* Its registers are on the way to its stack, on another hart. */
+static __attribute__((noinline)) void wait_until_saved(struct thread *thread)
 {
-    struct thread *thread = hart->next;
+    while (hart_of(thread))
+        if (panicking)
+            arch_halt();
+}
 
-    if (thread) {
-        hart->next = NULL;
-        hart->hand_overs++;
-        while (hart_of(thread))
-            if (panicking)
-                arch_halt();
-        return thread;
-    }
+/* One of our threads, one of another hart's, or idle. */
+static __attribute__((noinline)) struct thread *pick_queued(struct hart *hart)
+{
+    struct thread *thread = NULL;
+
     for (uint32_t i = 0; i < hart_count && !thread; i++)
         thread = take(&harts[(hart->index + i) % hart_count]);
     return thread ? thread : hart->idle;
 }
 
+/* The thread to run now: the one handed over, or a queued one. */
+static inline struct thread *pick(struct hart *hart)
+{
+    struct thread *thread = hart->next;
+
+    if (!thread)
+        return pick_queued(hart);
+    hart->next = NULL;
+    hart->hand_overs++;
+    if (hart_of(thread))
+        wait_until_saved(thread);
+    return thread;
+}
+
 /* Run `to` until something switches back.  The caller may be on another hart afterwards. */
-static void switch_to(struct thread *to)
+static inline void switch_to(struct thread *to)
 {
     struct hart *hart = this_hart();
     struct thread *me = hart->current;

@@ -202,14 +202,10 @@ void thread_park(void)
     atomic_exchange(&me->park, PARK_RUNNING);
 }
 
-bool thread_park_until(int64_t deadline)
+bool thread_park_timed(int64_t deadline)
 {
     struct timer timer;
 
-    if (deadline == DEADLINE_INFINITE) {
-        thread_park();
-        return true;
-    }
     if (deadline <= 0 || arch_time() >= (uint64_t)deadline)
         return false;
     timer_set(&timer, (uint64_t)deadline);

@@ -93,7 +93,14 @@ uint32_t thread_state(struct thread *thread);
 /* Sleep until unparked (or spuriously).  No spinlock held. */
 void thread_park(void);
 /* Likewise, at most until `deadline` (absolute): false if it has passed. */
-bool thread_park_until(int64_t deadline);
+bool thread_park_timed(int64_t deadline);
+static inline bool thread_park_until(int64_t deadline)
+{
+    if (deadline != DEADLINE_INFINITE)
+        return thread_park_timed(deadline);
+    thread_park();
+    return true;
+}
 /* Give the permit: the thread runs soon, here or on an idle hart.  The caller knows it lives. */
 void thread_unpark(struct thread *thread);
 /*

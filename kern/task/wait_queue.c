@@ -41,25 +41,6 @@ status_t wait_queue_sleep(struct wait_queue *queue, struct spinlock *lock, int64
     return wait_queue_sleep_as(queue, &sleeper, lock, deadline, mode);
 }
 
-void wait_queue_wake(struct wait_sleeper *sleeper, bool hand_over)
-{
-    list_remove(&sleeper->link);
-    if (hand_over)
-        thread_unpark_next(sleeper->thread);
-    else
-        thread_unpark(sleeper->thread);
-}
-
-bool wait_queue_wake_one(struct wait_queue *queue, bool hand_over)
-{
-    struct list_node *first = list_first(&queue->sleepers);
-
-    if (!first)
-        return false;
-    wait_queue_wake(list_entry(first, struct wait_sleeper, link), hand_over);
-    return true;
-}
-
 void wait_queue_wake_all(struct wait_queue *queue)
 {
     while (wait_queue_wake_one(queue, false))

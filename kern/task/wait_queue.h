@@ -38,6 +38,20 @@ status_t wait_queue_sleep_as(struct wait_queue *queue, struct wait_sleeper *slee
  * Wake this sleeper, the oldest one (false if there is none), or all.  hand_over: it is this hart's
  * next (thread_unpark_next).
  */
-void wait_queue_wake(struct wait_sleeper *sleeper, bool hand_over);
-bool wait_queue_wake_one(struct wait_queue *queue, bool hand_over);
+static inline void wait_queue_wake(struct wait_sleeper *sleeper, bool hand_over)
+{
+    list_remove(&sleeper->link);
+    if (hand_over)
+        thread_unpark_next(sleeper->thread);
+    else
+        thread_unpark(sleeper->thread);
+}
+static inline bool wait_queue_wake_one(struct wait_queue *queue, bool hand_over)
+{
+    struct list_node *first = list_first(&queue->sleepers);
+
+    if (first)
+        wait_queue_wake(list_entry(first, struct wait_sleeper, link), hand_over);
+    return first;
+}
 void wait_queue_wake_all(struct wait_queue *queue);
