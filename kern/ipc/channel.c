@@ -40,6 +40,7 @@ struct channel_pair {
     struct spinlock lock;                   /* RANK_CHANNEL */
     atomic_uint ends;                       /* not destroyed yet */
     uint32_t last_transaction;              /* lock */
+    _Atomic(struct message *) spare;        /* empty, of MESSAGE_SMALL bytes; or NULL */
     struct channel end[2];
 };
 
@@ -74,6 +75,29 @@ status_t channel_create(struct object *out_ends[2])
     }
     object_relate(out_ends[0], out_ends[1]);
     return OK;
+}
+
+status_t channel_create_message(struct channel *channel, uint32_t num_bytes, uint32_t num_handles,
+                                struct message **out_message)
+{
+    bool small = message_size(num_bytes, num_handles) <= MESSAGE_SMALL;
+    struct message *spare = small ? atomic_exchange(&channel->pair->spare, NULL) : NULL;
+
+    if (!spare)
+        return message_create(num_bytes, num_handles, out_message);
+    message_init(spare, num_bytes, num_handles);
+    *out_message = spare;
+    return OK;
+}
+
+void channel_destroy_message(struct channel *channel, struct message *message)
+{
+    /* What the places of handles took, if there were any, is not known any more. */
+    if (message->only == (char *)message->handles &&
+        message_size(message->num_bytes, 0) <= MESSAGE_SMALL)
+        message = atomic_exchange(&channel->pair->spare, message);
+    if (message)
+        message_destroy(message);
 }
 
 static bool is_full(const struct channel *channel)
@@ -154,7 +178,7 @@ status_t channel_read(struct channel *channel, const struct channel_read *read)
     }
     spin_unlock(&channel->pair->lock);
     if (status == OK)
-        message_destroy(message);
+        channel_destroy_message(channel, message);
     return status;
 }
 
@@ -225,8 +249,10 @@ static void channel_destroy(struct object *object)
 
     if (!channel->closed)
         channel_unreachable(object);
-    if (atomic_fetch_sub_explicit(&channel->pair->ends, 1, memory_order_acq_rel) == 1)
-        heap_free(channel->pair);
+    if (atomic_fetch_sub_explicit(&channel->pair->ends, 1, memory_order_acq_rel) > 1)
+        return;
+    heap_free(atomic_load(&channel->pair->spare));
+    heap_free(channel->pair);
 }
 
 const struct object_ops channel_ops = {

@@ -27,25 +27,29 @@ static __attribute__((noinline)) status_t add_frames(struct message *message)
     return OK;
 }
 
-status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message **out_message)
+void message_init(struct message *message, uint32_t num_bytes, uint32_t num_handles)
 {
-    assert(num_bytes <= CHANNEL_MAX_BYTES && num_handles <= CHANNEL_MAX_HANDLES);
-    size_t head = sizeof(struct message) + num_handles * sizeof(struct handle_slot);
-    bool small = head + num_bytes <= HEAP_MAX;
-    size_t tail = small ? num_bytes : page_ceil(num_bytes) / PAGE_SIZE * sizeof(char *);
-    struct message *message = heap_alloc(head + tail);
-
-    if (!message)
-        return ERR_NO_MEMORY;
     message->num_bytes = num_bytes;
     message->num_handles = num_handles;
     message->frame_count = 0;
     message->pieces = &message->only;
-    message->only = (char *)message + head;
+    message->only = (char *)&message->handles[num_handles];
     for (uint32_t i = 0; i < num_handles; i++)
         message->handles[i].object = NULL;
+}
+
+status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message **out_message)
+{
+    assert(num_bytes <= CHANNEL_MAX_BYTES && num_handles <= CHANNEL_MAX_HANDLES);
+    size_t whole = message_size(num_bytes, num_handles);
+    size_t by_frames = message_size(page_ceil(num_bytes) / PAGE_SIZE * sizeof(char *), num_handles);
+    struct message *message = heap_alloc(whole <= HEAP_MAX ? max_u64(whole, MESSAGE_SMALL) : by_frames);
+
+    if (!message)
+        return ERR_NO_MEMORY;
+    message_init(message, num_bytes, num_handles);
     *out_message = message;
-    return small ? OK : add_frames(message);
+    return whole <= HEAP_MAX ? OK : add_frames(message);
 }
 
 void message_destroy(struct message *message)

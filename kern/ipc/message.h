@@ -21,6 +21,15 @@ struct channel_read {
     uaddr_t actual_bytes_at, actual_handles_at;
 };
 
+/* A message that needs no more is made with this room, so that it can be used for another one. */
+#define MESSAGE_SMALL 256ul
+
+static inline size_t message_size(uint32_t num_bytes, uint32_t num_handles)
+{
+    return sizeof(struct message) + num_handles * sizeof(struct handle_slot) + num_bytes;
+}
+/* An empty message in memory of at least message_size bytes. */
+void message_init(struct message *message, uint32_t num_bytes, uint32_t num_handles);
 /* A message with room for num_bytes and num_handles; NO_MEMORY. */
 status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message **out_message);
 /* Where the bytes from `offset` on lie, and how many of the `length` wanted lie there in one piece. */

@@ -42,11 +42,11 @@ paddr_t page_to_phys(const struct page *page)
 
 struct page *phys_to_page(paddr_t address)
 {
-    for (uint32_t i = 0; i < range_count; i++) {
-        uint64_t index = (address - ranges[i].base) >> PAGE_SHIFT;
+    for (const struct frame_range *range = ranges; range < ranges + range_count; range++) {
+        uint64_t index = (address - range->base) >> PAGE_SHIFT;
 
-        if (index < ranges[i].frames)
-            return &pages[ranges[i].first + index];
+        if (index < range->frames)
+            return pages + range->first + index;
     }
     return NULL;
 }
