@@ -20,6 +20,7 @@
 struct channel {
     struct object object;
     struct channel_pair *pair;
+    struct channel *peer;                   /* the other end */
 
     /* Guarded by pair->lock. */
     struct list messages;                   /* to be read here, oldest first */
@@ -44,16 +45,9 @@ struct channel_pair {
     struct channel end[2];
 };
 
-static struct channel *peer_of(const struct channel *channel)
-{
-    struct channel *ends = channel->pair->end;
-
-    return channel == &ends[0] ? &ends[1] : &ends[0];
-}
-
 bool channel_is_end(const struct channel *channel, const struct object *object)
 {
-    return object == &channel->object || object == &peer_of(channel)->object;
+    return object == &channel->object || object == &channel->peer->object;
 }
 
 status_t channel_create(struct object *out_ends[2])
@@ -69,6 +63,7 @@ status_t channel_create(struct object *out_ends[2])
 
         object_init(&end->object, &channel_ops, SIGNAL_WRITABLE);
         end->pair = pair;
+        end->peer = &pair->end[1 - i];
         list_init(&end->messages);
         wait_queue_init(&end->calls);
         out_ends[i] = &end->object;
@@ -127,7 +122,7 @@ static bool answer_call(struct channel *channel, struct message *message)
 
 static status_t write_locked(struct channel *channel, struct message *message, bool hand_over)
 {
-    struct channel *peer = peer_of(channel);
+    struct channel *peer = channel->peer;
 
     if (peer->closed)
         return ERR_PEER_CLOSED;
@@ -156,7 +151,7 @@ status_t channel_write(struct channel *channel, struct message *message)
 
 status_t channel_read(struct channel *channel, const struct channel_read *read)
 {
-    struct channel *peer = peer_of(channel);
+    struct channel *peer = channel->peer;
     struct message *message = NULL;
     status_t status;
 
@@ -224,7 +219,7 @@ static void fail_calls(struct channel *channel, status_t status)
 static void channel_unreachable(struct object *object)
 {
     struct channel *channel = container_of(object, struct channel, object);
-    struct channel *peer = peer_of(channel);
+    struct channel *peer = channel->peer;
     struct list_node *node;
     struct list unread;
 

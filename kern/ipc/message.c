@@ -80,26 +80,25 @@ void message_set_handle(struct message *message, uint32_t index, struct handle_s
 
 /* --- To a process. --- */
 
-static status_t store_count(uaddr_t at, uint32_t count)
+static inline status_t put(uaddr_t to, const void *from, size_t length)
 {
-    if (at != 0 && arch_copy_to_user(at, &count, sizeof(count)) != 0)
-        return user_missing(at, sizeof(count), true);
-    return OK;
+    return arch_copy_to_user(to, from, length) == 0 ? OK : user_missing(to, length, true);
 }
 
-static status_t copy_out(const struct message *message, uaddr_t to)
+static __attribute__((noinline)) status_t put_pieces(const struct message *message, uaddr_t to)
 {
-    for (uint32_t done = 0, part; done < message->num_bytes; done += part) {
+    status_t status = OK;
+
+    for (uint32_t done = 0, part; status == OK && done < message->num_bytes; done += part) {
         char *from = message_piece(message, done, message->num_bytes - done, &part);
 
-        if (arch_copy_to_user(to + done, from, part) != 0)
-            return user_missing(to + done, message->num_bytes - done, true);
+        status = put(to + done, from, part);
     }
-    return OK;
+    return status;
 }
 
 /* The handles move into the current process, their values to the user's array.  All or nothing. */
-static status_t take_handles(struct message *message, uaddr_t to)
+static __attribute__((noinline)) status_t take_handles(struct message *message, uaddr_t to)
 {
     struct handle_table *table = current_process()->handles;
     uint32_t count = message->num_handles;
@@ -108,9 +107,10 @@ static status_t take_handles(struct message *message, uaddr_t to)
 
     if (status != OK)
         return status;
-    if (arch_copy_to_user(to, values, count * sizeof(handle_t)) != 0) {
+    status = put(to, values, count * sizeof(handle_t));
+    if (status != OK) {
         handle_unreserve(table, count, values);
-        return user_missing(to, count * sizeof(handle_t), true);
+        return status;
     }
     for (uint32_t i = 0; i < count; i++)
         handle_install(table, values[i], message->handles[i]);
@@ -120,15 +120,18 @@ static status_t take_handles(struct message *message, uaddr_t to)
 
 status_t message_take(struct message *message, const struct channel_read *read)
 {
-    status_t status = store_count(read->actual_bytes_at, message->num_bytes);
+    status_t status = OK;
 
-    if (status == OK)
-        status = store_count(read->actual_handles_at, message->num_handles);
+    if (read->actual_bytes_at)
+        status = put(read->actual_bytes_at, &message->num_bytes, sizeof(message->num_bytes));
+    if (status == OK && read->actual_handles_at)
+        status = put(read->actual_handles_at, &message->num_handles, sizeof(message->num_handles));
     if (status == OK &&
         (message->num_bytes > read->num_bytes || message->num_handles > read->num_handles))
         status = ERR_BUFFER_TOO_SMALL;
     if (status == OK)
-        status = copy_out(message, read->bytes);
+        status = message->frame_count > 0 ? put_pieces(message, read->bytes)
+                                          : put(read->bytes, message->only, message->num_bytes);
     if (status == OK && message->num_handles > 0)
         status = take_handles(message, read->handles);
     return status;

@@ -25,6 +25,7 @@ struct hart {
     uint64_t id;                    /* the hardware's number for it: data, not an index */
     bool     online;
     volatile bool reschedule;       /* look at the run queue before returning to user mode */
+    _Atomic(const void *) reading;  /* the handle table that it looks at without its lock, or NULL */
 
     /* Counters, written by this hart alone. */
     uint64_t context_switches, hand_overs, page_faults, syscalls, interrupts, tlb_shootdowns;
