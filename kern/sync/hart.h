@@ -26,6 +26,7 @@ struct hart {
     bool     online;
     volatile bool reschedule;       /* look at the run queue before returning to user mode */
     _Atomic(const void *) reading;  /* the handle table that it looks at without its lock, or NULL */
+    uint32_t fail_countdown;        /* current's: which allocation from now on fails; 0: none */
 
     /* Counters, written by this hart alone. */
     uint64_t context_switches, hand_overs, page_faults, syscalls, interrupts, tlb_shootdowns;
