@@ -7,14 +7,14 @@
  *      38    30 29    21 20    12 11        0
  *     | root   | middle | leaf   | offset    |
  *
- * TLB entries carry the address space's ASID, so they outlive a switch.  `active` says which space
+ * TLB entries carry the address space's ASID, so they outlive a switch.  hart->space says which space
  * each hart runs now.  A shootdown interrupts the harts that run the space; of every other hart it
  * only clears the bit in mmu->harts, and a hart whose bit is clear flushes the ASID when it next
  * enters the space.
  *
  * Invariant: a hart with its bit in mmu->harts has no stale entry of the space, or is interrupted
- * before the shootdown returns.  The two sides cannot miss each other: a hart sets `active`, then
- * looks at its bit; a shootdown clears the bit, then looks at `active`.
+ * before the shootdown returns.  The two sides cannot miss each other: a hart sets `space`, then
+ * looks at its bit; a shootdown clears the bit, then looks at `space`.
  * Locks: mmu->lock guards tables and counts.  ASIDs are taken and returned atomically.
  */
 #include "csr.h"
@@ -27,7 +27,6 @@
 #define MAX_ASIDS 4096u
 #define LEAF_RIGHTS (PTE_READ | PTE_WRITE | PTE_EXECUTE)
 
-static _Atomic(struct arch_mmu *) active[MAX_HARTS];    /* NULL: only the kernel's half */
 static uint32_t asid_limit;                             /* 1 .. asid_limit - 1 can be given out */
 static _Atomic uint64_t asids_used[MAX_ASIDS / 64];
 
@@ -90,7 +89,7 @@ void arch_mmu_destroy(struct arch_mmu *mmu)
     struct list_node *table;
 
     for (uint32_t i = 0; i < MAX_HARTS; i++)
-        assert(atomic_load(&active[i]) != mmu);
+        assert(atomic_load(&harts[i].space) != mmu);
     while ((table = list_pop_front(&mmu->tables)))
         frame_free(list_entry(table, struct page, link));
     frame_free_virt(phys_to_virt(mmu->root));
@@ -99,12 +98,12 @@ void arch_mmu_destroy(struct arch_mmu *mmu)
 
 void mmu_switch(struct arch_mmu *mmu)
 {
-    uint32_t index = this_hart()->index;
-    uint32_t me = 1u << index;
+    struct hart *hart = this_hart();
+    uint32_t me = 1u << hart->index;
 
-    if (atomic_load_explicit(&active[index], memory_order_relaxed) == mmu)
+    if (atomic_load_explicit(&hart->space, memory_order_relaxed) == mmu)
         return;
-    atomic_store_explicit(&active[index], mmu, memory_order_release);
+    atomic_store_explicit(&hart->space, mmu, memory_order_release);
     if (!mmu) {
         csr_write("satp", satp_value(virt_to_phys(kernel_root), 0));
         return;
@@ -127,7 +126,7 @@ static uint32_t active_elsewhere(const struct arch_mmu *mmu, uint32_t me)
     uint32_t mask = 0;
 
     for (uint32_t i = 0; i < hart_count; i++)
-        if (i != me && atomic_load(&active[i]) == mmu)
+        if (i != me && atomic_load(&harts[i].space) == mmu)
             mask |= 1u << i;
     return mask;
 }
@@ -139,7 +138,7 @@ static uint32_t active_elsewhere(const struct arch_mmu *mmu, uint32_t me)
 static void shootdown(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
 {
     struct hart *hart = this_hart();
-    bool here = atomic_load(&active[hart->index]) == mmu;
+    bool here = atomic_load(&hart->space) == mmu;
 
     /* Who runs it is interrupted and keeps its bit; the rest loses it, then is looked at again. */
     uint32_t keep = active_elsewhere(mmu, hart->index) | (here ? 1u << hart->index : 0);
@@ -324,6 +323,6 @@ void arch_mmu_sync_code(struct arch_mmu *mmu)
 
     atomic_store(&mmu->stale_code, UINT32_MAX);
     sbi_hart_call(SBI_RFENCE, RFENCE_CODE, active_elsewhere(mmu, me), 0, 0, 0);
-    if (atomic_load(&active[me]) == mmu)
+    if (atomic_load(&harts[me].space) == mmu)
         flush_code();
 }

@@ -75,7 +75,18 @@ user_copy_words:
     or      t2, a0, a1
     andi    t3, t2, 7
     bnez    t3, 6f
-    li      t1, 8
+    li      t1, 16
+    bltu    a2, t1, 51f
+50: ld      t2, 0(a1)
+    ld      t4, 8(a1)
+    sd      t2, 0(a0)
+    sd      t4, 8(a0)
+    addi    a0, a0, 16
+    addi    a1, a1, 16
+    addi    a2, a2, -16
+    bgeu    a2, t1, 50b
+    beqz    a2, user_copy_end
+51: li      t1, 8
     bltu    a2, t1, 6f
 5:  ld      t2, 0(a1)
     sd      t2, 0(a0)
@@ -86,14 +97,15 @@ user_copy_words:
     beqz    a2, user_copy_end
 6:  li      t1, 4
     andi    t3, t3, 3
-61: bltu    a2, t1, user_copy_bytes
+    bltu    a2, t1, user_copy_bytes
     bnez    t3, user_copy_bytes
-    lw      t2, 0(a1)
+61: lw      t2, 0(a1)
     sw      t2, 0(a0)
     addi    a0, a0, 4
     addi    a1, a1, 4
     addi    a2, a2, -4
-    j       61b
+    beqz    a2, user_copy_end
+    bgeu    a2, t1, 61b
 user_copy_bytes:
     beqz    a2, user_copy_end
 7:  lb      t2, 0(a1)

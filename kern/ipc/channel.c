@@ -76,7 +76,7 @@ status_t channel_create_message(struct channel *channel, uint32_t num_bytes, uin
                                 struct message **out_message)
 {
     bool small = message_size(num_bytes, num_handles) <= MESSAGE_SMALL;
-    struct message *spare = small ? atomic_exchange(&channel->pair->spare, NULL) : NULL;
+    struct message *spare = small ? atomic_exchange_explicit(&channel->pair->spare, NULL, memory_order_acquire) : NULL;
 
     if (!spare)
         return message_create(num_bytes, num_handles, out_message);
@@ -181,9 +181,11 @@ status_t channel_call(struct channel *channel, struct message *message, int64_t 
                       struct message **out_reply)
 {
     struct channel_pair *pair = channel->pair;
-    struct channel_call call = { .failure = OK };
+    struct channel_call call;
 
     spin_lock(&pair->lock);
+    call.failure = OK;
+    call.reply = NULL;
     call.transaction = TRANSACTION_KERNEL | pair->last_transaction++;
     *message_transaction(message) = call.transaction;
 

@@ -27,17 +27,6 @@ static __attribute__((noinline)) status_t add_frames(struct message *message)
     return OK;
 }
 
-void message_init(struct message *message, uint32_t num_bytes, uint32_t num_handles)
-{
-    message->num_bytes = num_bytes;
-    message->num_handles = num_handles;
-    message->frame_count = 0;
-    message->pieces = &message->only;
-    message->only = (char *)&message->handles[num_handles];
-    for (uint32_t i = 0; i < num_handles; i++)
-        message->handles[i].object = NULL;
-}
-
 status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message **out_message)
 {
     assert(num_bytes <= CHANNEL_MAX_BYTES && num_handles <= CHANNEL_MAX_HANDLES);

@@ -29,7 +29,16 @@ static inline size_t message_size(uint32_t num_bytes, uint32_t num_handles)
     return sizeof(struct message) + num_handles * sizeof(struct handle_slot) + num_bytes;
 }
 /* An empty message in memory of at least message_size bytes. */
-void message_init(struct message *message, uint32_t num_bytes, uint32_t num_handles);
+static inline void message_init(struct message *message, uint32_t num_bytes, uint32_t num_handles)
+{
+    message->num_bytes = num_bytes;
+    message->num_handles = num_handles;
+    message->frame_count = 0;
+    message->pieces = &message->only;
+    message->only = (char *)&message->handles[num_handles];
+    for (uint32_t i = 0; i < num_handles; i++)
+        message->handles[i].object = NULL;
+}
 /* A message with room for num_bytes and num_handles; NO_MEMORY. */
 status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message **out_message);
 /* Where the bytes from `offset` on lie, and how many of the `length` wanted lie there in one piece. */

@@ -128,6 +128,7 @@ struct handle_table *handle_table_copy(struct handle_table *table)
             object_add_handle(entry->object);
             copy->used++;
         } else {
+            entry->object = NULL;
             free_entry(copy, index);
         }
     }
@@ -172,8 +173,9 @@ void handle_unreserve(struct handle_table *table, uint32_t count, const handle_t
 
 void handle_install(struct handle_table *table, handle_t value, struct handle_slot slot)
 {
-    spin_lock(&table->lock);
     struct object *none;
+
+    spin_lock(&table->lock);
     struct entry *entry = find_entry(table, value, &none);
 
     assert(entry && !none);
@@ -225,7 +227,6 @@ static void wait_for_lookups(const struct handle_table *table)
 static bool take_entry(struct handle_table *table, uint32_t index, struct handle_slot *out_slot)
 {
     struct entry *entry = entry_at(table, index);
-
     struct object *object = atomic_load_explicit(&entry->object, memory_order_relaxed);
 
     if (!object)

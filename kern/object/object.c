@@ -41,21 +41,13 @@ uint64_t object_count(uint32_t type)
     return atomic_load_explicit(&live_objects[type], memory_order_relaxed);
 }
 
-static bool drop_reference(struct object *object)
-{
-    uint32_t before = atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel);
-
-    assert(before > 0);
-    return before == 1;
-}
-
 static void end_one(struct object *object)
 {
     const struct object_ops *ops = object->ops;
 
     if (atomic_load_explicit(&object->references, memory_order_relaxed) > 0) {
         ops->unreachable(object);
-        if (!drop_reference(object))
+        if (!object_drop_reference(object))
             return;
     }
     assert(list_empty(&object->observers));
@@ -63,8 +55,7 @@ static void end_one(struct object *object)
     ops->destroy(object);
 }
 
-/* Run what is due for the object now, or after the end that this thread is in the middle of. */
-static void end(struct object *object)
+void object_end(struct object *object)
 {
     struct object_reaper *reaper = current_reaper();
 
@@ -82,12 +73,6 @@ static void end(struct object *object)
         end_one(next);
     }
     reaper->running = false;
-}
-
-void object_unref(struct object *object)
-{
-    if (drop_reference(object))
-        end(object);
 }
 
 void object_add_handle(struct object *object)
@@ -133,7 +118,7 @@ void object_drop_handle(struct object *object)
     assert_no_spinlocks();
     drop_observers(object);
     if (object->ops->unreachable && !atomic_exchange(&object->unreachable, true))
-        end(object);
+        object_end(object);
     else
         object_unref(object);
 }

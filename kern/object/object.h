@@ -93,8 +93,22 @@ static inline bool object_ref_unless_dead(struct object *object)
     return false;
 }
 
+/* True if it was the last one. */
+static inline bool object_drop_reference(struct object *object)
+{
+    uint32_t before = atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel);
+
+    assert(before > 0);
+    return before == 1;
+}
+/* Run what is due for the object now, or after the end that this thread is in the middle of. */
+void object_end(struct object *object);
 /* May destroy: then no spinlock may be held.  Inside another object's end it is put off until that has returned. */
-void object_unref(struct object *object);
+static inline void object_unref(struct object *object)
+{
+    if (object_drop_reference(object))
+        object_end(object);
+}
 
 /* One handle more, with its reference / one fewer: handle_slot_make and handle_slot_close are for everybody else. */
 void object_add_handle(struct object *object);

@@ -140,28 +140,30 @@ static void set_clock(struct run_queue *queue, uint64_t slice_end, uint64_t grac
     timer_program(min_u64(slice_end, grace_end));
 }
 
-static __attribute__((noinline)) void begin_grace(struct hart *hart)
-{
-    struct run_queue *queue = queue_of(hart);
-
-    if (queue->grace_end == NEVER && hart->current != hart->idle)
-        set_clock(queue, queue->slice_end, arch_time() + HAND_OVER_GRACE);
-}
-
 /*
  * With nobody idle the handed-over thread waits at most for the rest of the time slice.  Otherwise
  * the clock is set to give it to an idle hart soon, should the caller go on instead of blocking.
  */
-void sched_set_next(struct thread *thread)
+static __attribute__((noinline)) void set_next_watched(struct hart *hart, struct thread *thread)
 {
-    struct hart *hart = this_hart();
+    struct run_queue *queue = queue_of(hart);
     struct thread *older = hart->next;
 
-    if (atomic_load_explicit(&idle_harts, memory_order_relaxed))
-        begin_grace(hart);
+    if (queue->grace_end == NEVER && hart->current != hart->idle)
+        set_clock(queue, queue->slice_end, arch_time() + HAND_OVER_GRACE);
     hart->next = thread;
     if (older)
         sched_make_runnable(older);
+}
+
+void sched_set_next(struct thread *thread)
+{
+    struct hart *hart = this_hart();
+
+    if (hart->next || atomic_load_explicit(&idle_harts, memory_order_relaxed))
+        set_next_watched(hart, thread);
+    else
+        hart->next = thread;
 }
 
 void sched_release_next(void)

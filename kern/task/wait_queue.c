@@ -34,14 +34,6 @@ status_t wait_queue_sleep_as(struct wait_queue *queue, struct wait_sleeper *slee
     return status;
 }
 
-status_t wait_queue_sleep(struct wait_queue *queue, struct spinlock *lock, int64_t deadline,
-                          enum wait_mode mode)
-{
-    struct wait_sleeper sleeper;
-
-    return wait_queue_sleep_as(queue, &sleeper, lock, deadline, mode);
-}
-
 void wait_queue_wake_all(struct wait_queue *queue)
 {
     while (wait_queue_wake_one(queue, false))

@@ -30,10 +30,15 @@ static inline void wait_queue_init(struct wait_queue *queue) { list_init(&queue-
  * chose this thread (the condition may have changed again since).  ERR_TIMED_OUT, or ERR_CANCELED
  * as `mode` says: no wake was consumed.
  */
-status_t wait_queue_sleep(struct wait_queue *queue, struct spinlock *lock, int64_t deadline,
-                          enum wait_mode mode);
 status_t wait_queue_sleep_as(struct wait_queue *queue, struct wait_sleeper *sleeper,
                              struct spinlock *lock, int64_t deadline, enum wait_mode mode);
+static inline status_t wait_queue_sleep(struct wait_queue *queue, struct spinlock *lock,
+                                        int64_t deadline, enum wait_mode mode)
+{
+    struct wait_sleeper sleeper;
+
+    return wait_queue_sleep_as(queue, &sleeper, lock, deadline, mode);
+}
 
 /*
  * Wake this sleeper, the oldest one (false if there is none), or all.  hand_over: it is this hart's
