@@ -92,6 +92,7 @@ void arch_mmu_sync_code(struct arch_mmu *mmu);
  * Addresses outside user space copy nothing.  No lock rules: usable under spinlocks. */
 size_t arch_copy_from_user(void *to, uaddr_t from, size_t length);
 size_t arch_copy_to_user(uaddr_t to, const void *from, size_t length);
+size_t arch_store_to_user(uaddr_t to, uint32_t value);
 
 /* Zero / copy one whole frame through the direct map. */
 void arch_zero_page(void *page);

@@ -31,7 +31,8 @@
  * size_t arch_copy_from_user(void *to, uaddr_t from, size_t length), and its counterpart: bytes not
  * copied.
  */
-    .globl  arch_copy_from_user, arch_copy_to_user, user_copy_words, user_copy_bytes, user_copy_end
+    .globl  arch_copy_from_user, arch_copy_to_user, arch_store_to_user
+    .globl  user_copy_words, user_copy_bytes, user_copy_end
 arch_copy_from_user:
     mv      t1, a1
     j       1f
@@ -46,8 +47,8 @@ arch_copy_to_user:
     li      t1, 64
 user_copy_words:
     /* Align the destination; a misaligned source only costs time. */
-    bltu    a2, t1, 4f
-1:  andi    t2, a0, 7
+1:  bltu    a2, t1, 4f
+    andi    t2, a0, 7
     beqz    t2, 2f
     lb      t3, 0(a1)
     sb      t3, 0(a0)
@@ -65,12 +66,12 @@ user_copy_words:
     addi    a1, a1, 256
     addi    a2, a2, -256
     bgeu    a2, t6, 21b
-3:  bltu    a2, t1, 4f
-    copy_64 0
+    bltu    a2, t1, 4f
+3:  copy_64 0
     addi    a0, a0, 64
     addi    a1, a1, 64
     addi    a2, a2, -64
-    j       3b
+    bgeu    a2, t1, 3b
 4:  beqz    a2, user_copy_end
     or      t2, a0, a1
     andi    t3, t2, 7
@@ -114,11 +115,25 @@ user_copy_bytes:
     addi    a1, a1, 1
     addi    a2, a2, -1
     bnez    a2, 7b
+    j       user_copy_end
+8:  sw      a1, 0(a0)
+    li      a2, 0
 user_copy_end:
     csrc    sstatus, t0
 outside:
     mv      a0, a2
     ret
+
+/* size_t arch_store_to_user(uaddr_t to, uint32_t value) */
+arch_store_to_user:
+    li      t0, 1 << USER_TOP_BIT
+    addi    t1, a0, 3
+    li      a2, 4                   /* bytes not copied, until they are */
+    bgeu    a0, t0, outside
+    bgeu    t1, t0, outside
+    li      t0, 1 << 18             /* SUM */
+    csrs    sstatus, t0
+    j       8b
 
 /* void arch_zero_page(void *page) */
     .globl  arch_zero_page

@@ -74,6 +74,11 @@ static inline status_t put(uaddr_t to, const void *from, size_t length)
     return arch_copy_to_user(to, from, length) == 0 ? OK : user_missing(to, length, true);
 }
 
+static inline status_t put_count(uaddr_t to, uint32_t count)
+{
+    return arch_store_to_user(to, count) == 0 ? OK : user_missing(to, sizeof(count), true);
+}
+
 static __attribute__((noinline)) status_t put_pieces(const struct message *message, uaddr_t to)
 {
     status_t status = OK;
@@ -112,9 +117,9 @@ status_t message_take(struct message *message, const struct channel_read *read)
     status_t status = OK;
 
     if (read->actual_bytes_at)
-        status = put(read->actual_bytes_at, &message->num_bytes, sizeof(message->num_bytes));
+        status = put_count(read->actual_bytes_at, message->num_bytes);
     if (status == OK && read->actual_handles_at)
-        status = put(read->actual_handles_at, &message->num_handles, sizeof(message->num_handles));
+        status = put_count(read->actual_handles_at, message->num_handles);
     if (status == OK &&
         (message->num_bytes > read->num_bytes || message->num_handles > read->num_handles))
         status = ERR_BUFFER_TOO_SMALL;

@@ -67,9 +67,9 @@ static __attribute__((noinline)) status_t move_handles(struct channel *channel,
  * Make the message that `from` describes in its wr_ fields: the caller's, if OK.  `status` is that of
  * the channel's lookup.
  */
-static status_t make_message(struct channel *channel, status_t status, uint32_t options,
-                             uint32_t min_bytes, const channel_call_args_t *from,
-                             struct message **out_message)
+static inline __attribute__((always_inline)) status_t
+make_message(struct channel *channel, status_t status, uint32_t options, uint32_t min_bytes,
+             const channel_call_args_t *from, struct message **out_message)
 {
     uint32_t count = from->wr_num_handles, length = from->wr_num_bytes;
     struct message *message = NULL;

@@ -11,10 +11,11 @@
 
 struct wait_queue { struct list sleepers; };
 
+/* The reasons to leave that end a wait, with ERR_CANCELED. */
 enum wait_mode {
-    WAIT_UNINTERRUPTIBLE,       /* a kill does not end it: for waits that end by themselves */
-    WAIT_KILLABLE,              /* a kill ends it with ERR_CANCELED */
-    WAIT_INTERRUPTIBLE,         /* so does thread_interrupt: for waits on what other programs do */
+    WAIT_UNINTERRUPTIBLE = 0,           /* for waits that end by themselves */
+    WAIT_KILLABLE = LEAVE_KILLED,
+    WAIT_INTERRUPTIBLE = LEAVE_KILLED | LEAVE_INTERRUPTED,      /* on what other programs do */
 };
 
 /* The record of one sleeper; users with several conditions in one queue embed it in their own. */
