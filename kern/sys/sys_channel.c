@@ -39,9 +39,12 @@ static __attribute__((noinline)) status_t move_handles(struct channel *channel,
     handle_t values[CHANNEL_MAX_HANDLES];
     uint32_t count = from->wr_num_handles;
 
-    if (count > CHANNEL_MAX_HANDLES ||
-        user_copy_in(values, (uaddr_t)from->wr_handles, count * sizeof(handle_t)) != OK)
-        return status == OK ? ERR_INVALID_ARGS : status;
+    if (count > CHANNEL_MAX_HANDLES)
+        return status;
+    status_t copied = user_copy_in(values, (uaddr_t)from->wr_handles, count * sizeof(handle_t));
+
+    if (copied != OK)
+        return status == OK ? copied : status;
 
     for (uint32_t i = 0; i < count; i++) {
         struct handle_slot slot;
@@ -142,7 +145,11 @@ status_t sys_channel_call(handle_t handle, uint32_t options, int64_t deadline, u
     channel_call_args_t given;
 
     /* An unreadable structure asks for a message of no bytes: refused, but after a bad handle. */
-    if (user_copy_in(&given, args, sizeof(given)) != OK)
+    status_t status = user_copy_in(&given, args, sizeof(given));
+
+    if (status == ERR_NO_MEMORY)
+        return status;
+    if (status != OK)
         given = (channel_call_args_t){ 0 };
 
     struct channel_read read = {
@@ -152,8 +159,8 @@ status_t sys_channel_call(handle_t handle, uint32_t options, int64_t deadline, u
     };
     struct channel *channel = NULL;
     struct message *message, *reply;
-    status_t status = sys_lookup(handle, OBJECT_CHANNEL, RIGHT_READ | RIGHT_WRITE, &channel);
 
+    status = sys_lookup(handle, OBJECT_CHANNEL, RIGHT_READ | RIGHT_WRITE, &channel);
     status = make_message(channel, status, options, sizeof(uint32_t), &given, &message);
     if (status == OK)
         status = channel_call(channel, message, deadline, &reply);

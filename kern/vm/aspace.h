@@ -5,7 +5,6 @@
 
 #include "arch.h"
 #include "lib/tree.h"
-#include "task/mutex.h"
 #include "vm/vmo.h"
 
 struct region {
@@ -16,13 +15,13 @@ struct region {
     struct vmo *through;                /* what was mapped (a reference) */
     struct vmo *vmo;                    /* its target: where the pages are; kept alive by `through` */
     uint64_t base, length;              /* changed under aspace->lock and the family lock */
-    uint64_t vmo_offset;
+    uint64_t vmo_offset;                /* in `vmo` */
     uint32_t flags;                     /* VM_READ | _WRITE | _EXECUTE now, none: a guard; VM_SHARED */
     uint32_t allowed;                   /* the most that vm_protect may give */
 };
 
 struct aspace {
-    struct mutex lock;                  /* RANK_ASPACE */
+    struct spinlock lock;               /* RANK_ASPACE */
     struct tree regions;
     uint32_t region_count;
     uint64_t mapped_bytes;

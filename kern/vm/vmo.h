@@ -25,6 +25,7 @@ struct vmo_family {
     struct spinlock lock;               /* RANK_FAMILY */
     atomic_uint references;             /* one a member */
     struct list members;                /* struct vmo with pages of their own; lock */
+    uint64_t busy;                      /* pages of theirs that devices hold; lock */
 };
 
 struct vmo {
@@ -56,7 +57,7 @@ struct vmo {
     uint64_t resident;                  /* pages held, shared ones included */
     uint64_t dirty;                     /* pages not clean (pager, device) */
     uint64_t change_events;
-    char name[32];
+    char name[32];                      /* object.lock */
 };
 
 extern const struct object_ops vmo_ops;
