@@ -11,8 +11,8 @@
 #include "mm/heap.h"
 #include "task/process.h"
 
-/* A message too big for the heap: its frames' addresses lie behind the handles. */
-static __attribute__((noinline)) status_t add_frames(struct message *message)
+/* A message too big for the heap: its frames' addresses lie behind the handles.  NULL: no memory. */
+static __attribute__((noinline)) struct message *add_frames(struct message *message)
 {
     message->pieces = (char **)&message->handles[message->num_handles];
     while (message->frame_count * PAGE_SIZE < message->num_bytes) {
@@ -20,11 +20,11 @@ static __attribute__((noinline)) status_t add_frames(struct message *message)
 
         if (!page) {
             message_destroy(message);
-            return ERR_NO_MEMORY;
+            return NULL;
         }
         message->pieces[message->frame_count++] = page_to_virt(page);
     }
-    return OK;
+    return message;
 }
 
 status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message **out_message)
@@ -37,8 +37,8 @@ status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message
     if (!message)
         return ERR_NO_MEMORY;
     message_init(message, num_bytes, num_handles);
-    *out_message = message;
-    return whole <= HEAP_MAX ? OK : add_frames(message);
+    *out_message = whole <= HEAP_MAX ? message : add_frames(message);
+    return *out_message ? OK : ERR_NO_MEMORY;
 }
 
 void message_destroy(struct message *message)
@@ -81,14 +81,13 @@ static inline status_t put_count(uaddr_t to, uint32_t count)
 
 static __attribute__((noinline)) status_t put_pieces(const struct message *message, uaddr_t to)
 {
-    status_t status = OK;
-
-    for (uint32_t done = 0, part; status == OK && done < message->num_bytes; done += part) {
+    for (uint32_t done = 0, part; done < message->num_bytes; done += part) {
         char *from = message_piece(message, done, message->num_bytes - done, &part);
 
-        status = put(to + done, from, part);
+        if (arch_copy_to_user(to + done, from, part) != 0)
+            return user_missing(to + done, message->num_bytes - done, true);
     }
-    return status;
+    return OK;
 }
 
 /* The handles move into the current process, their values to the user's array.  All or nothing. */

@@ -54,7 +54,7 @@ void heap_init(void)
 }
 
 /* A new frame for a class, cut into free objects.  Its lock is held. */
-static __attribute__((noinline)) struct page *grow(struct size_class *class, uint8_t number)
+static struct page *grow(struct size_class *class, uint8_t number)
 {
     struct page *page = frame_alloc(FRAME_KERNEL);
     size_t size = class_sizes[number];
@@ -110,36 +110,9 @@ void *heap_alloc_zeroed(size_t size)
     return object ? memset(object, 0, size) : NULL;
 }
 
-/*
- * The frame has one free object more, the first one if `had_none`: a frame that is wholly free and
- * need not be kept, or NULL.  Lock held.
- */
-static __attribute__((noinline)) struct page *rearrange(struct size_class *class, struct page *page,
-                                                        bool had_none)
-{
-    struct list_node *kept = list_first(&class->frames);
-
-    if (had_none) {
-        list_push_back(&class->frames, &page->link);
-        page = kept ? list_entry(kept, struct page, link) : page;
-    }
-    if (page->index > 0 || class->frames.head.next == class->frames.head.prev)
-        return NULL;
-    list_remove(&page->link);
-    return page;
-}
-
-static __attribute__((noinline)) void check_not_free(const struct page *page,
-                                                     const struct free_object *object)
-{
-    for (const struct free_object *other = page->owner; other; other = other->next)
-        assert(other != object);
-}
-
 void heap_free(void *address)
 {
     struct free_object *object = address;
-    struct page *surplus = NULL;
 
     if (!object)
         return;
@@ -153,14 +126,28 @@ void heap_free(void *address)
 
     assert(((uintptr_t)object & PAGE_MASK) % class_sizes[page->state - 1] == 0);
     spin_lock(&class->lock);
-    if (object->mark == FREE_MARK)
-        check_not_free(page, object);
+    for (struct free_object *other = page->owner; object->mark == FREE_MARK && other;
+         other = other->next)
+        assert(other != object);
+
+    struct page *surplus = NULL;
+
+    if (!page->owner) {             /* it gets room: one that is wholly free need not be kept */
+        struct list_node *kept = list_first(&class->frames);
+
+        if (kept && list_entry(kept, struct page, link)->index == 0) {
+            surplus = list_entry(kept, struct page, link);
+            list_remove(kept);
+        }
+        list_push_back(&class->frames, &page->link);
+    }
     object->next = page->owner;
     object->mark = FREE_MARK;
     page->owner = object;
-    page->index--;
-    if (!object->next || page->index == 0)
-        surplus = rearrange(class, page, !object->next);
+    if (--page->index == 0 && class->frames.head.next != class->frames.head.prev) {
+        list_remove(&page->link);
+        surplus = page;
+    }
     spin_unlock(&class->lock);
     if (surplus)
         frame_free(surplus);
