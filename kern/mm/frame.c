@@ -24,11 +24,13 @@ static _Atomic uint64_t frames_of_kind[FRAME_KINDS];
 
 struct page *phys_to_page(paddr_t address)
 {
-    for (uint32_t i = 0; i < range_count; i++) {
-        uint64_t index = (address - frame_ranges[i].base) >> PAGE_SHIFT;
+    const struct frame_range *end = frame_ranges + range_count;
 
-        if (index < frame_ranges[i].frames)
-            return &frame_pages[frame_ranges[i].first + index];
+    for (const struct frame_range *range = frame_ranges; range < end; range++) {
+        uint64_t index = (address - range->base) >> PAGE_SHIFT;
+
+        if (index < range->frames)
+            return frame_pages + range->first + index;
     }
     return NULL;
 }
@@ -90,11 +92,10 @@ void frame_free(struct page *page)
     spin_unlock(&frame_lock);
 }
 
-void frame_set_kind(struct page *page, uint8_t kind)
+void frame_count_as(struct page *page, uint8_t kind)
 {
     assert(frame_kind(page) != FRAME_FREE && kind != FRAME_FREE);
-    if (frame_kind(page) != kind)
-        count_change(page, kind);
+    count_change(page, kind);
 }
 
 void *frame_alloc_virt(uint8_t kind)

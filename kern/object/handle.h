@@ -31,7 +31,7 @@ void handle_table_close_all(struct handle_table *table);
 /*
  * The object behind a handle with a reference for the caller.  BAD_HANDLE; WRONG_TYPE unless type is
  * OBJECT_ANY; ACCESS_DENIED unless all of `rights` are there: checked in this order.  out_rights may
- * be NULL.  Takes the table's lock.
+ * be NULL.
  */
 status_t handle_lookup(struct handle_table *table, handle_t handle, uint32_t type, rights_t rights,
                        struct object **out_object, rights_t *out_rights);
