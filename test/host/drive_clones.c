@@ -404,17 +404,16 @@ static void protect_region(void)
     regions[i].flags = flags;
 }
 
-static void access_region(void)
+static void access_page(uint32_t i)
 {
-    uint32_t i = region_count > 0 ? (uint32_t)choose(region_count) : 0;
     uint64_t page = choose_page(), half = choose(2), index, words[2];
     struct process *director = current_thread()->process;
     struct model *target;
-    bool write = one_in(2);
+    bool write = one_in(3);
     uint8_t value = (uint8_t)choose(256);
     status_t status, expected;
 
-    if (region_count == 0 || page >= regions[i].pages)
+    if (page >= regions[i].pages)
         return;
     target = target_of(regions[i].through);
     index = regions[i].first + page;
@@ -441,6 +440,14 @@ static void access_region(void)
     }
 }
 
+static void access_region(void)
+{
+    uint32_t i = region_count > 0 ? (uint32_t)choose(region_count) : 0;
+
+    for (uint64_t times = choose_between(1, 6); region_count > 0 && times > 0; times--)
+        access_page(i);
+}
+
 /* --- Steps. --- */
 
 static void drop_handle(struct model *model)
@@ -461,8 +468,11 @@ static void detach(struct model *model)
         model_detach(model);
 }
 
+/* Often the root of a family: what its clones show changes with it. */
 static void change(struct model *model)
 {
+    if (one_in(3) && root_of(target_of(model))->handle)
+        model = root_of(target_of(model));
     switch (choose(12)) {
     case 0:
     case 1:
