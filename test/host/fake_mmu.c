@@ -255,7 +255,7 @@ void check_mappings(struct aspace *aspace)
 {
     struct mapping mapping;
 
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     for (uint64_t i = 0; mmu_mapping(&aspace->mmu, i, &mapping); i++) {
         struct region *region = aspace_find_region(aspace, mapping.address);
 
@@ -265,5 +265,5 @@ void check_mappings(struct aspace *aspace)
         check_mapping(region, &mapping);
         vmo_unlock(region->vmo);
     }
-    mutex_unlock(&aspace->lock);
+    spin_unlock(&aspace->lock);
 }

@@ -132,6 +132,7 @@ static status_t map_copy(const struct elf_segment *segment, handle_t file, handl
     status_t status = sys_vmo_create(length, 0, &copy);
     if (status != OK)
         return status;
+    sys_object_set_name(copy, "data", 4);
     status = copy_bytes(segment, file, copy, segment->address - address);
     if (status == OK)
         status = sys_vm_map(process, segment->flags | VM_FIXED, address, copy, 0, length, &mapped);

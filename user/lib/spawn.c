@@ -114,10 +114,11 @@ static void map_stack(struct spawning *child)
         child->status = sys_vmo_create(STACK_SIZE, 0, &vmo);
     if (child->status != OK)
         return;
+    sys_object_set_name(vmo, "stack", 5);
     child->status = sys_vm_map(child->process, VM_READ | VM_WRITE | VM_FIXED, STACK_BASE, vmo, 0,
                                STACK_SIZE, &base);
-    if (child->status == OK)            /* the guard: no store gets past it */
-        child->status = sys_vm_protect(child->process, VM_READ, STACK_BASE, PAGE_SIZE);
+    if (child->status == OK)            /* the guard */
+        child->status = sys_vm_protect(child->process, 0, STACK_BASE, PAGE_SIZE);
     sys_handle_close(vmo);
 }
 
