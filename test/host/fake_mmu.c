@@ -89,28 +89,24 @@ void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *
             (void)arch_mmu_map(mmu, address + i * PAGE_SIZE, page_floor(entries[i]), entries[i] & PAGE_MASK);
 }
 
-uint64_t arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
+void arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
 {
     struct table *table = table_of(mmu);
-    uint64_t removed = 0;
 
     check(range_inside(address, length, USER_TOP));
     spin_lock(&mmu->lock);
     for (uint64_t i = table->count; i-- > 0;) {
         if (table->mappings[i].address - address < length) {
             table->mappings[i] = table->mappings[--table->count];
-            removed++;
+            mmu->resident--;
         }
     }
-    mmu->resident -= removed;
     spin_unlock(&mmu->lock);
-    return removed;
 }
 
-uint64_t arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags)
+void arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags)
 {
     struct table *table = table_of(mmu);
-    uint64_t found = 0;
 
     check(range_inside(address, length, USER_TOP));
     spin_lock(&mmu->lock);
@@ -120,14 +116,12 @@ uint64_t arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length
         if (mapping->address - address >= length)
             continue;
         mapping->flags &= flags;
-        found++;
         if (mapping->flags == 0) {
             *mapping = table->mappings[--table->count];
             mmu->resident--;
         }
     }
     spin_unlock(&mmu->lock);
-    return found;
 }
 
 uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
