@@ -15,7 +15,7 @@ struct process *processes[2];
 struct port *clone_port;
 struct pager *clone_pager;
 struct thread *worker;
-bool must_wait;
+bool must_wait, transferring;
 status_t device_error;
 
 static uint64_t last_serial, frames_before[FRAME_KINDS], frames_expected[FRAME_KINDS], objects_before;
@@ -102,9 +102,10 @@ struct held_frame *model_own(struct model *model, uint64_t index)
 void model_zero_page(struct model *model, uint64_t index)
 {
     if (!has_source(model)) {
+        bool marked = model->root && (index < model->limit || model->cells[index].kind != ABSENT);
+
         model_drop(model, index);
-        if (index < model->limit)
-            model->cells[index].kind = ZEROS;
+        model->cells[index].kind = marked ? ZEROS : ABSENT;
         return;
     }
     if (model->cells[index].kind != HELD) {
@@ -295,6 +296,7 @@ static void check_held(const struct model *model, uint64_t index, struct held_fr
 static void check_cells(const struct model *model)
 {
     uint64_t held = 0, dirty = 0;
+    bool busy = false;
 
     for (uint64_t i = 0; i < PAGES; i++) {
         const struct cell *cell = &model->cells[i];
@@ -305,9 +307,12 @@ static void check_cells(const struct model *model)
             fail("vmo %lu: the slot of page %lu is 0x%lx, not %s", model->serial, i, kernel_slot(model, i),
                  cell->kind == ZEROS ? "a zero marker" : "empty");
         held += cell->kind == HELD;
+        busy |= cell->kind == HELD && cell->frame->busy;
         dirty += cell->kind == HELD && (cell->frame->dirty || cell->frame->cleaning);
     }
     check_equal(page_list_gap(&model->vmo->pages, PAGES, 1ull << 36), 1ull << 36);
+    check(!busy || model->vmo->family->busy > 0);
+    check(transferring || model->vmo->family->busy == 0);
     check_equal(model->vmo->resident, held);
     check_equal(model->vmo->dirty, dirty);
     check_equal(model->vmo->source_pages, model->limit);

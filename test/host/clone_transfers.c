@@ -55,7 +55,9 @@ static bool work_beside_device(void)
     };
     struct model *model = choose_model();
 
+    transferring = true;
     check_world();
+    transferring = false;
     device_error = OK;
     if (!model || root_of(target_of(model))->kind == PAGED)
         return false;

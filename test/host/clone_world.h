@@ -1,5 +1,5 @@
 /*
- * clone_world.h: what drive_clones.c, clone_transfers.c and clone_model.c have in common: a model of families of VMOs.
+ * clone_world.h: what drive_clones.c and the clone_*.c have in common: a model of families of VMOs.
  *
  * The model knows of each page of each VMO whether it is absent, known to be zero, or held in a frame, and which slots hold the
  * same frame.  So it knows the bytes, the number of frames, who must copy before writing, and who counts whom as its child.
@@ -51,6 +51,7 @@ extern struct port *clone_port;
 extern struct pager *clone_pager;
 extern struct thread *worker;           /* runs an operation beside the director: it may wait for a pager or a device */
 extern bool must_wait;                  /* the operation meets a page that a device holds */
+extern bool transferring;               /* a device holds pages */
 extern status_t device_error;           /* what a device said to the operation, or OK */
 
 static inline bool beside(void)                             { return current_thread() == worker; }
@@ -111,6 +112,13 @@ void make_memory(uint64_t pages, bool resizable);
 /* OK, what is expected, or the failure of the allocation that was to fail. */
 void check_status(status_t status, status_t expected);
 void maybe_fail(void);
+
+/* --- Mappings (clone_maps.c); unmap_region says whether there was one. --- */
+
+void map_region(struct model *model);
+bool unmap_region(void);
+void protect_region(void);
+void access_region(void);
 
 /* --- Transfers, supply, threads that wait (clone_transfers.c). --- */
 

@@ -17,7 +17,7 @@
 #define PAGES (VMO_SIZE_MAX >> PAGE_SHIFT)
 
 /* What operations work on; made anew for each. */
-static struct vmo *vmo, *aux, *paged;
+static struct vmo *vmo, *aux, *paged, *clone, *fixed;
 static struct port *port;
 static struct pager *pager;
 static struct process *process;
@@ -140,6 +140,61 @@ static status_t run_supply(void)
     return pager_supply_pages(paged, page_index << PAGE_SHIFT, 5 * PAGE_SIZE, aux, 0);
 }
 
+/* Something to share: pages and a stretch of zeros, found again by the undoing. */
+static void prepare_child(void)
+{
+    uint64_t failing = fail_allocation(0), done;
+
+    for (uint64_t i = 0; i < 3; i++)
+        check_equal(vmo_copy_from_user(vmo, (page_index + i) << PAGE_SHIFT, WINDOW_BASE, 9, false, &done), OK);
+    fail_allocation(failing);
+}
+
+static void undo_child(void)
+{
+    undo_made();
+    check(vmo->children == 0 && (vmo->object.signals & SIGNAL_ZERO_CHILDREN));
+    check_equal(vmo_decommit(vmo, page_index << PAGE_SHIFT, 3 * PAGE_SIZE), OK);
+}
+
+static status_t run_snapshot(void)
+{
+    status_t status;
+
+    prepare_child();
+    status = vmo_create_child(vmo, VMO_CHILD_SNAPSHOT, page_index / 2 << PAGE_SHIFT, VMO_SIZE_MAX, (struct vmo **)&made[0]);
+    if (status != OK)
+        made[0] = NULL;
+    return status;
+}
+
+static status_t run_clone(void)
+{
+    return vmo_create_child(paged, VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE, 0, VMO_SIZE_MAX, (struct vmo **)&made[0]);
+}
+
+static status_t run_slice(void)
+{
+    return vmo_create_child(fixed, VMO_CHILD_SLICE, PAGE_SIZE, PAGE_SIZE, (struct vmo **)&made[0]);
+}
+
+static status_t run_reference(void)
+{
+    return vmo_create_child(vmo, VMO_CHILD_REFERENCE, 0, 0, (struct vmo **)&made[0]);
+}
+
+/* A clone's zeros are markers, however many. */
+static status_t run_zero_clone(void)
+{
+    return vmo_zero(clone, page_index << PAGE_SHIFT, VMO_SIZE_MAX - (page_index << PAGE_SHIFT), false);
+}
+
+static void undo_zero_clone(void)
+{
+    for (uint64_t i = 0; i < 3; i++)
+        check_equal(page_list_get(&clone->pages, choose_between(page_index, PAGES - 1)), SLOT_ZERO);
+}
+
 static void empty_paged(void)
 {
     check_equal(vmo_set_size(paged, 0), OK);
@@ -200,6 +255,11 @@ static const struct operation {
     { "hole", run_punch, nothing, true },
     { "protect", run_protect, nothing, true },
     { "supply", run_supply, empty_paged, true },
+    { "snapshot", run_snapshot, undo_child, true },
+    { "clone", run_clone, undo_made, false },
+    { "slice", run_slice, undo_made, false },
+    { "reference", run_reference, undo_made, false },
+    { "zeros in a clone", run_zero_clone, undo_zero_clone, true },
     { "pipe write", run_pipe_write, undo_pipe_write, false },
     { "channel read", run_channel_read, nothing, true },
 };
@@ -230,6 +290,8 @@ static void make_world(void)
     check_equal(pager_create(&pair[0]), OK);
     pager = pager_from_object(pair[0]);
     check_equal(pager_create_vmo(pager, true, port, 1, VMO_SIZE_MAX, &paged), OK);
+    check_equal(vmo_create_child(paged, VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE, 0, VMO_SIZE_MAX, &clone), OK);
+    check_equal(vmo_create(2 * PAGE_SIZE, false, &fixed), OK);
     check_equal(process_create("world", NULL, &process), OK);
     check_equal(channel_create(pair), OK);
     ends[0] = (struct channel *)pair[0];
@@ -254,6 +316,8 @@ static void end_world(void)
     object_unref((struct object *)ends[0]);
     object_unref((struct object *)ends[1]);
     object_unref(&process->object);
+    object_unref(&fixed->object);
+    object_unref(&clone->object);
     object_unref(&paged->object);
     object_unref((struct object *)pager);
     object_unref(&port->object);

@@ -355,7 +355,7 @@ static void access_region(void)
     status = user_access(regions[i].base + at, write, &value);
     step("%s 0x%lx, byte 0x%lx of vmo %u: %d", write ? "store to" : "load from", regions[i].base + at, offset,
          regions[i].vmo, status);
-    if (allocation_failed()) {
+    if (allocation_failed() && (write || status != OK)) {       /* neighbours of a load are mapped if there is room */
         check_equal(status, ERR_NO_MEMORY);
         if (write)
             model->resident[offset >> PAGE_SHIFT] |= page_list_get(&model->vmo->pages, offset >> PAGE_SHIFT) != SLOT_EMPTY;
