@@ -213,6 +213,16 @@ test: all host-test
 	@python="$(PYTHON)"; [ -n "$$python" ] || { echo "no Python has pytest and pexpect: run \`make setup\`"; exit 1; }; \
 	$$python -m pytest -c test/pytest.ini -n $(JOBS) --dist loadgroup $(TESTS)
 
+# Random trees of clones, new ones each time: SEEDS of them from FIRST on, STEPS long.
+SEEDS ?= 500
+STEPS ?= 4000
+FIRST ?= $(shell date +%s)
+soak: all
+	@python="$(PYTHON)"; [ -n "$$python" ] || { echo "no Python has pytest and pexpect: run \`make setup\`"; exit 1; }; \
+	echo "SEEDS=$(SEEDS) STEPS=$(STEPS) FIRST=$(FIRST)"; \
+	QUIRE_CLONE_SEEDS=$(SEEDS) QUIRE_CLONE_STEPS=$(STEPS) QUIRE_CLONE_FIRST=$(FIRST) \
+	    $$python -m pytest -c test/pytest.ini -q test/test_clones.py
+
 bench: all
 	@python3 test/bench.py --kernel $(KERNEL) --initrd $(INITRD)
 
@@ -250,6 +260,7 @@ help:
 	@echo 'make qemu           boot: CPUS=2 MEM=128M APPEND="..." FILES=folder; ^A x quits'
 	@echo 'make qemu-gdb, gdb  boot and wait for a debugger; attach one (in another terminal)'
 	@echo 'make test           all tests; TESTS=test/test_boot.py, JOBS=2'
+	@echo 'make soak           random trees of clones against a model: SEEDS=500 STEPS=4000 FIRST=seed'
 	@echo 'make fuzz           kernel code on the host, choices by libFuzzer: TARGET=pagers SECONDS=60'
 	@echo 'make bench          instruction counts of the basic operations'
 	@echo 'make profile        where they go, function by function: BENCH=calls, memory, messages, ...'
@@ -258,7 +269,7 @@ help:
 	@echo 'make clean, compile_commands.json, help'
 
 FORCE:
-.PHONY: all kernel user image qemu qemu-gdb gdb test bench profile lines docs clean help FORCE
+.PHONY: all kernel user image qemu qemu-gdb gdb test soak bench profile lines docs clean help FORCE
 
 -include $(KERNEL_OBJECTS:.o=.d) $(LIBRARY_OBJECTS:.o=.d) $(USER_DEPENDENCIES)
 

@@ -3,7 +3,6 @@
  */
 #pragma once
 
-#include "dev/virtio.h"
 #include "lib/list.h"
 #include "lib/status.h"
 #include "vm/vmo.h"
@@ -11,6 +10,14 @@
 struct disk;
 
 #define DISK_PIECES 34                  /* of memory in one request */
+
+/* A piece of memory as the device sees it. */
+enum { DESCRIPTOR_NEXT = 1, DESCRIPTOR_DEVICE_WRITES = 2, DESCRIPTOR_INDIRECT = 4 };
+struct virtio_descriptor {
+    uint64_t address;
+    uint32_t length;
+    uint16_t flags, next;
+};
 
 /*
  * A request.  The owner prepares it with init and add, submits it, and keeps the storage, from

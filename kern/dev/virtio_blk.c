@@ -1,5 +1,11 @@
 /*
- * virtio_blk.c: disks.
+ * virtio_blk.c: disks, behind virtio-mmio registers (version 2 of the transport) with one queue.
+ *
+ * The queue is three rings in one frame: descriptors (what and where), available (entries that we
+ * give) and used (entries that the device gives back).  Either side announces new entries by
+ * counting its index up, so every entry must be in memory before the index, and read after it; that
+ * is what the fences are for.  One entry is a whole request: its descriptors are in a table of its
+ * own (INDIRECT), so entry i always uses descriptor i.
  *
  * A request carries all that the device wants to see of it, so submitting needs no memory: it takes
  * a free number of the queue, or waits in a list, oldest first.  An interrupt ends any number of
@@ -9,41 +15,82 @@
  * are refused.
  *
  * Invariant: until then, running[i] is set exactly while i is not among the free numbers, and
- * nothing waits while a number is free.
+ * nothing waits while a number is free.  What the device writes is data: nothing here trusts it for
+ * more than a number.
  * Locks: disk.lock for the queue, the numbers and the counters.  `done` is called with none.
  */
 #include "dev/disk.h"
 
-#include "dev/virtio.h"
 #include "lib/kprintf.h"
 #include "mm/heap.h"
+
+enum {
+    REGISTER_MAGIC = 0x000, REGISTER_VERSION = 0x004, REGISTER_DEVICE = 0x008,
+    REGISTER_OFFERED = 0x010, REGISTER_OFFERED_SELECT = 0x014,
+    REGISTER_ACCEPTED = 0x020, REGISTER_ACCEPTED_SELECT = 0x024,
+    REGISTER_QUEUE_SELECT = 0x030, REGISTER_QUEUE_MAX = 0x034, REGISTER_QUEUE_SIZE = 0x038,
+    REGISTER_QUEUE_READY = 0x044, REGISTER_QUEUE_NOTIFY = 0x050,
+    REGISTER_INTERRUPT_STATUS = 0x060, REGISTER_INTERRUPT_ACKNOWLEDGE = 0x064,
+    REGISTER_STATUS = 0x070,
+    REGISTER_DESCRIPTORS = 0x080, REGISTER_AVAILABLE = 0x090, REGISTER_USED = 0x0a0,
+    REGISTER_GENERATION = 0x0fc,
+};
+
+enum {
+    STATUS_ACKNOWLEDGED = 1, STATUS_DRIVER = 2, STATUS_DRIVER_OK = 4, STATUS_FEATURES_OK = 8,
+    STATUS_NEEDS_RESET = 64, STATUS_FAILED = 128,
+};
+
+enum { CONFIG_CAPACITY = 0x100, CONFIG_SEGMENT_LIMIT = 0x10c, CONFIG_BLOCK_SIZE = 0x114 };
+enum { RESULT_OK = 0, RESULT_NONE = 0xff };
+
+#define MAGIC          0x74726976u             /* "virt" */
+#define BLOCK_DEVICE   2u
+#define USED_NO_NOTIFY 1u
 
 #define FEATURE_SEGMENT_LIMIT (1ull << 2)
 #define FEATURE_READ_ONLY     (1ull << 5)
 #define FEATURE_BLOCK_SIZE    (1ull << 6)
 #define FEATURE_FLUSH         (1ull << 9)
+#define FEATURES_REQUIRED     (1ull << 28 | 1ull << 32)     /* INDIRECT, VERSION_1 */
 #define FEATURES_WANTED \
-    (FEATURE_SEGMENT_LIMIT | FEATURE_READ_ONLY | FEATURE_BLOCK_SIZE | FEATURE_FLUSH)
-
-enum { CONFIG_CAPACITY = 0, CONFIG_SEGMENT_LIMIT = 12, CONFIG_BLOCK_SIZE = 20 };
-enum { RESULT_OK = 0, RESULT_NONE = 0xff };
+    (FEATURES_REQUIRED | FEATURE_SEGMENT_LIMIT | FEATURE_READ_ONLY | FEATURE_BLOCK_SIZE | \
+     FEATURE_FLUSH)
 
 #define SECTOR 512u                             /* the protocol's unit, whatever the block size */
 
 static const uint32_t types[] = { [BLOCK_READ] = 0, [BLOCK_WRITE] = 1, [BLOCK_FLUSH] = 4 };
 
+#define QUEUE_MAX 64u                           /* its three rings share one frame */
+
+struct rings {
+    struct virtio_descriptor descriptors[QUEUE_MAX];
+    struct {
+        volatile uint16_t flags, index, ring[QUEUE_MAX], event;
+    } available;
+    struct {
+        volatile uint16_t flags, index;
+        volatile struct { uint32_t number, length; } ring[QUEUE_MAX];
+        volatile uint16_t event;
+    } used;
+};
+
+static_assert(sizeof(struct rings) <= PAGE_SIZE, "the rings fit one frame");
+
 struct disk {
     /* Immutable after the boot. */
     uint32_t index;
     uint32_t max_pieces;                        /* of a request */
+    vaddr_t registers;
+    uint32_t entries;                           /* of the queue; a power of two */
 
     struct spinlock lock;                       /* RANK_BLOCK: all below */
-    struct virtio_device device;
+    struct rings *rings;                        /* NULL: the device was given up */
+    uint16_t used_seen;                         /* how many used entries were taken */
     block_info_t info;                          /* only its counters change */
-    bool failed;                                /* the device was given up */
     uint32_t free_count;
-    uint8_t free[VIRTIO_QUEUE_MAX];             /* numbers, the first free_count are valid */
-    struct disk_request *running[VIRTIO_QUEUE_MAX];
+    uint8_t free[QUEUE_MAX];                    /* numbers, the first free_count are valid */
+    struct disk_request *running[QUEUE_MAX];
     struct list waiting;                        /* struct disk_request, oldest first */
 };
 
@@ -58,6 +105,21 @@ struct disk *disk_by_index(uint32_t index)
 }
 
 const block_info_t *disk_info(const struct disk *disk) { return &disk->info; }
+
+static volatile uint32_t *at(const struct disk *disk, uint32_t offset)
+{
+    return (volatile uint32_t *)(disk->registers + offset);
+}
+
+/* It touches no more memory. */
+static void abandon(struct disk *disk)
+{
+    *at(disk, REGISTER_STATUS) = 0;
+    *at(disk, REGISTER_STATUS) = STATUS_FAILED;
+    if (disk->rings)
+        frame_free_virt(disk->rings);
+    disk->rings = NULL;
+}
 
 /* --- Starting requests. --- */
 
@@ -91,16 +153,26 @@ void disk_request_add(struct disk_request *request, paddr_t address, uint32_t le
 /* Put a request into the queue under a free number; the device is not told yet. */
 static void start_request(struct disk *disk, struct disk_request *request)
 {
-    uint32_t number = disk->free[--disk->free_count];
+    uint32_t number = disk->free[--disk->free_count], count = request->pieces + 2;
+    struct rings *rings = disk->rings;
+    uint16_t index = rings->available.index;
 
-    request->table[request->pieces + 1] = (struct virtio_descriptor){
+    request->table[count - 1] = (struct virtio_descriptor){
         virt_to_phys((const void *)&request->result), 1, DESCRIPTOR_DEVICE_WRITES, 0,
     };
     disk->running[number] = request;
-    virtio_offer(&disk->device, number, request->table, request->pieces + 2);
+    rings->descriptors[number] = (struct virtio_descriptor){
+        virt_to_phys(request->table), count * sizeof request->table[0], DESCRIPTOR_INDIRECT, 0,
+    };
+    rings->available.ring[index % disk->entries] = (uint16_t)number;
+    arch_device_fence();
+    rings->available.index = index + 1;
 }
 
-/* Start what waits while there are numbers. */
+/*
+ * Start what waits while there are numbers.  The index is visible before we look whether the device
+ * wants to be told: else both sides could sleep.
+ */
 static void start_waiting(struct disk *disk)
 {
     bool started = false;
@@ -109,8 +181,11 @@ static void start_waiting(struct disk *disk)
         start_request(disk, list_entry(list_pop_front(&disk->waiting), struct disk_request, link));
         started = true;
     }
-    if (started)
-        virtio_notify(&disk->device);
+    if (!started)
+        return;
+    arch_device_fence();
+    if (!(disk->rings->used.flags & USED_NO_NOTIFY))
+        *at(disk, REGISTER_QUEUE_NOTIFY) = 0;
 }
 
 status_t disk_submit(struct disk *disk, struct disk_request *request)
@@ -122,7 +197,7 @@ status_t disk_submit(struct disk *disk, struct disk_request *request)
     assert(request->op != BLOCK_FLUSH || disk_can_flush(disk));
 
     spin_lock(&disk->lock);
-    status = disk->failed ? ERR_IO : OK;
+    status = disk->rings ? OK : ERR_IO;
     if (status == OK) {
         list_push_back(&disk->waiting, &request->link);
         start_waiting(disk);
@@ -147,7 +222,7 @@ static void end_request(struct disk *disk, struct disk_request *request, status_
 /* The device is done with a request; a read that is too short is an error too. */
 static void end_number(struct disk *disk, uint32_t number, uint32_t written, struct list *ended)
 {
-    struct disk_request *request = number < disk->device.entries ? disk->running[number] : NULL;
+    struct disk_request *request = number < disk->entries ? disk->running[number] : NULL;
 
     if (!request) {
         kprintf("disk %u: the device returned request %u, which is not running; ignored\n",
@@ -167,9 +242,8 @@ static void end_number(struct disk *disk, uint32_t number, uint32_t written, str
 static void fail_disk(struct disk *disk, struct list *ended)
 {
     kprintf("disk %u: the device has stopped; every request fails from now on\n", disk->index);
-    disk->failed = true;
-    virtio_abandon(&disk->device);
-    for (uint32_t i = 0; i < disk->device.entries; i++)
+    abandon(disk);
+    for (uint32_t i = 0; i < disk->entries; i++)
         if (disk->running[i])
             end_request(disk, disk->running[i], ERR_IO, ended);
     while (!list_empty(&disk->waiting))
@@ -177,22 +251,37 @@ static void fail_disk(struct disk *disk, struct list *ended)
                     ERR_IO, ended);
 }
 
+/* End what the device is done with.  It reports an error of its own in the status register. */
+static void look_at_device(struct disk *disk, struct list *ended)
+{
+    struct rings *rings = disk->rings;
+
+    *at(disk, REGISTER_INTERRUPT_ACKNOWLEDGE) = *at(disk, REGISTER_INTERRUPT_STATUS);
+    arch_device_fence();
+
+    bool stopped = *at(disk, REGISTER_STATUS) & STATUS_NEEDS_RESET;
+
+    while (rings->used.index != disk->used_seen) {
+        uint32_t entry = disk->used_seen++ % disk->entries;
+
+        arch_device_fence();
+        end_number(disk, rings->used.ring[entry].number, rings->used.ring[entry].length, ended);
+    }
+    if (stopped)
+        fail_disk(disk, ended);
+    else
+        start_waiting(disk);
+}
+
 static void disk_interrupt(void *argument)
 {
     struct disk *disk = argument;
     struct list ended = LIST_INITIALIZER(ended);
     struct list_node *node;
-    uint32_t number, written;
 
     spin_lock(&disk->lock);
-
-    bool works = virtio_acknowledge(&disk->device);
-
-    while (!disk->failed && virtio_take(&disk->device, &number, &written))
-        end_number(disk, number, written, &ended);
-    if (!disk->failed && !works)
-        fail_disk(disk, &ended);
-    start_waiting(disk);
+    if (disk->rings)
+        look_at_device(disk, &ended);
     spin_unlock(&disk->lock);
 
     while ((node = list_pop_front(&ended))) {
@@ -204,26 +293,85 @@ static void disk_interrupt(void *argument)
 
 /* --- Finding disks. --- */
 
+static status_t agree_on_features(struct disk *disk, uint64_t *out_features)
+{
+    uint64_t offered = 0, agreed;
+
+    for (uint32_t half = 0; half < 2; half++) {
+        *at(disk, REGISTER_OFFERED_SELECT) = half;
+        offered |= (uint64_t)*at(disk, REGISTER_OFFERED) << (32 * half);
+    }
+    *out_features = agreed = offered & FEATURES_WANTED;
+    for (uint32_t half = 0; half < 2; half++) {
+        *at(disk, REGISTER_ACCEPTED_SELECT) = half;
+        *at(disk, REGISTER_ACCEPTED) = (uint32_t)(agreed >> (32 * half));
+    }
+    *at(disk, REGISTER_STATUS) |= STATUS_FEATURES_OK;
+    return (agreed & FEATURES_REQUIRED) == FEATURES_REQUIRED &&
+           (*at(disk, REGISTER_STATUS) & STATUS_FEATURES_OK) ? OK : ERR_NOT_SUPPORTED;
+}
+
+static void write_address(const struct disk *disk, uint32_t offset, const void *address)
+{
+    *at(disk, offset) = (uint32_t)virt_to_phys(address);
+    *at(disk, offset + 4) = (uint32_t)(virt_to_phys(address) >> 32);
+}
+
+static status_t make_queue(struct disk *disk)
+{
+    uint32_t limit;
+
+    *at(disk, REGISTER_QUEUE_SELECT) = 0;
+    limit = *at(disk, REGISTER_QUEUE_MAX);
+    if (limit < 4 || *at(disk, REGISTER_QUEUE_READY))
+        return ERR_NOT_SUPPORTED;
+    for (disk->entries = QUEUE_MAX; disk->entries > limit; disk->entries /= 2)
+        ;
+    disk->rings = frame_alloc_virt(FRAME_KERNEL);
+    if (!disk->rings)
+        return ERR_NO_MEMORY;
+    *at(disk, REGISTER_QUEUE_SIZE) = disk->entries;
+    write_address(disk, REGISTER_DESCRIPTORS, &disk->rings->descriptors);
+    write_address(disk, REGISTER_AVAILABLE, &disk->rings->available);
+    write_address(disk, REGISTER_USED, &disk->rings->used);
+    arch_device_fence();
+    *at(disk, REGISTER_QUEUE_READY) = 1;
+    return OK;
+}
+
+/* The generation changes with the configuration: then both halves are read again. */
+static uint64_t read_capacity(const struct disk *disk)
+{
+    uint32_t generation;
+    uint64_t low, high;
+
+    do {
+        generation = *at(disk, REGISTER_GENERATION);
+        low = *at(disk, CONFIG_CAPACITY);
+        high = *at(disk, CONFIG_CAPACITY + 4);
+    } while (*at(disk, REGISTER_GENERATION) != generation);
+    return high << 32 | low;
+}
+
 /*
  * Sizes and limits.  A chain is never longer than its queue, wherever its table lies; a transfer
  * that begins inside a page touches one page more.  NOT_SUPPORTED for what the rest of the kernel
  * cannot use.
  */
-static status_t read_geometry(struct disk *disk)
+static status_t read_geometry(struct disk *disk, uint64_t features)
 {
-    uint64_t features = disk->device.features, pieces = DISK_PIECES;
-    uint64_t sectors = virtio_config_64(&disk->device, CONFIG_CAPACITY);
+    uint64_t pieces = DISK_PIECES, sectors = read_capacity(disk);
     uint32_t block_size = SECTOR;
 
     if (features & FEATURE_BLOCK_SIZE)
-        block_size = virtio_config_32(&disk->device, CONFIG_BLOCK_SIZE);
+        block_size = *at(disk, CONFIG_BLOCK_SIZE);
     if (features & FEATURE_SEGMENT_LIMIT)
-        pieces = min_u64(pieces, virtio_config_32(&disk->device, CONFIG_SEGMENT_LIMIT));
+        pieces = min_u64(pieces, *at(disk, CONFIG_SEGMENT_LIMIT));
     if (block_size < SECTOR || block_size > PAGE_SIZE || (block_size & (block_size - 1)) ||
-        sectors > UINT64_MAX / 2 / SECTOR || pieces < 2 || disk->device.entries < 4)
+        sectors > UINT64_MAX / 2 / SECTOR || pieces < 2)
         return ERR_NOT_SUPPORTED;
 
-    disk->max_pieces = (uint32_t)min_u64(pieces, disk->device.entries - 2);
+    disk->max_pieces = (uint32_t)min_u64(pieces, disk->entries - 2);
     disk->info = (block_info_t){
         .size = sectors * SECTOR / block_size * block_size,
         .block_size = block_size,
@@ -236,30 +384,39 @@ static status_t read_geometry(struct disk *disk)
 
 static status_t start_disk(struct disk *disk, uint32_t irq)
 {
+    uint64_t features;
     status_t status;
 
     spin_init(&disk->lock, RANK_BLOCK);
     list_init(&disk->waiting);
-    status = virtio_start(&disk->device, VIRTIO_FEATURE_INDIRECT, FEATURES_WANTED);
+    *at(disk, REGISTER_STATUS) = 0;
+    *at(disk, REGISTER_STATUS) |= STATUS_ACKNOWLEDGED;
+    *at(disk, REGISTER_STATUS) |= STATUS_DRIVER;
+    status = agree_on_features(disk, &features);
     if (status == OK)
-        status = read_geometry(disk);
-    for (uint32_t i = 0; status == OK && i < disk->device.entries; i++)
+        status = make_queue(disk);
+    if (status == OK)
+        status = read_geometry(disk, features);
+    for (uint32_t i = 0; status == OK && i < disk->entries; i++)
         disk->free[disk->free_count++] = (uint8_t)i;
     if (status == OK)
         status = arch_irq_register(irq, disk_interrupt, disk);
     if (status == OK)
-        virtio_ready(&disk->device);
+        *at(disk, REGISTER_STATUS) |= STATUS_DRIVER_OK;
+    else
+        abandon(disk);
     return status;
 }
 
-static void add_disk(const struct virtio_device *device, uint32_t irq)
+static void add_disk(vaddr_t registers, uint32_t irq)
 {
     struct disk *disk = heap_alloc_zeroed(sizeof *disk);
     status_t status = ERR_NO_MEMORY;
+    bool legacy = *(volatile uint32_t *)(registers + REGISTER_VERSION) != 2;
 
-    if (disk) {
+    if (disk && !legacy) {
         disk->index = disk_count;
-        disk->device = *device;
+        disk->registers = registers;
         status = start_disk(disk, irq);
     }
     if (status == OK) {
@@ -268,19 +425,19 @@ static void add_disk(const struct virtio_device *device, uint32_t irq)
                 disk_read_only(disk) ? ", read-only" : "");
         return;
     }
-    if (disk)
-        virtio_abandon(&disk->device);
     heap_free(disk);
     kprintf("disk %u ignored: %s\n", disk_count,
-            device->version != 2 ? "start QEMU with -global virtio-mmio.force-legacy=false" :
+            legacy ? "start QEMU with -global virtio-mmio.force-legacy=false" :
             status == ERR_NO_MEMORY ? "no memory" : "it lacks something that this kernel needs");
 }
 
 void disks_init(void)
 {
-    struct virtio_device device = { 0 };
+    for (uint32_t i = 0; i < machine.virtio_count; i++) {
+        vaddr_t registers = (vaddr_t)phys_to_virt(machine.virtio[i].base);
 
-    for (uint32_t i = 0; i < machine.virtio_count; i++)
-        if (virtio_probe(&device, machine.virtio[i].base) == VIRTIO_BLOCK_DEVICE)
-            add_disk(&device, machine.virtio[i].irq);
+        if (*(volatile uint32_t *)(registers + REGISTER_MAGIC) == MAGIC &&
+            *(volatile uint32_t *)(registers + REGISTER_DEVICE) == BLOCK_DEVICE)
+            add_disk(registers, machine.virtio[i].irq);
+    }
 }

@@ -92,11 +92,10 @@ void frame_free(struct page *page)
     spin_unlock(&frame_lock);
 }
 
-void frame_set_kind(struct page *page, uint8_t kind)
+void frame_count_as(struct page *page, uint8_t kind)
 {
     assert(frame_kind(page) != FRAME_FREE && kind != FRAME_FREE);
-    if (frame_kind(page) != kind)
-        count_change(page, kind);
+    count_change(page, kind);
 }
 
 void *frame_alloc_virt(uint8_t kind)

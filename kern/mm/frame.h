@@ -56,7 +56,12 @@ static inline uint8_t frame_kind(const struct page *page)
 {
     return atomic_load_explicit(&page->kind, memory_order_relaxed);
 }
-void frame_set_kind(struct page *page, uint8_t kind);
+void frame_count_as(struct page *page, uint8_t kind);
+static inline void frame_set_kind(struct page *page, uint8_t kind)
+{
+    if (frame_kind(page) != kind)
+        frame_count_as(page, kind);
+}
 
 /* RAM, for the two below: the descriptors of all ranges are one array, filled in at boot. */
 struct frame_range { paddr_t base; uint64_t frames, first; };

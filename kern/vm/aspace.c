@@ -56,11 +56,15 @@ static struct region *region_of_node(struct tree_node *node)
 /* [fault 3/8] Which region holds the address? */
 struct region *aspace_find_region(struct aspace *aspace, uint64_t address)
 {
-    struct region *region;
+    struct region *region = aspace->recent;
 
     assert(spin_held(&aspace->lock));
+    if (region && address - region->base < region->length)
+        return region;
     region = region_of_node(tree_last_at_most(&aspace->regions, address));
-    return region && address - region->base < region->length ? region : NULL;
+    if (!region || address - region->base >= region->length)
+        return NULL;
+    return aspace->recent = region;
 }
 
 /* The first region with a byte at or above address. */
@@ -127,6 +131,8 @@ static void region_link(struct aspace *aspace, struct region *region)
 static void region_unlink(struct aspace *aspace, struct region *region)
 {
     tree_remove(&aspace->regions, &region->node);
+    if (aspace->recent == region)
+        aspace->recent = NULL;
     aspace->region_count--;
     list_remove(&region->vmo_link);
     region->vmo->mappings--;
@@ -136,17 +142,6 @@ static void region_free(struct region *region)
 {
     object_unref(&region->through->object);
     heap_free(region);
-}
-
-uint32_t region_mmu_flags(const struct region *region, struct page *page)
-{
-    uint32_t flags = region->flags & (VM_READ | VM_EXECUTE);
-
-    static_assert((int)VM_READ == (int)MMU_READ && (int)VM_WRITE == (int)MMU_WRITE &&
-                  (int)VM_EXECUTE == (int)MMU_EXECUTE, "region flags are page-table flags");
-    if ((region->flags & VM_WRITE) && page && vmo_page_writable(region->vmo, page))
-        flags |= MMU_WRITE;
-    return flags;
 }
 
 /* VM_MAP_RANGE: enter what is resident; a shortage of tables only means faults later. */

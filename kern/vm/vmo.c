@@ -246,12 +246,14 @@ static void uncover(struct vmo *vmo, uint64_t index, const struct page_request *
 static status_t make_page(struct vmo *vmo, uint64_t index, const struct page *from, const struct page_request *request,
                           struct page **out_page)
 {
-    struct page *page = from ? frame_alloc(FRAME_ANON) : frame_alloc_zeroed(FRAME_ANON);
+    struct page *page = frame_alloc(FRAME_ANON);
 
     if (!page)
         return ERR_NO_MEMORY;
     if (from)
         arch_copy_page(page_to_virt(page), page_to_virt(from));
+    else
+        arch_zero_page(page_to_virt(page));
     if (page_list_set(&vmo->pages, index, slot_of_page(page)) != OK) {
         frame_free(page);
         return ERR_NO_MEMORY;
@@ -345,19 +347,13 @@ status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint
         return vmo_get_page(vmo, index, want, run, request, out_page);
     if (status != OK)
         return status;
-    if (page && want == WANT_WRITE && vmo->ops)
-        mark_dirty(vmo, page);
-    if (page)
+    if (page) {
         page->referenced = 1;
+        if (want == WANT_WRITE && vmo->ops)
+            mark_dirty(vmo, page);
+    }
     *out_page = page;
     return OK;
-}
-
-bool vmo_page_writable(struct vmo *vmo, struct page *page)
-{
-    if (vmo->ops)
-        return page->state == PAGE_DIRTY;
-    return page->shares == 1 && frame_kind(page) == FRAME_ANON;   /* neither another's nor the root's */
 }
 
 /* --- For sources. --- */

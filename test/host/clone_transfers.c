@@ -141,42 +141,14 @@ void transfer(struct model *model)
     for (uint64_t i = first; i < first + count; i++)
         lend(target, i, into_memory);
     check_equal(vmo_transfer_begin(model->vmo, page << PAGE_SHIFT, 512, false, &(struct vmo_transfer){ 0 }), ERR_BAD_STATE);
-    waits = work_beside_device();
     for (uint64_t i = 0; into_memory && i < count; i++)
         fill_page(transfer.pages[i], target->cells[first + i].frame);
+    waits = work_beside_device();
     broken = !waits && one_in(3);
     step("the transfer ends%s", broken ? " badly" : "");
     for (uint64_t i = first; i < first + count; i++)
         give_back(target, i, broken);
     vmo_transfer_end(&transfer, broken ? ERR_IO : OK);
-    if (waits)
-        end_work();
-}
-
-/* A device VMO's dirty pages go to the device. */
-void write_back(struct model *model)
-{
-    struct model *root = root_of(target_of(model));
-    uint64_t index = choose_page();
-    struct held_frame *frame = root->cells[index].frame;
-    bool waits, broken = one_in(3);
-
-    if (root->kind != DEVICE || root->cells[index].kind != HELD || !frame->dirty)
-        return;
-    step("write back page %lu of vmo %lu", index, root->serial);
-    vmo_lock(root->vmo);
-    vmo_clean_start(root->vmo, frame->page);
-    vmo_unlock(root->vmo);
-    frame->busy++;
-    frame->cleaning = true;
-    frame->dirty = false;
-    waits = work_beside_device();
-    frame->busy--;
-    frame->cleaning = false;
-    frame->dirty |= broken;
-    vmo_lock(root->vmo);
-    vmo_clean_done(root->vmo, index, 1, broken ? ERR_IO : OK);
-    vmo_unlock(root->vmo);
     if (waits)
         end_work();
 }
@@ -254,20 +226,87 @@ static void supply_range(struct model *root, uint64_t first, uint64_t count, str
     }
 }
 
+/* Zeros, more at once than a node of a page list has slots. */
+static void supply_zeros(struct model *root, uint64_t first, uint64_t count)
+{
+    struct model *aux = model_new();
+
+    if (!aux)
+        return;
+    fail_allocation(0);
+    check_equal(vmo_create(PAGES << PAGE_SHIFT, false, &aux->vmo), OK);
+    aux->kind = MEMORY;
+    aux->size = PAGES;
+    supply_range(root, first, count, aux, 0);
+    object_unref(&aux->vmo->object);
+    model_unref(aux);
+}
+
 static void supply_some(struct model *root, uint64_t first, uint64_t count)
 {
     struct model *aux = choose_model();
 
-    if (aux)
+    for (uint32_t i = 0; aux && has_source(root_of(target_of(aux))) && i < 5; i++)
+        aux = choose_model();
+    if (one_in(5))
+        supply_zeros(root, first, count);
+    else if (aux)
         supply_range(root, first, count, aux, one_in(2) ? 0 : choose_page());
 }
 
-void supply(struct model *model)
+/* The root of one of the families whose source is of this kind, or NULL. */
+static struct model *choose_root(enum model_kind kind)
 {
-    struct model *root = root_of(target_of(model));
+    for (uint32_t i = 0; i < 8; i++) {
+        struct model *model = choose_model(), *root = model ? root_of(target_of(model)) : NULL;
 
-    if (root->kind == PAGED)
+        if (root && root->kind == kind)
+            return root;
+    }
+    return NULL;
+}
+
+void supply(void)
+{
+    struct model *root = choose_root(PAGED);
+
+    if (root)
         supply_some(root, choose_page(), one_in(4) ? choose_between(64, PAGES) : choose_between(1, 6));
+}
+
+/* --- Write-back. --- */
+
+/* A device VMO's dirty pages go to the device. */
+void write_back(void)
+{
+    struct model *root = choose_root(DEVICE);
+    struct held_frame *frame = NULL;
+    bool waits, broken = one_in(3);
+    uint64_t index = 0;
+
+    for (; root && index < PAGES; index++) {
+        frame = root->cells[index].frame;
+        if (root->cells[index].kind == HELD && frame->dirty)
+            break;
+    }
+    if (!root || index == PAGES)
+        return;
+    step("write back page %lu of vmo %lu", index, root->serial);
+    vmo_lock(root->vmo);
+    vmo_clean_start(root->vmo, frame->page);
+    vmo_unlock(root->vmo);
+    frame->busy++;
+    frame->cleaning = true;
+    frame->dirty = false;
+    waits = work_beside_device();
+    frame->busy--;
+    frame->cleaning = false;
+    frame->dirty |= broken;
+    vmo_lock(root->vmo);
+    vmo_clean_done(root->vmo, index, 1, broken ? ERR_IO : OK);
+    vmo_unlock(root->vmo);
+    if (waits)
+        end_work();
 }
 
 /* --- Waiting for a pager. --- */
@@ -288,17 +327,23 @@ static void pager_acts(struct model *root, uint64_t needed)
         check_equal(pager_detach_vmo(root->vmo), OK);
         model_detach(root);
         break;
+    case 3:
+    case 4:
+        supply_zeros(root, 0, root->size);
+        break;
     default:
         supply_some(root, first, one_in(2) ? root->size - first : 1 + choose(min_u64(root->size - first, 8)));
     }
     fail_allocation(0);
 }
 
-void wait_for_pager(struct model *model)
+void wait_for_pager(void)
 {
-    struct model *root = root_of(target_of(model));
+    struct model *model = choose_model(), *root = choose_root(PAGED);
 
-    if (root->kind != PAGED)
+    for (uint32_t i = 0; root && root_of(target_of(model)) != root && i < 10; i++)
+        model = choose_model();
+    if (!root || root_of(target_of(model)) != root)
         return;
     start_work(one_in(2) ? read_word : write_word, model);
     for (uint32_t tries = 0; !work.done; tries++) {

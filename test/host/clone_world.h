@@ -115,6 +115,6 @@ void maybe_fail(void);
 /* --- Transfers, supply, threads that wait (clone_transfers.c). --- */
 
 void transfer(struct model *model);
-void write_back(struct model *model);
-void supply(struct model *root);
-void wait_for_pager(struct model *model);
+void write_back(void);
+void supply(void);
+void wait_for_pager(void);

@@ -46,7 +46,7 @@ static uint64_t choose_pages(uint64_t first)
 void maybe_fail(void)
 {
     device_error = OK;
-    fail_allocation(!beside() && one_in(5) ? choose_between(1, 8) : 0);
+    fail_allocation(!beside() && one_in(4) ? choose_between(1, one_in(3) ? 8 : 2) : 0);
 }
 
 void check_status(status_t status, status_t expected)
@@ -231,7 +231,7 @@ void commit_range(struct model *model)
 void set_size(struct model *model)
 {
     struct model *target = target_of(model);
-    uint64_t pages = one_in(3) ? choose_page() : choose(PAGES + 1);
+    uint64_t pages = one_in(3) ? choose_page() : one_in(3) ? choose(PAGES + 1) : PAGES;
     status_t status;
 
     must_wait = target->resizable && meets_busy(target, pages, PAGES);
@@ -254,7 +254,7 @@ void make_memory(uint64_t pages, bool resizable)
         return;
     maybe_fail();
     model->kind = MEMORY;
-    if (one_in(3) && !beside()) {
+    if (one_in(2) && !beside()) {
         model->kind = one_in(2) ? DEVICE : PAGED;
         model->limit = pages;
     }
@@ -358,7 +358,7 @@ void make_child(struct model *parent)
 static void map_region(struct model *model)
 {
     uint32_t process = (uint32_t)choose(2), flags = VM_READ | (one_in(3) ? 0 : VM_WRITE);
-    uint64_t first = choose_page(), pages = one_in(3) ? PAGES : choose_between(1, 6), base = 0;
+    uint64_t first = one_in(2) ? 0 : choose_page(), pages = one_in(2) ? PAGES : choose_between(1, 6), base = 0;
     status_t status;
 
     if (first >= size_of(model) || region_count == REGIONS)
@@ -492,20 +492,33 @@ static void change(struct model *model)
         detach(model);
         break;
     default:
-        if (one_in(2))
+        if (one_in(3))
             drop_handle(model);
     }
+}
+
+static uint32_t live_models(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < VMOS; i++)
+        count += clones[i].vmo != NULL;
+    return count;
 }
 
 static void clones_step(void)
 {
     struct model *model = choose_model();
 
-    if (!model || one_in(40)) {
-        make_memory(one_in(2) ? PAGES : choose(PAGES + 1), one_in(2));
+    if (!model || one_in(30)) {
+        make_memory(one_in(4) ? choose(PAGES + 1) : PAGES, one_in(2));
         return;
     }
-    switch (choose(12)) {
+    if (one_in(8) && live_models() > VMOS - 3) {
+        drop_handle(model);
+        return;
+    }
+    switch (choose(20)) {
     case 0:
         map_region(model);
         break;
@@ -524,13 +537,14 @@ static void clones_step(void)
         transfer(model);
         break;
     case 7:
-        if (one_in(2))
-            write_back(model);
-        else
-            wait_for_pager(model);
+        write_back();
         break;
     case 8:
-        supply(model);
+    case 9:
+        wait_for_pager();
+        break;
+    case 10:
+        supply();
         break;
     default:
         change(model);

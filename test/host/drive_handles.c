@@ -186,6 +186,32 @@ static void close_table(uint32_t table)
     tables[table] = handle_table_create();
 }
 
+/* A table becomes a copy of the other: what may be duplicated is there under its value, the rest means nothing. */
+static void copy_table(uint32_t from, uint32_t to)
+{
+    struct handle_table *copy;
+    uint32_t before;
+
+    if (live_count + count_live(from, OBJECTS) > LIVE || to == from)
+        return;
+    step("copy table %u to %u", from, to);
+    fail_allocation(choose(4));
+    copy = handle_table_copy(tables[from]);
+    check_equal(copy == NULL, allocation_failed());
+    if (!copy)
+        return;
+    close_table(to);
+    handle_table_destroy(tables[to]);
+    tables[to] = copy;
+    before = live_count;
+    for (uint32_t i = 0; i < before; i++) {
+        if (live[i].table == from && live[i].rights & RIGHT_DUPLICATE)
+            live[live_count++] = (struct live){ live[i].value, live[i].object, to, live[i].rights };
+        else if (live[i].table == from)
+            remember_stale(live[i].value, to);
+    }
+}
+
 static void check_counts(void)
 {
     for (uint32_t i = 0; i < OBJECTS; i++) {
@@ -225,6 +251,8 @@ void drive_handles(uint32_t steps)
                 reserve_many();
             else if (one_in(100))
                 close_table(choose(TABLES));
+            else if (one_in(30))
+                copy_table(choose(TABLES), choose(TABLES));
         }
         check_counts();
     }

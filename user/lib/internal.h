@@ -64,6 +64,8 @@ struct __lock {
     _Atomic uintptr_t owner;            /* thread pointer of who holds it */
     uint32_t depth;
 };
+/* Take it if no other thread has it. */
+bool library_lock_try(struct __lock *lock);
 
 /* A futex word as a lock, as in struct quire_mutex.  False: not taken until the deadline. */
 bool word_try_lock(uint32_t *word);
@@ -79,8 +81,8 @@ int deadline_at(clockid_t clock, const struct timespec *time, int64_t *out_deadl
 /* --- atfork.c: what is held while a process is copied, so that it is whole in the copy. --- */
 
 /* Names a lock (struct quire_mutex *) that fork takes; whoever holds it takes at most the heap's. */
-#define FORK_TAKES(lock)                                                                          \
-    static struct quire_mutex *const fork_takes_##lock                                            \
+#define FORK_TAKES(lock)                                                                         \
+    static struct quire_mutex *const fork_takes_##lock                                           \
         __attribute__((section("fork_locks"), used)) = &(lock)
 
 /*

@@ -121,15 +121,20 @@ void __retarget_lock_acquire_recursive(_LOCK_T lock)
     lock->depth++;
 }
 
-int __retarget_lock_try_acquire_recursive(_LOCK_T lock)
+bool library_lock_try(struct __lock *lock)
 {
     if (lock->owner != this_thread()) {
         if (!quire_mutex_try_lock(&lock->mutex))
-            return 0;
+            return false;
         lock->owner = this_thread();
     }
     lock->depth++;
-    return 1;
+    return true;
+}
+
+int __retarget_lock_try_acquire_recursive(_LOCK_T lock)
+{
+    return library_lock_try(lock);
 }
 
 void __retarget_lock_release_recursive(_LOCK_T lock)
@@ -157,7 +162,7 @@ void __retarget_lock_acquire(_LOCK_T lock)
 
 int __retarget_lock_try_acquire(_LOCK_T lock)
 {
-    return __retarget_lock_try_acquire_recursive(lock);
+    return library_lock_try(lock);
 }
 
 void __retarget_lock_release(_LOCK_T lock)

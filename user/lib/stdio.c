@@ -70,7 +70,7 @@ void flockfile(FILE *file)
 
 int ftrylockfile(FILE *file)
 {
-    return lock_of(file) == NULL || __retarget_lock_try_acquire_recursive(lock_of(file)) ? 0 : -1;
+    return lock_of(file) == NULL || library_lock_try(lock_of(file)) ? 0 : -1;
 }
 
 void funlockfile(FILE *file)

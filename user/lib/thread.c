@@ -152,11 +152,13 @@ status_t quire_thread_create(void (*function)(void *), void *argument, handle_t 
             sys_handle_close(thread->handle);
             goto out_stack;
         }
-        *out_thread = handle;
     }
     status = thread_start(thread);
-    if (status == OK)
+    if (status == OK) {
+        if (out_thread != NULL)
+            *out_thread = handle;
         return OK;
+    }
     if (handle != HANDLE_INVALID)
         sys_handle_close(handle);
 out_stack:

@@ -250,6 +250,7 @@ TEST(strict_snapshots_are_not_supported)
     handle_t clone = new_child(rig.vmo, ON_WRITE, 0, 4);
     handle_t slice = new_child(clone, VMO_CHILD_SLICE, 0, 1);
 
+    COVERS("vmo_create_child", NOT_SUPPORTED);
     CHECK_STATUS(try_child(rig.vmo, SNAPSHOT, 0, PAGE_SIZE), ERR_NOT_SUPPORTED);
     CHECK_STATUS(try_child(clone, SNAPSHOT, 0, PAGE_SIZE), ERR_NOT_SUPPORTED);
     CHECK_STATUS(try_child(slice, SNAPSHOT, 0, PAGE_SIZE), ERR_NOT_SUPPORTED);

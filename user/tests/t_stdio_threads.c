@@ -189,8 +189,8 @@ static void *read_lines(void *argument)
 
     CHECK(line != NULL);
     for (;;) {
-        ssize_t length = with_fgets ? (fgets(line, 1000, reader) != NULL ? (ssize_t)strlen(line) : -1)
-                                    : getline(&line, &size, reader);
+        ssize_t length = !with_fgets ? getline(&line, &size, reader) :
+                         fgets(line, 1000, reader) != NULL ? (ssize_t)strlen(line) : -1;
         if (length <= 0)
             break;
         CHECK(read_line(line, length, &thread, &number));
