@@ -279,7 +279,7 @@ void handle_table_close_all(struct handle_table *table)
 void handle_table_destroy(struct handle_table *table)
 {
     handle_table_close_all(table);
-    for (uint32_t i = 0; i < CHUNKS; i++)
+    for (uint32_t i = 0; i * CHUNK_ENTRIES < table->capacity; i++)
         heap_free(table->chunks[i]);
     heap_free(table);
 }
