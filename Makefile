@@ -76,7 +76,7 @@ $(TOOLS): mkfs/tools.sh
 
 # --- Kernel ---------------------------------------------------------------------------------------
 
-KERNEL_SOURCES := $(sort $(wildcard kern/*.c kern/*/*.c arch/riscv/*.c arch/riscv/*.S))
+KERNEL_SOURCES := $(sort $(wildcard kern/*.c kern/*/*.c kern/*/*.S arch/riscv/*.c arch/riscv/*.S))
 KERNEL_OBJECTS := $(KERNEL_SOURCES:%=build/$(COMPILER)/%.o)
 
 # fp.S alone may touch the floating-point registers.
@@ -89,6 +89,14 @@ build/$(COMPILER)/%.o: % Makefile | $(TOOLS)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(KERNEL_CC) $(KERNEL_ARCH) $(KERNEL_FLAGS) -c -o $@ $<
+
+# The first process' program, as boot_program.S includes it: what may not be written, then the rest, zeros and all.
+BOOT_READ_ONLY := .text .rodata .init_array .fini_array .eh_frame
+build/boot/text build/boot/data: build/symbols/boot
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CROSS)objcopy -O binary $(if $(filter %/text,$@),$(BOOT_READ_ONLY:%=-j %),\
+	    $(BOOT_READ_ONLY:%=-R %) --set-section-flags .bss=alloc,load,contents) $< $@
+build/$(COMPILER)/kern/sys/boot_program.S.o: build/boot/text build/boot/data
 
 $(KERNEL): $(KERNEL_OBJECTS) linker.ld
 	$(call say,LD,$@)
@@ -138,6 +146,10 @@ $(foreach name,$(call names,user/tests),$(eval $(call program,tests/$(name),buil
 $(foreach name,$(call names,user/bench),$(eval $(call program,bench/$(name),build/user/bench/$(name).c.o)))
 $(foreach kind,bin demo fs,$(foreach name,$(call folders,user/$(kind)),$(eval \
     $(call program,bin/$(name),$(call user_objects,user/$(kind)/$(name)/*.c)))))
+
+# This one is part of the kernel.
+$(eval $(call program,boot,build/user/boot/boot.c.o))
+PROGRAMS := $(filter-out boot,$(PROGRAMS))
 
 STAGED := $(PROGRAMS:%=build/stage/%)
 

@@ -115,6 +115,15 @@ void arch_thread_init(struct thread *thread, void (*entry)(void *), void *argume
  * thread that ran here before.  Sets hart->current, kernel_sp, address space and floating point.
  */
 struct thread *arch_switch(struct thread *from, struct thread *to);
+/*
+ * The user registers of a stopped thread.  It stops and goes on by arch_user_stop and _resume, on
+ * itself; in between others may read and write its registers.  The caller orders all that.
+ */
+void arch_user_stop(void);
+void arch_user_resume(void);
+void arch_user_read(struct thread *thread, thread_state_t *state);
+void arch_user_write(struct thread *thread, thread_state_t *state);
+uaddr_t arch_user_pc(void);                 /* of the current thread */
 /* Drop to user mode for the first time, on the current thread's (empty) kernel stack. */
 _Noreturn void arch_enter_user(uaddr_t entry, uaddr_t stack, uint64_t a0, uint64_t a1);
 
@@ -163,12 +172,8 @@ void interrupt_timer(void);                 /* the time set has come */
 /* First thing on a new thread's stack, before its entry; arch_switch would return `previous`. */
 void sched_switched(struct thread *previous);
 void return_to_user(void);                  /* before a return to user mode, if hart->reschedule */
-/* A user access that cannot be served, an illegal instruction and the like: ends the thread's
- * process (later: tells its exception port).  Returns if the thread should go on. */
-enum user_exception {
-    EXC_LOAD_FAULT, EXC_STORE_FAULT, EXC_FETCH_FAULT,       /* page faults, with their reason */
-    EXC_MISALIGNED, EXC_ACCESS_FAULT, EXC_ILLEGAL_INSTRUCTION, EXC_BREAKPOINT,
-};
-void user_exception(enum user_exception kind, uint64_t address, uint64_t pc, status_t reason);
+/* EXCEPTION_ kind: the thread stops and its exception port is asked, or its process ends.  Returns
+ * if the thread should go on. */
+void user_exception(uint32_t kind, uint64_t address, status_t reason);
 /* vm/fault.h: resolve a page fault of the current process. */
 status_t vm_fault_current(vaddr_t address, uint32_t access);

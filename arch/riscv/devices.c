@@ -197,7 +197,7 @@ static void visit_chosen(const struct node *node)
     copy(node, ARGUMENTS, machine.command_line, sizeof(machine.command_line) - 1);
     machine.seed_size = copy(node, SEED, machine.seed, sizeof(machine.seed));
     copy(node, CONSOLE, console_path, sizeof(console_path) - 1);
-    if (start < end && end <= RAM_LIMIT) {
+    if (start < end && end <= RAM_LIMIT && page_aligned(start)) {
         machine.initrd_base = start;
         machine.initrd_size = end - start;
     }

@@ -11,6 +11,7 @@
 #include "csr.h"
 #include "platform.h"
 
+#include "lib/string.h"
 #include "task/process.h"
 
 _Noreturn void user_enter(struct trap_frame *frame);
@@ -40,20 +41,21 @@ void arch_thread_init(struct thread *thread, void (*entry)(void *), void *argume
     thread->arch.fp_live = false;
 }
 
-/* Kernel threads do not use the unit: what is in it stays, already saved. */
-static void fp_switch(struct thread *from, struct thread *to)
+static inline void fp_save_changed(struct thread *from)
 {
-    uint64_t state = csr_read("sstatus") & SSTATUS_FS;
-
-    if (state == SSTATUS_FS_DIRTY) {
-        fp_save(from->arch.fp);
-        from->arch.fp_live = true;
-        fp_set_state(SSTATUS_FS_CLEAN);
-        state = SSTATUS_FS_CLEAN;
-    }
-    if (!to->process || (state == SSTATUS_FS_INITIAL && !to->arch.fp_live))
+    if ((csr_read("sstatus") & SSTATUS_FS) != SSTATUS_FS_DIRTY)
         return;
+    fp_save(from->arch.fp);
+    from->arch.fp_live = true;
+    fp_set_state(SSTATUS_FS_CLEAN);
+}
 
+/* Kernel threads do not use the unit: what is in it stays, already saved. */
+static inline void fp_load(struct thread *to)
+{
+    if (!to->process ||
+        (!to->arch.fp_live && (csr_read("sstatus") & SSTATUS_FS) == SSTATUS_FS_INITIAL))
+        return;
     csr_set("sstatus", SSTATUS_FS);
     if (to->arch.fp_live)
         fp_restore(to->arch.fp);
@@ -69,8 +71,32 @@ struct thread *arch_switch(struct thread *from, struct thread *to)
     hart->current = to;
     hart->kernel_sp = (uint64_t)to->stack + KERNEL_STACK_SIZE;
     mmu_switch(to->process ? aspace_mmu(to->process->aspace) : NULL);
-    fp_switch(from, to);
+    fp_save_changed(from);
+    fp_load(to);
     return stack_switch(&from->arch.sp, to->arch.sp, from);
+}
+
+/* The others are in the frame already.  The unit stays clean while stopped, so memory is the truth. */
+void arch_user_stop(void)    { fp_save_changed(current_thread()); }
+void arch_user_resume(void)  { fp_load(current_thread()); }
+uaddr_t arch_user_pc(void)   { return current_thread()->user_frame->x[0]; }
+
+static_assert(offsetof(thread_state_t, fcsr) - offsetof(thread_state_t, f) == 32 * 8 &&
+              sizeof(((struct arch_thread *)0)->fp) == 33 * 8, "both end with f0..f31, fcsr");
+
+void arch_user_read(struct thread *thread, thread_state_t *state)
+{
+    memcpy(state->x, thread->user_frame->x, sizeof(state->x));
+    memset(state->f, 0, sizeof(thread->arch.fp));
+    if (thread->arch.fp_live)
+        memcpy(state->f, thread->arch.fp, sizeof(thread->arch.fp));
+}
+
+void arch_user_write(struct thread *thread, thread_state_t *state)
+{
+    memcpy(thread->user_frame->x, state->x, sizeof(state->x));
+    memcpy(thread->arch.fp, state->f, sizeof(thread->arch.fp));
+    thread->arch.fp_live = true;
 }
 
 void arch_enter_user(uaddr_t entry, uaddr_t stack, uint64_t a0, uint64_t a1)

@@ -57,28 +57,27 @@ static void dispatch_interrupt(uint64_t number)
 void trap_from_user(struct trap_frame *frame, uint64_t cause, uint64_t value)
 {
     static const struct { uint8_t access, kind; } page_faults[] = {
-        [CAUSE_LOAD_PAGE] = { MMU_READ, EXC_LOAD_FAULT },
-        [CAUSE_STORE_PAGE] = { MMU_WRITE, EXC_STORE_FAULT },
-        [CAUSE_FETCH_PAGE] = { MMU_EXECUTE, EXC_FETCH_FAULT },
+        [CAUSE_LOAD_PAGE] = { MMU_READ, EXCEPTION_LOAD_FAULT },
+        [CAUSE_STORE_PAGE] = { MMU_WRITE, EXCEPTION_STORE_FAULT },
+        [CAUSE_FETCH_PAGE] = { MMU_EXECUTE, EXCEPTION_FETCH_FAULT },
     };
-    uint64_t pc = frame->x[0];
 
     if (cause < array_size(page_faults) && page_faults[cause].access) {
         status_t status = vm_fault_current(value, page_faults[cause].access);
 
         if (status != OK)
-            user_exception(page_faults[cause].kind, value, pc, status);
+            user_exception(page_faults[cause].kind, value, status);
     } else if (cause & CAUSE_INTERRUPT) {
         dispatch_interrupt(cause & ~CAUSE_INTERRUPT);
     } else if (cause == CAUSE_ILLEGAL) {
-        user_exception(EXC_ILLEGAL_INSTRUCTION, pc, pc, OK);
+        user_exception(EXCEPTION_ILLEGAL_INSTRUCTION, frame->x[0], OK);
     } else if (cause == CAUSE_BREAKPOINT) {
-        user_exception(EXC_BREAKPOINT, pc, pc, OK);
+        user_exception(EXCEPTION_BREAKPOINT, frame->x[0], OK);
     } else if (cause == CAUSE_FETCH_MISALIGNED || cause == CAUSE_LOAD_MISALIGNED ||
                cause == CAUSE_STORE_MISALIGNED) {
-        user_exception(EXC_MISALIGNED, value, pc, OK);
+        user_exception(EXCEPTION_MISALIGNED, value, OK);
     } else {
-        user_exception(EXC_ACCESS_FAULT, value, pc, OK);
+        user_exception(EXCEPTION_ACCESS_FAULT, value, OK);
     }
 }
 

@@ -2,8 +2,8 @@
  * start.h: what a new process finds.
  *
  * Its first thread starts with a0 = a channel end that holds one message (below), a1 = 0, and sp at the top
- * of its stack.  The kernel writes this message for the first program; every other process gets it from
- * its parent (user/lib/spawn.c).
+ * of its stack.  The kernel writes this message for the boot program (user/boot), with its command line as the only
+ * argument; every other process gets it from its parent (user/lib/spawn.c).
  */
 #pragma once
 
@@ -17,7 +17,7 @@ enum {
     START_THREAD,                       /* its first thread */
     START_CONSOLE,                      /* the console object */
     START_SYSTEM,                       /* the system object */
-    START_INITRD,                       /* VMO of the boot archive, content size set; first program only, and whom it trusts */
+    START_INITRD,                       /* VMO of the boot archive, content size set, 0: there is none; first program, and whom it trusts */
     START_FD,                           /* an open file descriptor: its number is in the high bits */
     START_ROOT_FS,                      /* channel to the root file system server */
     START_DEFAULT_PAGER,

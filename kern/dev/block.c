@@ -13,7 +13,10 @@
 
 #include "mm/heap.h"
 
-static void block_destroy(struct object *object);
+static void block_destroy(struct object *object)
+{
+    heap_free(container_of(object, struct block, object));
+}
 
 const struct object_ops block_ops = {
     .type = OBJECT_BLOCK,
@@ -22,12 +25,6 @@ const struct object_ops block_ops = {
                       RIGHT_INSPECT,
     .destroy = block_destroy,
 };
-
-struct block *block_from_object(struct object *object)
-{
-    assert(object->ops == &block_ops);
-    return container_of(object, struct block, object);
-}
 
 status_t block_create(struct disk *disk, uint64_t offset, uint64_t length, struct block **out_block)
 {
@@ -41,11 +38,6 @@ status_t block_create(struct disk *disk, uint64_t offset, uint64_t length, struc
     block->length = length;
     *out_block = block;
     return OK;
-}
-
-static void block_destroy(struct object *object)
-{
-    heap_free(block_from_object(object));
 }
 
 static bool block_aligned(const struct block *block, uint64_t x)

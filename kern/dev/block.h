@@ -19,7 +19,6 @@ extern const struct object_ops block_ops;
 /* A range of a disk, unchecked.  Handles to one of a read-only disk must not have RIGHT_WRITE. */
 status_t block_create(struct disk *disk, uint64_t offset, uint64_t length,
                       struct block **out_block);
-struct block *block_from_object(struct object *object);
 /* A range of a range.  INVALID_ARGS if misaligned or empty, OUT_OF_RANGE. */
 status_t block_create_partition(struct block *block, uint64_t offset, uint64_t length,
                                 struct block **out_block);

@@ -3,6 +3,7 @@
  *
  * Two queues between programs and the UART.  Typed bytes are put into one by the interrupt and
  * taken out by readers; nothing is edited or echoed here, that is the business of user code.
+ * One byte is special besides: ^C sets USER_0, so that somebody can wait for it alone.
  * Written bytes go into the other, and out whenever the UART has room; a writer sleeps only while
  * the queue is full.  Kernel messages overtake nothing: they push the queue out first and wait for
  * the UART themselves.
@@ -19,6 +20,7 @@
 
 #define INPUT_SIZE  16384u              /* a paste may come faster than its reader */
 #define OUTPUT_SIZE 4096u
+#define CONTROL_C   3
 
 /* A ring of bytes; the counters run freely, the sizes are powers of two. */
 struct ring {
@@ -88,9 +90,9 @@ void console_write_kernel(const char *text, size_t length)
 }
 
 /* Console lock held, which is dropped meanwhile. */
-static status_t wait(struct ring *ring)
+static status_t wait(struct ring *ring, enum wait_mode mode)
 {
-    return wait_queue_sleep(&ring->waiters, &console_lock, DEADLINE_INFINITE, WAIT_KILLABLE);
+    return wait_queue_sleep(&ring->waiters, &console_lock, DEADLINE_INFINITE, mode);
 }
 
 status_t console_write(const char *text, size_t length, size_t *out_done)
@@ -103,7 +105,7 @@ status_t console_write(const char *text, size_t length, size_t *out_done)
         size_t piece = min_u64(length - done, CONSOLE_PIECE);
 
         if (room(&output) < 2 * piece) {
-            status = wait(&output);
+            status = wait(&output, WAIT_KILLABLE);      /* there soon will be room */
             continue;
         }
         for (; piece > 0; piece--, done++) {
@@ -136,6 +138,7 @@ static void update_readable(void)
 
 static void console_interrupt(void *unused)
 {
+    bool interrupt = false;
     int c;
 
     (void)unused;
@@ -144,6 +147,7 @@ static void console_interrupt(void *unused)
     bool was_empty = used(&input) == 0;
 
     while ((c = arch_console_get()) >= 0) {
+        interrupt |= c == CONTROL_C;
         if (room(&input) > 0)
             put(&input, (char)c);
         else
@@ -158,6 +162,8 @@ static void console_interrupt(void *unused)
     spin_unlock(&console_lock);
     if (was_empty && !is_empty)
         update_readable();
+    if (interrupt)
+        object_signal(&console, 0, SIGNAL_USER_0);
 }
 
 status_t console_read(char *buffer, size_t length, size_t *out_done)
@@ -168,7 +174,7 @@ status_t console_read(char *buffer, size_t length, size_t *out_done)
 
     spin_lock(&console_lock);
     while (status == OK && length > 0 && used(&input) == 0)
-        status = wait(&input);
+        status = wait(&input, WAIT_INTERRUPTIBLE);
     for (; done < length && used(&input) > 0; input.taken++)
         buffer[done++] = first(&input);
     lost_before = lost;

@@ -185,7 +185,7 @@ status_t block_create_vmo(struct block *block, struct vmo **out_vmo)
 /* The dirty page that a sync has to write at `index`, or NULL. */
 static struct page *dirty_page(struct vmo *vmo, uint64_t index)
 {
-    struct page *page = slot_any_page(page_list_get(&vmo->pages, index));
+    struct page *page = slot_page(page_list_get(&vmo->pages, index));
 
     return page && page->state == PAGE_DIRTY && page->busy == 0 ? page : NULL;
 }
@@ -224,7 +224,7 @@ static status_t sync_pages(struct vmo *vmo, struct sync *sync, uint64_t index, u
     slot_t slot;
 
     while (status == OK && page_list_next(&vmo->pages, index, end, &index, &slot)) {
-        struct page *page = slot_any_page(slot);
+        struct page *page = slot_page(slot);
 
         if (!page || page->state == PAGE_CLEAN || page->state == PAGE_FILLING)
             index++;

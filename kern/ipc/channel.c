@@ -173,7 +173,7 @@ status_t channel_call(struct channel *channel, struct message *message, int64_t 
 
     if (sent) {
         status = wait_queue_sleep_as(&channel->calls, &call.sleeper, &pair->lock, deadline,
-                                     WAIT_KILLABLE);
+                                     WAIT_INTERRUPTIBLE);
         if (status == OK)
             status = call.failure;
     }

@@ -145,7 +145,7 @@ status_t pipe_read(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *out
 
     spin_lock(&ring->lock);
     while (status == OK && bytes_inside(ring) == 0 && !ring->writer.closed)
-        status = wait_queue_sleep(&ring->readers, &ring->lock, DEADLINE_INFINITE, WAIT_KILLABLE);
+        status = wait_queue_sleep(&ring->readers, &ring->lock, DEADLINE_INFINITE, WAIT_INTERRUPTIBLE);
     if (status == OK && bytes_inside(ring) > 0) {
         status = move_bytes(ring, ring->taken, buffer, min_u64(length, bytes_inside(ring)), false,
                             out_actual);
@@ -178,7 +178,7 @@ status_t pipe_write(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *ou
             status = ERR_PEER_CLOSED;
         } else if (bytes_free(ring) < wanted) {
             status = wait_queue_sleep(&ring->writers, &ring->lock, DEADLINE_INFINITE,
-                                      WAIT_KILLABLE);
+                                      WAIT_INTERRUPTIBLE);
         } else {
             size_t done;
 

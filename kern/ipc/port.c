@@ -50,6 +50,7 @@ status_t port_create(struct object **out_port)
     list_init(&port->packets);
     list_init(&port->waits);
     wait_queue_init(&port->readers);
+    wait_queue_init(&port->stopped);
     *out_port = &port->object;
     return OK;
 }
@@ -83,6 +84,15 @@ bool port_withdraw(struct port *port, struct packet *packet)
         list_remove(&packet->link);
     spin_unlock(&port->lock);
     return queued;
+}
+
+bool port_is_open(struct port *port)
+{
+    spin_lock(&port->lock);
+    bool open = !port->closed;
+
+    spin_unlock(&port->lock);
+    return open;
 }
 
 /* Of a packet that port_queue_user made. */
@@ -142,7 +152,8 @@ static status_t wait_for_packet(struct port *port, int64_t deadline)
             return ERR_CANCELED;
         if (deadline <= 0)
             return ERR_TIMED_OUT;
-        status_t status = wait_queue_sleep(&port->readers, &port->lock, deadline, WAIT_KILLABLE);
+        status_t status = wait_queue_sleep(&port->readers, &port->lock, deadline,
+                                           WAIT_INTERRUPTIBLE);
 
         if (status != OK && list_empty(&port->packets))
             return status;
@@ -329,6 +340,7 @@ static void port_unreachable(struct object *object)
     spin_lock(&port->lock);
     port->closed = true;
     wait_queue_wake_all(&port->readers);
+    wait_queue_wake_all(&port->stopped);
     while ((packet = first_packet(port))) {
         dequeue_and_unlock(port, packet);
         spin_lock(&port->lock);

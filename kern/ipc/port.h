@@ -17,6 +17,7 @@ struct port {
     struct spinlock lock;               /* RANK_PORT: all below */
     struct list packets;                /* struct packet, oldest first */
     struct wait_queue readers;
+    struct wait_queue stopped;          /* threads whose exceptions were reported here */
     struct list waits;                  /* struct wait_record of port.c: what port_observe attached */
     uint32_t user_packets;
     bool closed;                        /* no handles left: nothing is queued any more */
@@ -44,6 +45,9 @@ status_t port_create(struct object **out_port);
 bool port_queue_packet(struct port *port, struct packet *packet, bool hand_over);
 /* Withdraw it if unread: true if it was queued (dequeued is then not called). */
 bool port_withdraw(struct port *port, struct packet *packet);
+
+/* Has it handles?  Takes port.lock. */
+bool port_is_open(struct port *port);
 
 /* Queue a copy of a packet of type USER.  SHOULD_WAIT when PORT_MAX_USER_PACKETS are queued. */
 status_t port_queue_user(struct port *port, const port_packet_t *content);

@@ -6,7 +6,8 @@
 #include "arch.h"
 #include "lib/string.h"
 
-size_t command_line_word(const char **at)
+/* Let *at point at the next option from there on; its length, 0 at the end and at a `--`. */
+static size_t next_option(const char **at)
 {
     size_t length = 0;
 
@@ -14,12 +15,7 @@ size_t command_line_word(const char **at)
         (*at)++;
     while ((*at)[length] && (*at)[length] != ' ')
         length++;
-    return length;
-}
-
-static bool is_separator(const char *word, size_t length)
-{
-    return length == 2 && strncmp(word, "--", 2) == 0;
+    return length == 2 && strncmp(*at, "--", 2) == 0 ? 0 : length;
 }
 
 const char *command_line_value(const char *name, size_t *out_length)
@@ -27,7 +23,7 @@ const char *command_line_value(const char *name, size_t *out_length)
     const char *word = machine.command_line;
     size_t name_length = strlen(name), length;
 
-    for (; (length = command_line_word(&word)) && !is_separator(word, length); word += length) {
+    for (; (length = next_option(&word)) > 0; word += length) {
         if (length > name_length && strncmp(word, name, name_length) == 0 &&
             word[name_length] == '=') {
             *out_length = length - name_length - 1;
@@ -51,14 +47,4 @@ uint64_t command_line_number(const char *name, uint64_t otherwise)
         number = number * 10 + (*text - '0');
     }
     return number;
-}
-
-const char *command_line_arguments(void)
-{
-    const char *word = machine.command_line;
-    size_t length;
-
-    while ((length = command_line_word(&word)) && !is_separator(word, length))
-        word += length;
-    return word + length;
 }

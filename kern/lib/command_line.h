@@ -1,6 +1,6 @@
 /*
- * command_line.h: the kernel command line: words name=value, a word `--`, and the words that the
- * first program gets.
+ * command_line.h: the kernel command line: words name=value, then a word `--` and the words that
+ * the first program gets (user/boot).
  */
 #pragma once
 
@@ -10,8 +10,3 @@
 const char *command_line_value(const char *name, size_t *out_length);
 /* A decimal option, or `otherwise` where it is missing or no number. */
 uint64_t command_line_number(const char *name, uint64_t otherwise);
-
-/* Let *at point at the next word from there on; its length, 0 at the end. */
-size_t command_line_word(const char **at);
-/* What follows the `--`. */
-const char *command_line_arguments(void);

@@ -18,13 +18,6 @@ struct output {
     size_t length;          /* characters so far, those that did not fit included */
 };
 
-/* One conversion, as written between '%' and its letter. */
-struct conversion {
-    bool left, zeros, is_long;
-    size_t width;
-    size_t precision;       /* SIZE_MAX: none given */
-};
-
 static void put(struct output *output, const char *text, size_t length)
 {
     for (; length > 0; length--, text++, output->length++)
@@ -32,31 +25,8 @@ static void put(struct output *output, const char *text, size_t length)
             output->buffer[output->length] = *text;
 }
 
-static void put_padding(struct output *output, const char *c, size_t count)
-{
-    while (count--)
-        put(output, c, 1);
-}
-
-/* Text with its padding; the sign goes before padding zeros and after padding spaces. */
-static void put_padded(struct output *output, const struct conversion *conversion,
-                       const char *sign, const char *text, size_t length)
-{
-    size_t total = strlen(sign) + length;
-    size_t padding = conversion->width > total ? conversion->width - total : 0;
-
-    if (!conversion->left && !conversion->zeros)
-        put_padding(output, " ", padding);
-    put(output, sign, strlen(sign));
-    if (!conversion->left && conversion->zeros)
-        put_padding(output, "0", padding);
-    put(output, text, length);
-    if (conversion->left)
-        put_padding(output, " ", padding);
-}
-
-static void put_number(struct output *output, const struct conversion *conversion,
-                       const char *sign, uint64_t value, unsigned base)
+static void put_number(struct output *output, const char *sign, uint64_t value, unsigned base,
+                       size_t digits_wanted)
 {
     char digits[20];
     size_t first = sizeof(digits);
@@ -64,90 +34,61 @@ static void put_number(struct output *output, const struct conversion *conversio
     do {
         digits[--first] = "0123456789abcdef"[value % base];
         value /= base;
-    } while (value);
-    put_padded(output, conversion, sign, digits + first, sizeof(digits) - first);
+    } while (value > 0 || sizeof(digits) - first < min_u64(digits_wanted, sizeof(digits)));
+    put(output, sign, strlen(sign));
+    put(output, digits + first, sizeof(digits) - first);
 }
 
-static const char *parse_number(const char *format, size_t *out_number)
+/* One conversion, from behind its '%'; returns what follows it. */
+static const char *put_conversion(struct output *output, const char *format, va_list *arguments)
 {
-    for (*out_number = 0; *format >= '0' && *format <= '9'; format++)
-        *out_number = *out_number * 10 + (size_t)(*format - '0');
-    return format;
-}
+    size_t digits = 0, limit = SIZE_MAX;
+    bool is_long = false;
 
-/* Flags, width, precision and size; the conversion's letter is what remains. */
-static const char *parse_conversion(const char *format, va_list *arguments,
-                                    struct conversion *conversion)
-{
-    *conversion = (struct conversion){ .precision = SIZE_MAX };
-    for (; *format == '-' || *format == '0'; format++) {
-        conversion->left |= *format == '-';
-        conversion->zeros |= *format == '0';
+    for (; *format >= '0' && *format <= '9'; format++)
+        digits = digits * 10 + (size_t)(*format - '0');
+    if (format[0] == '.' && format[1] == '*') {
+        limit = va_arg(*arguments, unsigned);
+        format += 2;
     }
-    format = parse_number(format, &conversion->width);
-    if (*format == '.')
-        format = parse_number(format + 1, &conversion->precision);
-    if (*format == '*') {
-        conversion->precision = va_arg(*arguments, unsigned);
-        format++;
-    }
-    for (; *format == 'l' || *format == 'z'; format++)
-        conversion->is_long = true;
-    return format;
-}
+    for (; *format == 'l'; format++)
+        is_long = true;
 
-static void put_conversion(struct output *output, char letter, const struct conversion *conversion,
-                           va_list *arguments)
-{
-    const char *text;
-    uint64_t value;
     int64_t number;
+    const char *text;
 
-    switch (letter) {
+    switch (*format) {
     case 'd':
-        number = conversion->is_long ? va_arg(*arguments, int64_t) : va_arg(*arguments, int);
-        put_number(output, conversion, number < 0 ? "-" : "",
-                   number < 0 ? -(uint64_t)number : (uint64_t)number, 10);
+        number = is_long ? va_arg(*arguments, int64_t) : va_arg(*arguments, int);
+        put_number(output, number < 0 ? "-" : "",
+                   number < 0 ? -(uint64_t)number : (uint64_t)number, 10, digits);
         break;
     case 'u':
     case 'x':
-        value = conversion->is_long ? va_arg(*arguments, uint64_t) : va_arg(*arguments, unsigned);
-        put_number(output, conversion, "", value, letter == 'u' ? 10 : 16);
-        break;
-    case 'p':
-        put_number(output, conversion, "0x", (uintptr_t)va_arg(*arguments, void *), 16);
+        number = is_long ? va_arg(*arguments, int64_t) : va_arg(*arguments, unsigned);
+        put_number(output, "", (uint64_t)number, *format == 'u' ? 10 : 16, digits);
         break;
     case 's':
         text = va_arg(*arguments, const char *);
-        if (!text)
-            text = "(null)";
-        put_padded(output, conversion, "", text, strnlen(text, conversion->precision));
-        break;
-    case 'c':
-        letter = (char)va_arg(*arguments, int);
-        put_padded(output, conversion, "", &letter, 1);
+        put(output, text, strnlen(text, limit));
         break;
     default:                /* %% and letters that mean nothing stand for themselves */
-        put(output, &letter, 1);
+        put(output, format, *format != 0);
     }
+    return format + (*format != 0);
 }
 
 size_t format_string_v(char *buffer, size_t size, const char *format, va_list arguments)
 {
     struct output output = { buffer, size, 0 };
-    struct conversion conversion;
     va_list rest;
 
     va_copy(rest, arguments);
-    for (; *format; format++) {
-        if (*format != '%') {
-            put(&output, format, 1);
-            continue;
-        }
-        format = parse_conversion(format + 1, &rest, &conversion);
-        if (!*format)
-            break;
-        put_conversion(&output, *format, &conversion, &rest);
+    while (*format) {
+        if (*format == '%')
+            format = put_conversion(&output, format + 1, &rest);
+        else
+            put(&output, format++, 1);
     }
     va_end(rest);
     if (size)

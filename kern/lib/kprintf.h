@@ -7,8 +7,8 @@
 #include "lib/types.h"
 
 /*
- * %d %u %x %p %s %c with l, ll, z, width, 0 and - flags, %.*s.  One call is one piece of output,
- * never interleaved.
+ * %d %u %x, also with l and a number of digits (%016lx); %s and %.*s.  One call is one piece of
+ * output, never interleaved.
  */
 void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Like snprintf: writes at most size - 1 characters and a zero; the full length is returned. */

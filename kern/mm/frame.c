@@ -13,8 +13,6 @@
  */
 #include "mm/frame.h"
 
-#include "lib/string.h"
-
 struct frame_range {
     paddr_t base;
     uint64_t frames;
@@ -62,14 +60,9 @@ struct page *frame_by_number(uint64_t number)
     return &pages[number];
 }
 
-static uint8_t kind_of(const struct page *page)
-{
-    return atomic_load_explicit(&page->kind, memory_order_relaxed);
-}
-
 static void count_change(struct page *page, uint8_t kind)
 {
-    atomic_fetch_sub_explicit(&frames_of_kind[kind_of(page)], 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&frames_of_kind[frame_kind(page)], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&frames_of_kind[kind], 1, memory_order_relaxed);
     atomic_store_explicit(&page->kind, kind, memory_order_relaxed);
 }
@@ -78,6 +71,8 @@ struct page *frame_alloc(uint8_t kind)
 {
     struct page *page = NULL;
 
+    if (allocation_fails())
+        return NULL;
     spin_lock(&frame_lock);
     if (free_frames) {
         page = list_entry(free_frames, struct page, link);
@@ -101,7 +96,7 @@ struct page *frame_alloc_zeroed(uint8_t kind)
 
 void frame_free(struct page *page)
 {
-    assert(kind_of(page) != FRAME_FREE);
+    assert(frame_kind(page) != FRAME_FREE);
     assert(page->busy == 0);
     assert(!list_linked(&page->link));
     spin_lock(&frame_lock);
@@ -113,8 +108,8 @@ void frame_free(struct page *page)
 
 void frame_set_kind(struct page *page, uint8_t kind)
 {
-    assert(kind_of(page) != FRAME_FREE && kind != FRAME_FREE);
-    if (kind_of(page) != kind)
+    assert(frame_kind(page) != FRAME_FREE && kind != FRAME_FREE);
+    if (frame_kind(page) != kind)
         count_change(page, kind);
 }
 
@@ -165,8 +160,10 @@ static void reserve(paddr_t base, uint64_t size)
     for (paddr_t address = page_floor(base); address < base + size; address += PAGE_SIZE) {
         struct page *page = phys_to_page(address);
 
-        if (page && kind_of(page) == FRAME_FREE)
+        if (page && frame_kind(page) == FRAME_FREE) {
             count_change(page, FRAME_KERNEL);
+            *page = (struct page){ .kind = FRAME_KERNEL };
+        }
     }
 }
 
@@ -188,19 +185,21 @@ void frame_init(void)
     /* 2. The descriptors. */
     uint64_t size = page_ceil(total_frames * sizeof(struct page));
     paddr_t room = find_room(size);
+    struct page *const first = phys_to_virt(room), *const end = first + total_frames;
 
-    pages = phys_to_virt(room);
-    memset(pages, 0, size);
+    for (struct page *page = first; page < end; page++)
+        atomic_init(&page->kind, FRAME_FREE);   /* the rest is set with another kind */
+    pages = first;
     frames_of_kind[FRAME_FREE] = total_frames;
 
     /* 3. What is not free, and the stack of the rest, lowest address on top. */
     for (uint32_t i = 0; i < machine.reserved_ranges; i++)
         reserve(machine.reserved[i].base, machine.reserved[i].size);
     reserve(room, size);
-    for (uint64_t number = total_frames; number-- > 0; ) {
-        if (kind_of(&pages[number]) == FRAME_FREE) {
-            pages[number].link.next = free_frames;
-            free_frames = &pages[number].link;
+    for (struct page *page = end; page-- > first; ) {
+        if (frame_kind(page) == FRAME_FREE) {
+            page->link.next = free_frames;
+            free_frames = &page->link;
         }
     }
 }

@@ -10,8 +10,6 @@
 #include "arch.h"
 #include "lib/list.h"
 
-struct vmo;
-
 /* The states of a page of a pager-backed or device VMO (changed in vm/vmo.c only). */
 enum page_state {
     PAGE_CLEAN,
@@ -24,17 +22,26 @@ struct page {
     struct list_node link;      /* free list (frame_lock), later a page queue */
 
     /* Guarded by the family lock of the owner; the kernel's own frames are its users' business. */
-    void *owner;                /* FRAME_PAGER, FRAME_DEVICE: the VMO; FRAME_ANON: struct anon */
-    uint64_t index;             /* page number in the owner (FRAME_PAGER, FRAME_DEVICE) */
-    uint64_t owner_koid;        /* of the VMO, for the memory map; read without a lock */
-    uint16_t busy;              /* transfers that hold the frame: not freed or moved while > 0 */
+    void *owner;                /* FRAME_ANON, FRAME_PAGER, FRAME_DEVICE: struct vmo_family; else its user's */
+    uint64_t index;             /* page number in the family's coordinate (struct vmo, base) */
+    uint64_t owner_koid;        /* of the first VMO that held it, for the memory map; read without a lock */
+    uint32_t shares;            /* slots that hold it: more than one after a snapshot */
+    uint8_t  busy;              /* transfers that hold the frame: not freed or moved while > 0 */
     uint8_t  state;             /* enum page_state */
     uint8_t  referenced;        /* used through the kernel since the clock last looked */
 
     _Atomic uint8_t kind;       /* FRAME_ of abi/types.h */
 };
 
-static_assert(sizeof(struct page) <= 64, "page descriptors stay under 1.6 % of memory");
+static_assert(sizeof(struct page) <= 48, "page descriptors stay under 1.2 % of memory");
+
+/* For tests (sys_system_fail_allocation): is this the allocation of the running thread that has to fail? */
+static inline bool allocation_fails(void)
+{
+    struct hart *hart = this_hart();
+
+    return hart->fail_countdown > 0 && --hart->fail_countdown == 0;
+}
 
 /* Boot: take the ranges of `machine`, minus the reserved ones. */
 void frame_init(void);
@@ -44,7 +51,11 @@ struct page *frame_alloc(uint8_t kind);
 struct page *frame_alloc_zeroed(uint8_t kind);
 /* Take the frame back; it must not be busy. */
 void frame_free(struct page *page);
-/* Change what a frame is counted as. */
+/* What a frame is counted as, and to change that. */
+static inline uint8_t frame_kind(const struct page *page)
+{
+    return atomic_load_explicit(&page->kind, memory_order_relaxed);
+}
 void frame_set_kind(struct page *page, uint8_t kind);
 
 paddr_t page_to_phys(const struct page *page);

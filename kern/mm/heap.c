@@ -84,6 +84,8 @@ void *heap_alloc(size_t size)
     struct size_class *class = &classes[number];
     struct free_object *object = NULL;
 
+    if (allocation_fails())
+        return NULL;
     spin_lock(&class->lock);
 
     struct list_node *first = list_first(&class->frames);

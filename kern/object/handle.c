@@ -102,6 +102,36 @@ static status_t grow(struct handle_table *table)
     return OK;
 }
 
+/* What is not copied is free in the copy, with the next generation: its old value stays refused there. */
+struct handle_table *handle_table_copy(struct handle_table *table)
+{
+    struct handle_table *copy = handle_table_create();
+    status_t status = OK;
+
+    if (!copy)
+        return NULL;
+    spin_lock(&table->lock);
+    while (status == OK && copy->capacity < table->capacity)
+        status = grow(copy);
+    copy->first_free = NO_ENTRY;
+    for (uint32_t index = table->capacity; status == OK && index-- > 0; ) {
+        struct entry *entry = entry_at(copy, index);
+
+        *entry = *entry_at(table, index);
+        if (entry->object && (entry->rights & RIGHT_DUPLICATE)) {
+            object_add_handle(entry->object);
+            copy->used++;
+        } else {
+            free_entry(copy, index);
+        }
+    }
+    spin_unlock(&table->lock);
+    if (status == OK)
+        return copy;
+    handle_table_destroy(copy);
+    return NULL;
+}
+
 status_t handle_reserve(struct handle_table *table, uint32_t count, handle_t *out_values)
 {
     spin_lock(&table->lock);

@@ -18,7 +18,9 @@ struct handle_slot {
     rights_t rights;
 };
 
-struct handle_table *handle_table_create(void);
+struct handle_table *handle_table_create(void);         /* NULL: no memory */
+/* A table with every handle of this one that has RIGHT_DUPLICATE, under the same value.  NULL: no memory. */
+struct handle_table *handle_table_copy(struct handle_table *table);
 /* Close everything, then free.  No other thread may use the table. */
 void handle_table_destroy(struct handle_table *table);
 uint32_t handle_table_count(struct handle_table *table);

@@ -25,6 +25,7 @@ struct hart {
     uint64_t id;                    /* the hardware's number for it: data, not an index */
     bool     online;
     volatile bool reschedule;       /* look at the run queue before returning to user mode */
+    uint32_t fail_countdown;        /* current's: which allocation from now on fails; 0: none */
 
     /* Counters, written by this hart alone. */
     uint64_t context_switches, hand_overs, page_faults, syscalls, interrupts, tlb_shootdowns;

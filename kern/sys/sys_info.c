@@ -186,7 +186,7 @@ static bool next_pager_vmo(struct info_query *query, union info_record *record)
  */
 static void describe_frame(const struct page *page, info_frame_run_t *run)
 {
-    const volatile uint16_t *busy = &page->busy;
+    const volatile uint8_t *busy = &page->busy;
     const volatile uint64_t *owner_koid = &page->owner_koid;
     uint32_t kind = atomic_load_explicit(&page->kind, memory_order_relaxed);
     bool owned = kind == FRAME_ANON || kind == FRAME_PAGER || kind == FRAME_DEVICE;

@@ -86,7 +86,7 @@ static status_t wait_for_signals(struct object *object, signals_t signals, int64
         return ERR_BAD_HANDLE;
 
     while (status == OK && atomic_load(&waiter.seen) == 0) {
-        if (thread_killed())
+        if (thread_should_leave())
             status = ERR_CANCELED;
         else if (!thread_park_until(deadline))
             status = ERR_TIMED_OUT;

@@ -17,10 +17,11 @@ status_t sys_process_create(uaddr_t name_from, size_t name_length, uint32_t opti
 {
     char name[32];
     struct process *process;
-    status_t status = options ? ERR_INVALID_ARGS : sys_copy_name(name, name_from, name_length);
+    status_t status = options & ~(uint32_t)PROCESS_COPY_HANDLES ? ERR_INVALID_ARGS :
+                      sys_copy_name(name, name_from, name_length);
 
     if (status == OK)
-        status = process_create(name, &process);
+        status = process_create(name, options ? current_process()->handles : NULL, &process);
     if (status != OK)
         return status;
     return sys_new_handle(&process->object, process_ops.default_rights, out);
@@ -143,7 +144,7 @@ status_t sys_nanosleep(int64_t deadline)
         return OK;
     }
     while (in_time) {
-        if (thread_killed())
+        if (thread_should_leave())
             return ERR_CANCELED;
         in_time = thread_park_until(deadline);
     }

@@ -5,20 +5,15 @@
 
 #include "dev/block.h"
 #include "sys/helpers.h"
+#include "vm/fault.h"
 
 static struct object system;
-
-static void system_destroy(struct object *object)
-{
-    panic("the last reference to object %lu, the system, is gone", object->koid);
-}
 
 const struct object_ops system_ops = {
     .type = OBJECT_SYSTEM,
     .name = "system",
     .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
                       RIGHT_INSPECT | RIGHT_DESTROY,
-    .destroy = system_destroy,
 };
 
 void system_init(void)
@@ -54,4 +49,16 @@ status_t sys_system_get_block(rights_t held, UNUSED struct object *object, uint3
     status_t status = block_create(disk, 0, disk_size(disk), &block);
 
     return status == OK ? sys_new_handle(&block->object, rights, out) : status;
+}
+
+/* The countdown stands still while the result is stored. */
+status_t sys_system_fail_allocation(UNUSED struct object *object, uint32_t countdown, uaddr_t left)
+{
+    uint32_t before = this_hart()->fail_countdown;
+
+    this_hart()->fail_countdown = 0;
+    status_t status = user_copy_out(left, &before, sizeof(before));
+
+    this_hart()->fail_countdown = status == OK ? countdown : before;
+    return status;
 }

@@ -17,22 +17,23 @@ status_t sys_vmo_create(uint64_t size, uint32_t options, uaddr_t out)
     return status == OK ? sys_new_handle(&vmo->object, vmo_rights(vmo), out) : status;
 }
 
-/* Options that later kernels know are refused as unsupported, others as wrong. */
+/* A copy may always be written, whatever the parent's handle says; a view no more than that allows. */
 status_t sys_vmo_create_child(rights_t held, struct vmo *vmo, uint32_t options, uint64_t offset,
                               uint64_t size, uaddr_t out)
 {
-    const uint32_t known = VMO_CHILD_SNAPSHOT | VMO_CHILD_RESIZABLE | VMO_CHILD_SLICE |
-                           VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE | VMO_CHILD_NO_WRITE |
-                           VMO_CHILD_REFERENCE;
+    bool view = options & (VMO_CHILD_REFERENCE | VMO_CHILD_SLICE);
     struct vmo *child;
+    status_t status = vmo_create_child(vmo, options, offset, size, &child);
 
-    if (options == 0 || (options & ~known) || (options == VMO_CHILD_REFERENCE && (offset || size)))
-        return ERR_INVALID_ARGS;
-    if (options != VMO_CHILD_REFERENCE)
-        return ERR_NOT_SUPPORTED;
-    status_t status = vmo_create_reference(vmo, &child);
-
-    return status == OK ? sys_new_handle(&child->object, held, out) : status;
+    if (status != OK)
+        return status;
+    if (!view)
+        held |= RIGHT_WRITE | RIGHT_RESIZE;
+    if (options & VMO_CHILD_NO_WRITE)
+        held &= ~(rights_t)RIGHT_WRITE;
+    if (!child->resizable)
+        held &= ~(rights_t)RIGHT_RESIZE;
+    return sys_new_handle(&child->object, held, out);
 }
 
 status_t sys_vmo_read(struct vmo *vmo, uint32_t options, uaddr_t buffer, uint64_t offset,
@@ -112,10 +113,10 @@ static status_t always_need(struct vmo *vmo, uint64_t offset, uint64_t length, b
 static status_t apply(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t length,
                       bool may_block)
 {
-    bool anonymous = vmo->kind == VMO_ANONYMOUS;
+    bool anonymous = vmo_target(vmo)->kind == VMO_ANONYMOUS;
 
     switch (op) {
-    case VMO_OP_COMMIT:
+    case VMO_OP_COMMIT:             /* of a clone: copies of its own */
         return vmo_commit(vmo, offset, length, anonymous ? WANT_WRITE : WANT_READ, may_block);
     case VMO_OP_DECOMMIT:
         return vmo_decommit(vmo, offset, length);
@@ -124,7 +125,7 @@ static status_t apply(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t le
     case VMO_OP_PREFETCH:
         return vmo_commit(vmo, offset, length, WANT_READ, may_block);
     case VMO_OP_ALWAYS_NEED:
-        return anonymous ? hint(vmo, offset, length) : always_need(vmo, offset, length, may_block);
+        return vmo_root(vmo_target(vmo))->ops ? always_need(vmo, offset, length, may_block) : hint(vmo, offset, length);
     case VMO_OP_DONT_NEED:
         return hint(vmo, offset, length);
     case VMO_OP_SYNC:
@@ -147,11 +148,15 @@ status_t sys_vmo_op_range(rights_t held, struct vmo *vmo, uint32_t op, uint64_t 
 
 /* --- Address spaces. --- */
 
+#define RIGHTS_SHIFT 2          /* from VM_READ, _WRITE, _EXECUTE to the rights of these names */
+
+static_assert(VM_READ << RIGHTS_SHIFT == RIGHT_READ && VM_WRITE << RIGHTS_SHIFT == RIGHT_WRITE &&
+              VM_EXECUTE << RIGHTS_SHIFT == RIGHT_EXECUTE, "protections are rights, further down");
+
 /* What the handle's rights allow a mapping to become. */
 static uint32_t allowed_flags(rights_t rights)
 {
-    return (rights & RIGHT_READ ? VM_READ : 0) | (rights & RIGHT_WRITE ? VM_WRITE : 0) |
-           (rights & RIGHT_EXECUTE ? VM_EXECUTE : 0);
+    return rights >> RIGHTS_SHIFT & (VM_READ | VM_WRITE | VM_EXECUTE);
 }
 
 /* The result pointer is tested before anything is mapped. */
@@ -191,4 +196,22 @@ status_t sys_vm_unmap(struct process *process, uintptr_t address, size_t length)
 status_t sys_vm_protect(struct process *process, uint32_t options, uintptr_t address, size_t length)
 {
     return aspace_protect(process->aspace, options, address, length);
+}
+
+/* The handle has the rights that the one had through which it was mapped, as far as the mapping knows them. */
+status_t sys_vm_get_mapping(struct process *process, uintptr_t address, uaddr_t info_out, uaddr_t vmo_out)
+{
+    const rights_t always = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_MAP | RIGHT_WAIT | RIGHT_INSPECT;
+    info_map_t info;
+    struct vmo *vmo;
+    uint32_t allowed;
+    status_t status = aspace_get_mapping(process->aspace, address, &info, &vmo, &allowed);
+
+    if (status != OK)
+        return status;
+    status = user_copy_out(info_out, &info, sizeof(info));
+    if (status == OK && vmo_out)
+        return sys_new_handle(&vmo->object, always | allowed << RIGHTS_SHIFT, vmo_out);
+    object_unref(&vmo->object);
+    return status;
 }

@@ -12,5 +12,5 @@ extern const struct object_ops system_ops;
 void system_init(void);
 struct object *system_object(void);             /* the one system object, borrowed */
 
-/* Start init from the boot archive (first_program.c); without one, say what is wrong and power off. */
+/* Start the boot program, which starts the first program of the boot archive (first_program.c). */
 void first_program_start(void);

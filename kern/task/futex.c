@@ -55,7 +55,7 @@ status_t futex_wait(uaddr_t address, uint32_t expected, int64_t deadline)
         status = ERR_BAD_STATE;
     else
         status = wait_queue_sleep_as(&bucket->queue, &waiter.sleeper, &bucket->lock, deadline,
-                                     WAIT_KILLABLE);
+                                     WAIT_INTERRUPTIBLE);
     spin_unlock(&bucket->lock);
     return status;
 }

@@ -31,6 +31,8 @@ static void process_destroy(struct object *object)
     if (!process->exited)
         aspace_clear(process->aspace);
     aspace_destroy(process->aspace);
+    if (process->exceptions.port)
+        object_unref(process->exceptions.port);
     heap_free(process);
 }
 
@@ -48,13 +50,13 @@ struct process *process_from_object(struct object *object)
     return (struct process *)object;
 }
 
-status_t process_create(const char *name, struct process **out_process)
+status_t process_create(const char *name, struct handle_table *handles, struct process **out_process)
 {
     struct process *process = heap_alloc_zeroed(sizeof(*process));
 
     if (!process)
         return ERR_NO_MEMORY;
-    process->handles = handle_table_create();
+    process->handles = handles ? handle_table_copy(handles) : handle_table_create();
     if (!process->handles || aspace_create(&process->aspace) != OK) {
         if (process->handles)
             handle_table_destroy(process->handles);

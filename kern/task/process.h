@@ -24,6 +24,7 @@ struct process {
     struct aspace *aspace;          /* freed with the object; its regions go at exit */
 
     char name[32];                  /* object.lock */
+    struct exception_binding exceptions;    /* object.lock */
     struct list_node all_link;      /* processes_lock */
 
     /* Guarded by lock. */
@@ -37,7 +38,8 @@ struct process {
 
 extern const struct object_ops process_ops, thread_ops;
 
-status_t process_create(const char *name, struct process **out_process);
+/* With a copy of `handles` (handle_table_copy), or none if NULL.  NO_MEMORY. */
+status_t process_create(const char *name, struct handle_table *handles, struct process **out_process);
 /* Add a new thread: BAD_STATE if the process is exiting. */
 status_t process_add_thread(struct process *process, const char *name, struct thread **out_thread);
 /*

@@ -197,6 +197,7 @@ static void switch_to(struct thread *to)
     to->home = hart->index;
     atomic_store(&to->on_hart, hart);
     hart->context_switches++;
+    me->fail_countdown = hart->fail_countdown;
     sched_switched(arch_switch(me, to));
 }
 
@@ -221,8 +222,8 @@ void sched_switched(struct thread *previous)
     struct hart *hart = this_hart();
 
     atomic_store_explicit(&previous->on_hart, NULL, memory_order_release);
-    if (atomic_load(&hart->current->killed))
-        hart->reschedule = true;        /* look before returning to user mode: see thread_kill */
+    hart->fail_countdown = hart->current->fail_countdown;
+    thread_should_leave();              /* if so it will look before returning to user mode */
     if (hart->current->held_mutexes == 0)
         free_finished();
 }
@@ -254,8 +255,9 @@ void sched_preempt_point(void)
         return;
     this_hart()->reschedule = false;
     atomic_thread_fence(memory_order_seq_cst);
-    if (!thread_killed())               /* which sets it again: no kill is lost */
+    if (!thread_killed())
         sched_yield();
+    thread_should_leave();              /* sets it again: no kill or interrupt is lost */
 }
 
 _Noreturn void sched_finish(void)

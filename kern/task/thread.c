@@ -36,6 +36,8 @@ static void thread_destroy(struct object *object)
         }
         arch_stack_destroy(thread->stack);
     }
+    if (thread->exceptions.port)
+        object_unref(thread->exceptions.port);
     heap_free(thread);
     if (process)
         object_unref(&process->object);
@@ -106,7 +108,6 @@ static void user_thread_main(void *argument)
 {
     const uint64_t *words = argument;
 
-    return_to_user();
     arch_enter_user(words[0], words[1], words[2], words[3]);
 }
 
@@ -147,10 +148,23 @@ void thread_free_finished(struct thread *thread)
 }
 
 /*
- * The victim may run in user mode on another hart: then that hart must look.  It publishes on_hart
- * before it looks at `killed` (sched_switched), and we do the reverse, so one of the two sees the
- * other.
+ * Tell a thread to look at a flag.  It may run in user mode on another hart: then that hart must
+ * look.  It publishes on_hart before it looks at the flags (sched_switched), and we do the reverse,
+ * so one of the two sees the other.
  */
+static void raise_flag(struct thread *thread, atomic_bool *flag)
+{
+    atomic_store(flag, true);
+    thread_unpark(thread);
+
+    struct hart *hart = atomic_load(&thread->on_hart);
+
+    if (hart == this_hart())
+        hart->reschedule = true;
+    else if (hart)
+        arch_send_reschedule(1u << hart->index);
+}
+
 void thread_kill_locked(struct thread *thread)
 {
     assert(mutex_held(&thread->process->lock));
@@ -160,15 +174,7 @@ void thread_kill_locked(struct thread *thread)
         object_signal(&thread->object, 0, SIGNAL_TERMINATED);
         return;
     }
-    atomic_store(&thread->killed, true);
-    thread_unpark(thread);
-
-    struct hart *hart = atomic_load(&thread->on_hart);
-
-    if (hart == this_hart())
-        hart->reschedule = true;
-    else if (hart)
-        arch_send_reschedule(1u << hart->index);
+    raise_flag(thread, &thread->killed);
 }
 
 void thread_kill(struct thread *thread)
@@ -181,12 +187,26 @@ void thread_kill(struct thread *thread)
     mutex_unlock(&process->lock);
 }
 
+status_t thread_interrupt(struct thread *thread)
+{
+    mutex_lock(&thread->process->lock);
+
+    bool alive = thread->life == LIFE_STARTED;
+
+    if (alive)
+        raise_flag(thread, &thread->interrupted);
+    mutex_unlock(&thread->process->lock);
+    return alive ? OK : ERR_BAD_STATE;
+}
+
 uint32_t thread_state(struct thread *thread)
 {
     if (thread->life == LIFE_NEW)
         return THREAD_NEW;
     if (thread->life == LIFE_DEAD)
         return THREAD_DEAD;
+    if (atomic_load(&thread->stop))
+        return THREAD_EXCEPTION;
     if (atomic_load(&thread->park) != PARK_PARKED)
         return THREAD_RUNNING;
     return atomic_load(&thread->pager_wait_since) ? THREAD_BLOCKED_PAGER : THREAD_BLOCKED;
@@ -235,6 +255,11 @@ void return_to_user(void)
     for (;;) {
         if (thread_killed())
             thread_exit();
+        if (atomic_load(&current_thread()->interrupted)) {
+            atomic_store(&current_thread()->interrupted, false);
+            user_exception(EXCEPTION_INTERRUPT, 0, OK);
+            continue;
+        }
         if (!this_hart()->reschedule)
             return;
         this_hart()->reschedule = false;

@@ -12,6 +12,7 @@
 #include "object/object.h"
 
 struct process;
+struct exception_stop;                      /* ipc/exception.c */
 
 enum thread_life { LIFE_NEW, LIFE_STARTED, LIFE_DEAD };
 
@@ -22,6 +23,12 @@ struct user_missing {
     bool write;
 };
 
+/* Where exceptions of a process or a thread are reported.  Guarded by the object's lock. */
+struct exception_binding {
+    struct object *port;                    /* a reference, NULL: nowhere */
+    uint64_t key;
+};
+
 struct thread {
     struct object object;                   /* first: a thread is an object */
 
@@ -29,6 +36,8 @@ struct thread {
     struct process *process;                /* a reference; NULL for kernel threads */
     void *stack;                            /* lowest address */
     char name[32];                          /* object.lock */
+    struct exception_binding exceptions;    /* object.lock */
+    _Atomic(struct exception_stop *) stop;  /* changed under object.lock; NULL unless stopped */
 
     /* Guarded by process.lock. */
     struct list_node process_link;
@@ -39,6 +48,7 @@ struct thread {
     atomic_uint park;                       /* PARK_ states in thread.c */
     _Atomic(struct hart *) on_hart;         /* where its registers live; NULL when saved */
     atomic_bool killed;                     /* dies before it next reaches user mode; waits end */
+    atomic_bool interrupted;                /* reports so before it reaches user mode; waits end */
     _Atomic uint64_t pager_wait_since;      /* when it began to wait for a user pager, or 0 */
 
     /* Guarded by the run queue's lock of `home`. */
@@ -51,6 +61,7 @@ struct thread {
     uint64_t run_time;                      /* nanoseconds, sampled at the clock's ticks */
     struct object_reaper reaper;            /* objects it has still to end */
     struct user_missing missing;            /* what its last ERR_USER_FAULT was about */
+    uint32_t fail_countdown;                /* the hart's, while it does not run */
     struct arch_thread arch;
 };
 
@@ -67,6 +78,11 @@ _Noreturn void thread_exit(void);
  */
 void thread_kill(struct thread *thread);
 void thread_kill_locked(struct thread *thread);
+/*
+ * A started thread reports an INTERRUPT exception before it next returns to user mode; a call that
+ * it sleeps in ends with CANCELED.  Takes process->lock.  BAD_STATE: not started, or dead.
+ */
+status_t thread_interrupt(struct thread *thread);
 /* Of the calling thread, which from then on does not return to user mode: who ends a wait for it dies. */
 static inline bool thread_killed(void)
 {
@@ -75,6 +91,15 @@ static inline bool thread_killed(void)
     if (killed)
         this_hart()->reschedule = true;
     return killed;
+}
+/* Killed or interrupted: the calling thread, about to sleep for others, goes to return_to_user. */
+static inline bool thread_should_leave(void)
+{
+    bool interrupted = atomic_load(&current_thread()->interrupted);
+
+    if (interrupted)
+        this_hart()->reschedule = true;
+    return thread_killed() || interrupted;
 }
 /* ERR_USER_FAULT, with a note of what to make reachable for the next try (sys_resolve_fault). */
 static inline status_t user_missing(uaddr_t address, size_t length, bool write)

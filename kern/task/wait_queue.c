@@ -19,7 +19,8 @@ status_t wait_queue_sleep_as(struct wait_queue *queue, struct wait_sleeper *slee
     sleeper->thread = current_thread();
     list_push_back(&queue->sleepers, &sleeper->link);
     do {
-        if (mode == WAIT_KILLABLE && thread_killed()) {
+        if ((mode == WAIT_KILLABLE && thread_killed()) ||
+            (mode == WAIT_INTERRUPTIBLE && thread_should_leave())) {
             status = ERR_CANCELED;
             break;
         }

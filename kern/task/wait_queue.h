@@ -14,6 +14,7 @@ struct wait_queue { struct list sleepers; };
 enum wait_mode {
     WAIT_UNINTERRUPTIBLE,       /* a kill does not end it: for waits that end by themselves */
     WAIT_KILLABLE,              /* a kill ends it with ERR_CANCELED */
+    WAIT_INTERRUPTIBLE,         /* so does thread_interrupt: for waits on what other programs do */
 };
 
 /* The record of one sleeper; users with several conditions in one queue embed it in their own. */
@@ -27,7 +28,7 @@ static inline void wait_queue_init(struct wait_queue *queue) { list_init(&queue-
 /*
  * Sleep until woken.  Call with `lock` held and no other; it is held again on return.  OK: a wake
  * chose this thread (the condition may have changed again since).  ERR_TIMED_OUT, or ERR_CANCELED
- * when killed: no wake was consumed.
+ * as `mode` says: no wake was consumed.
  */
 status_t wait_queue_sleep(struct wait_queue *queue, struct spinlock *lock, int64_t deadline,
                           enum wait_mode mode);

@@ -2,7 +2,7 @@
  * aspace.c: the regions of an address space.
  *
  * Regions never overlap.  unmap and protect first split the regions that cross the ends of their range, so that
- * afterwards the range is made of whole regions.
+ * the range is made of whole regions; afterwards neighbours that go on in each other become one again.
  *
  * Invariant: a region is in aspace->regions exactly while it is in its VMO's list of regions.
  * Locks: aspace->lock; base and length change under the VMO's family lock too, because vmo_unmap_pages reads them.
@@ -15,7 +15,8 @@
 #include "vm/page_request.h"
 #include "vm/vmo_pages.h"
 
-#define MAP_BASE 0x1000000000ul         /* where the kernel looks for room first */
+#define MAP_BASE   0x1000000000ul       /* where the kernel looks for room first */
+#define PROTECTION (uint32_t)(VM_READ | VM_WRITE | VM_EXECUTE)
 
 status_t aspace_create(struct aspace **out_aspace)
 {
@@ -122,19 +123,18 @@ static void region_link(struct aspace *aspace, struct region *region)
     region->vmo->mappings++;
 }
 
-/* The page table holds nothing of the region any more. */
-static void region_free(struct aspace *aspace, struct region *region)
+/* Family lock held; region_free comes next. */
+static void region_unlink(struct aspace *aspace, struct region *region)
 {
-    struct vmo *vmo = region->vmo, *through = region->through;
-
     tree_remove(&aspace->regions, &region->node);
     aspace->region_count--;
-    aspace->mapped_bytes -= region->length;
-    vmo_lock(vmo);
     list_remove(&region->vmo_link);
-    vmo->mappings--;
-    vmo_unlock(vmo);
-    object_unref(&through->object);
+    region->vmo->mappings--;
+}
+
+static void region_free(struct region *region)
+{
+    object_unref(&region->through->object);
     heap_free(region);
 }
 
@@ -156,9 +156,11 @@ static void map_resident(struct region *region)
     uint64_t end = first + (region->length >> PAGE_SHIFT);
     slot_t slot;
 
+    if (!(region->flags & PROTECTION))
+        return;
     vmo_lock(region->vmo);
     for (uint64_t i = first; page_list_next(&region->vmo->pages, i, end, &i, &slot); i++) {
-        struct page *page = slot_any_page(slot);
+        struct page *page = slot_page(slot);
 
         if (page && page->state != PAGE_FILLING &&
             arch_mmu_map(&region->aspace->mmu, region->base + ((i - first) << PAGE_SHIFT),
@@ -184,30 +186,62 @@ static status_t insert_region(struct aspace *aspace, uint32_t options, uint64_t 
     vmo_lock(region->vmo);
     region_link(aspace, region);
     vmo_unlock(region->vmo);
-    if (options & (VM_MAP_RANGE | VM_COMMIT))
-        map_resident(region);
     return OK;
+}
+
+/* One region of two, if what comes behind it shows what comes behind it in the VMO, in the same way. */
+static bool merge_with_next(struct aspace *aspace, struct region *low)
+{
+    struct region *high = region_of_node(tree_next(&low->node));
+
+    if (!high || high->base != low->base + low->length || high->through != low->through ||
+        high->vmo_offset != low->vmo_offset + low->length || high->flags != low->flags ||
+        high->allowed != low->allowed)
+        return false;
+    vmo_lock(low->vmo);
+    low->length += high->length;
+    region_unlink(aspace, high);
+    vmo_unlock(low->vmo);
+    region_free(high);
+    return true;
+}
+
+/* Merge what can be between the ends of the range, and across them. */
+static void merge(struct aspace *aspace, uint64_t address, uint64_t length)
+{
+    struct region *region = first_region(aspace, address - 1);
+
+    while (region && region->base < address + length)
+        if (!merge_with_next(aspace, region))
+            region = region_of_node(tree_next(&region->node));
+}
+
+/* The end of aspace_map: the region may be another one by now, if another thread wanted it so. */
+static void settle(struct aspace *aspace, uint32_t options, uint64_t address, uint64_t length)
+{
+    struct region *region;
+
+    mutex_lock(&aspace->lock);
+    region = aspace_find_region(aspace, address);
+    if (region && (options & (VM_MAP_RANGE | VM_COMMIT)))
+        map_resident(region);
+    merge(aspace, address, length);
+    mutex_unlock(&aspace->lock);
 }
 
 status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, uint64_t address,
                     struct vmo *vmo, uint64_t vmo_offset, uint64_t length, uint64_t *out_address)
 {
-    uint32_t flags = options & (VM_READ | VM_WRITE | VM_EXECUTE);
     struct region *region;
     status_t status;
 
-    if ((options & ~(VM_READ | VM_WRITE | VM_EXECUTE | VM_FIXED | VM_MAP_RANGE | VM_COMMIT)) != 0 ||
-        flags == 0 || (flags & (VM_READ | VM_WRITE)) == VM_WRITE)
+    if ((options & ~(PROTECTION | VM_FIXED | VM_MAP_RANGE | VM_COMMIT | VM_SHARED)) ||
+        (options & (VM_READ | VM_WRITE)) == VM_WRITE)
         return ERR_INVALID_ARGS;
     if (length == 0 || !page_aligned(address) || !page_aligned(vmo_offset))
         return ERR_INVALID_ARGS;
     if (length > USER_TOP || !range_inside(vmo_offset, page_ceil(length), vmo_size(vmo)))
         return ERR_OUT_OF_RANGE;
-    if (options & VM_COMMIT) {
-        status = vmo_commit(vmo, vmo_offset, length, flags & VM_WRITE ? WANT_WRITE : WANT_READ, false);
-        if (status != OK)
-            return status;
-    }
     region = heap_alloc_zeroed(sizeof *region);
     if (!region)
         return ERR_NO_MEMORY;
@@ -216,7 +250,7 @@ status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, u
     region->vmo = vmo_target(vmo);
     region->vmo_offset = vmo_offset;
     region->length = page_ceil(length);
-    region->flags = flags;
+    region->flags = options & (PROTECTION | VM_SHARED);
     region->allowed = allowed;
 
     mutex_lock(&aspace->lock);
@@ -224,8 +258,16 @@ status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, u
     if (status == OK)
         *out_address = region->base;
     mutex_unlock(&aspace->lock);
-    if (status != OK)
+    if (status != OK) {
         heap_free(region);
+        return status;
+    }
+    if (options & VM_COMMIT)
+        status = vmo_commit(vmo, vmo_offset, length, options & VM_WRITE ? WANT_WRITE : WANT_READ, false);
+    if (status == OK)
+        settle(aspace, options, *out_address, length);
+    else                                /* it is not merged yet: this splits nothing */
+        aspace_unmap(aspace, *out_address, length);
     return status;
 }
 
@@ -266,7 +308,11 @@ static status_t prepare_range(struct aspace *aspace, uint64_t address, uint64_t 
     if (range_is_free(aspace, address, length))
         return ERR_NOT_FOUND;
     status = split(aspace, address);
-    return status == OK ? split(aspace, address + length) : status;
+    if (status == OK)
+        status = split(aspace, address + length);
+    if (status != OK)
+        merge(aspace, address, length);
+    return status;
 }
 
 static bool user_range_valid(uint64_t address, uint64_t length)
@@ -281,8 +327,14 @@ static void unmap_regions(struct aspace *aspace, uint64_t address, uint64_t leng
     struct region *region;
 
     while ((region = first_region(aspace, address)) && region->base < address + length) {
+        struct vmo *vmo = region->vmo;
+
         arch_mmu_unmap(&aspace->mmu, region->base, region->length);
-        region_free(aspace, region);
+        aspace->mapped_bytes -= region->length;
+        vmo_lock(vmo);
+        region_unlink(aspace, region);
+        vmo_unlock(vmo);
+        region_free(region);
     }
 }
 
@@ -322,8 +374,8 @@ status_t aspace_protect(struct aspace *aspace, uint32_t flags, uint64_t address,
 {
     status_t status;
 
-    if ((flags & ~(uint32_t)(VM_READ | VM_WRITE | VM_EXECUTE)) || flags == 0 ||
-        (flags & (VM_READ | VM_WRITE)) == VM_WRITE || !user_range_valid(address, length))
+    if ((flags & ~PROTECTION) || (flags & (VM_READ | VM_WRITE)) == VM_WRITE ||
+        !user_range_valid(address, length))
         return ERR_INVALID_ARGS;
     length = page_ceil(length);
     mutex_lock(&aspace->lock);
@@ -334,11 +386,12 @@ status_t aspace_protect(struct aspace *aspace, uint32_t flags, uint64_t address,
         for (struct region *region = first_region(aspace, address);
              region && region->base < address + length; region = region_of_node(tree_next(&region->node))) {
             vmo_lock(region->vmo);
-            region->flags = flags;
+            region->flags = flags | (region->flags & VM_SHARED);
             vmo_unlock(region->vmo);
         }
         /* Nothing gains a right here: pages that may be written fault once and are found so. */
         arch_mmu_protect(&aspace->mmu, address, length, flags & ~(uint32_t)MMU_WRITE);
+        merge(aspace, address, length);
         if (flags & VM_EXECUTE)
             arch_mmu_sync_code(&aspace->mmu);
     }
@@ -354,6 +407,16 @@ void aspace_clear(struct aspace *aspace)
     mutex_unlock(&aspace->lock);
 }
 
+/* The region, or what is left of it from an address in it on. */
+static void describe(const struct region *region, uint64_t from, info_map_t *info)
+{
+    *info = (info_map_t){
+        .base = from, .length = region->length - (from - region->base),
+        .vmo_offset = region->vmo_offset + (from - region->base),
+        .vmo_koid = region->through->object.koid, .flags = region->flags,
+    };
+}
+
 bool aspace_info_next(struct aspace *aspace, uint64_t address, info_map_t *info)
 {
     struct region *region;
@@ -361,14 +424,28 @@ bool aspace_info_next(struct aspace *aspace, uint64_t address, info_map_t *info)
     mutex_lock(&aspace->lock);
     region = first_region(aspace, address);
     if (region) {
-        *info = (info_map_t){
-            .base = region->base, .length = region->length, .vmo_offset = region->vmo_offset,
-            .vmo_koid = region->vmo->object.koid, .flags = region->flags,
-            .resident_bytes = arch_mmu_resident(&aspace->mmu, region->base, region->length) << PAGE_SHIFT,
-        };
+        describe(region, max_u64(region->base, address), info);
+        info->resident_bytes = arch_mmu_resident(&aspace->mmu, info->base, info->length) << PAGE_SHIFT;
     }
     mutex_unlock(&aspace->lock);
     return region != NULL;
+}
+
+status_t aspace_get_mapping(struct aspace *aspace, uint64_t address, info_map_t *info,
+                            struct vmo **out_vmo, uint32_t *out_allowed)
+{
+    struct region *region;
+
+    mutex_lock(&aspace->lock);
+    region = first_region(aspace, address);
+    if (region) {
+        describe(region, region->base, info);
+        *out_allowed = region->allowed;
+        *out_vmo = region->through;
+        object_ref(&region->through->object);
+    }
+    mutex_unlock(&aspace->lock);
+    return region ? OK : ERR_NOT_FOUND;
 }
 
 /* --- The reverse map: from pages of a VMO to the page tables. --- */
@@ -398,6 +475,15 @@ void vmo_unmap_pages(struct vmo *vmo, uint64_t first, uint64_t count)
 
         if (region_shows(region, first, count, &address, &length))
             arch_mmu_unmap(&region->aspace->mmu, address, length);
+    }
+    if (!vmo->ops)
+        return;
+    list_for_each(&vmo->family->members, node) {        /* its clones, where [first, first + count) is in them */
+        struct vmo *clone = list_entry(node, struct vmo, family_link);
+        uint64_t from = max_u64(first, clone->base);
+
+        if (clone != vmo && from < first + count)
+            vmo_unmap_pages(clone, from - clone->base, first + count - from);
     }
 }
 

@@ -17,7 +17,7 @@ struct region {
     struct vmo *vmo;                    /* its target: where the pages are; kept alive by `through` */
     uint64_t base, length;              /* changed under aspace->lock and the family lock */
     uint64_t vmo_offset;
-    uint32_t flags;                     /* VM_READ | _WRITE | _EXECUTE now */
+    uint32_t flags;                     /* VM_READ | _WRITE | _EXECUTE now, none: a guard; VM_SHARED */
     uint32_t allowed;                   /* the most that vm_protect may give */
 };
 
@@ -38,8 +38,14 @@ status_t aspace_unmap(struct aspace *aspace, uint64_t address, uint64_t length);
 status_t aspace_protect(struct aspace *aspace, uint32_t flags, uint64_t address, uint64_t length);
 /* The region that holds address, or NULL.  aspace->lock held; valid while it is. */
 struct region *aspace_find_region(struct aspace *aspace, uint64_t address);
-/* INFO_PROCESS_MAPS: the first region at or above `address`; false at the end. */
+/* INFO_PROCESS_MAPS: the first region with a byte at or above `address`, from there on; false at the end. */
 bool aspace_info_next(struct aspace *aspace, uint64_t address, info_map_t *info);
+/*
+ * The same region, whole, with a reference to what was mapped and what vm_protect may give.  Its resident pages are
+ * not counted (0): that takes as long as there are pages.  NOT_FOUND.
+ */
+status_t aspace_get_mapping(struct aspace *aspace, uint64_t address, info_map_t *info, struct vmo **out_vmo,
+                            uint32_t *out_allowed);
 
 /* The page-table rights of a region's page (NULL: the zero frame): never writable unless the page may be.  Family lock held. */
 uint32_t region_mmu_flags(const struct region *region, struct page *page);

@@ -50,7 +50,7 @@ static void map_around(struct region *region, uint64_t address, uint64_t index, 
     struct page_list_run run = page_list_find_run(&vmo->pages, index + 1, index + pages);
 
     while (run.slots && found < run.count) {
-        struct page *page = slot_any_page(run.slots[found]);
+        struct page *page = slot_page(run.slots[found]);
 
         if (!page || page->state == PAGE_FILLING)
             break;
@@ -72,7 +72,7 @@ static status_t map_page(struct region *region, uint64_t address, uint64_t index
         flags &= ~(uint32_t)MMU_EXECUTE;        /* a fetch will enter it anew, and be told to look */
     status = arch_mmu_map(mmu, address, page_to_phys(page ? page : zero_frame), flags);
     if (!page)
-        region->vmo->zeros_mapped = true;
+        region->vmo->others_mapped = true;
     else if (status == OK)
         map_around(region, address, index, access);
     if (status == OK && access == MMU_EXECUTE)
@@ -136,7 +136,7 @@ static status_t touch_page(uaddr_t address, bool write)
     if (address >= USER_TOP)
         return ERR_INVALID_ARGS;
     status = vm_fault(current_process()->aspace, address, write ? MMU_WRITE : MMU_READ);
-    if (status == OK || status == ERR_CANCELED)
+    if (status == OK || status == ERR_CANCELED || status == ERR_NO_MEMORY)
         return status;
     return ERR_INVALID_ARGS;
 }

@@ -15,8 +15,8 @@ status_t vm_fault(struct aspace *aspace, vaddr_t address, uint32_t access);
 void vm_init(void);
 extern struct page *zero_frame;
 
-/* Copies to and from the current process' memory.  May sleep; no locks held.  INVALID_ARGS if it cannot be accessed. */
+/* Copies to and from the current process' memory.  May sleep; no locks held.  INVALID_ARGS if it cannot be accessed, NO_MEMORY. */
 status_t user_copy_in(void *to, uaddr_t from, size_t length);
 status_t user_copy_out(uaddr_t to, const void *from, size_t length);
-/* Resolve the pages of a range once, after ERR_USER_FAULT; INVALID_ARGS if one cannot be. */
+/* Resolve the pages of a range once, after ERR_USER_FAULT; INVALID_ARGS if one cannot be, NO_MEMORY. */
 status_t user_touch(uaddr_t address, size_t length, bool write);

@@ -1,10 +1,11 @@
 /*
  * page_list.c: the radix tree from page numbers to slots.
  *
- * A node has 64 slots: of the lowest level they are what the VMO stores, above they point to nodes.  The tree
- * is as high as its greatest index needs, so a VMO of up to 64 pages is a single node.
+ * A node has 64 slots: of the lowest level they are what the VMO stores, above they point to nodes, or hold
+ * one zero marker for everything below.  The tree is as high as its greatest index needs, so a VMO of up to
+ * 64 pages is a single node.  Who needs a slot below a marker splits it: a node of 64 markers takes its place.
  *
- * Invariant: node->used counts the slots that are not zero; no node but one being filled has used == 0.
+ * Invariant: node->used counts the slots that are not empty; no node but one being filled has used == 0.
  * Locks: the caller's family lock.
  */
 #include "vm/page_list.h"
@@ -30,6 +31,12 @@ static uint32_t slot_number(uint64_t index, uint32_t level)
     return (index >> (level * PAGE_LIST_BITS)) & (PAGE_LIST_FANOUT - 1);
 }
 
+/* What a slot above the lowest level points to; NULL if it is empty or a marker. */
+static inline struct page_list_node *slot_node(uintptr_t slot)
+{
+    return slot_kind(slot) == SLOT_EMPTY ? (struct page_list_node *)slot : NULL;
+}
+
 struct page_list_run page_list_find_run(const struct page_list *list, uint64_t index, uint64_t end)
 {
     struct page_list_run run = { .node = list->root, .count = end - index };
@@ -38,9 +45,13 @@ struct page_list_run page_list_find_run(const struct page_list *list, uint64_t i
     if (!fits(list, index))
         return (struct page_list_run){ .count = end - index };
     while (--level > 0) {
-        run.node = (struct page_list_node *)run.node->slots[slot_number(index, level)];
-        if (!run.node)
+        uintptr_t slot = run.node->slots[slot_number(index, level)];
+
+        run.node = slot_node(slot);
+        if (!run.node) {
+            run.fill = slot;
             break;
+        }
     }
     uint64_t span = 1ul << ((run.node ? 1 : level) * PAGE_LIST_BITS);
 
@@ -49,43 +60,36 @@ struct page_list_run page_list_find_run(const struct page_list *list, uint64_t i
     return run;
 }
 
-/* The lowest node for index; NULL if there is none. */
-static inline struct page_list_node *find_leaf(const struct page_list *list, uint64_t index)
-{
-    struct page_list_node *node = list->root;
-
-    if (!fits(list, index))
-        return NULL;
-    for (uint32_t level = list->height - 1; level > 0 && node; level--)
-        node = (struct page_list_node *)node->slots[slot_number(index, level)];
-    return node;
-}
-
 slot_t page_list_get(const struct page_list *list, uint64_t index)
 {
-    struct page_list_node *leaf = find_leaf(list, index);
+    struct page_list_node *node = list->root, *below;
+    uint32_t level = list->height - 1;
 
-    return leaf ? leaf->slots[slot_number(index, 0)] : SLOT_EMPTY;
+    if (!fits(list, index))
+        return SLOT_EMPTY;
+    while (level > 0 && (below = slot_node(node->slots[slot_number(index, level)]))) {
+        node = below;
+        level--;
+    }
+    return node->slots[slot_number(index, level)];
 }
 
 /* Free the empty nodes on the way to index, from the lowest up, and the root if nothing is left. */
 static void prune(struct page_list *list, uint64_t index)
 {
-    struct page_list_node *path[LEVELS_MAX];
+    struct page_list_node *path[LEVELS_MAX], *below;
     uint32_t level = list->height - 1;
 
     path[level] = list->root;
-    while (level > 0 && path[level]->slots[slot_number(index, level)]) {
-        path[level - 1] = (struct page_list_node *)path[level]->slots[slot_number(index, level)];
-        level--;
-    }
+    while (level > 0 && (below = slot_node(path[level]->slots[slot_number(index, level)])))
+        path[--level] = below;
     while (path[level]->used == 0) {
         heap_free(path[level]);
         if (++level == list->height) {
             page_list_init(list);
             return;
         }
-        path[level]->slots[slot_number(index, level)] = 0;
+        path[level]->slots[slot_number(index, level)] = SLOT_EMPTY;
         path[level]->used--;
     }
 }
@@ -110,10 +114,28 @@ static status_t grow(struct page_list *list, uint64_t index)
     return OK;
 }
 
+/* The node below a slot that has none: as empty, or as full of markers, as the slot was.  NULL without memory. */
+static struct page_list_node *make_node(struct page_list_node *above, uintptr_t *slot)
+{
+    struct page_list_node *node = heap_alloc_zeroed(sizeof *node);
+
+    if (!node)
+        return NULL;
+    if (*slot) {
+        for (uint32_t i = 0; i < PAGE_LIST_FANOUT; i++)
+            node->slots[i] = *slot;
+        node->used = PAGE_LIST_FANOUT;
+    } else {
+        above->used++;
+    }
+    *slot = (uintptr_t)node;
+    return node;
+}
+
 /* The lowest node for index, with the nodes above it; NULL without memory. */
 static struct page_list_node *make_leaf(struct page_list *list, uint64_t index)
 {
-    struct page_list_node *node;
+    struct page_list_node *node, *below;
 
     if (grow(list, index) != OK)
         return NULL;
@@ -121,13 +143,10 @@ static struct page_list_node *make_leaf(struct page_list *list, uint64_t index)
     for (uint32_t level = list->height - 1; level > 0; level--) {
         uintptr_t *slot = &node->slots[slot_number(index, level)];
 
-        if (!*slot) {
-            *slot = (uintptr_t)heap_alloc_zeroed(sizeof *node);
-            if (!*slot)
-                return NULL;
-            node->used++;
-        }
-        node = (struct page_list_node *)*slot;
+        below = slot_node(*slot);
+        if (!below && !(below = make_node(node, slot)))
+            return NULL;
+        node = below;
     }
     return node;
 }
@@ -148,42 +167,86 @@ void page_list_changed(struct page_list *list, const struct page_list_run *run, 
                        int64_t more)
 {
     run->node->used += more;
-    list->used += more;
     if (run->node->used == 0)
         prune(list, index);
 }
 
 status_t page_list_set(struct page_list *list, uint64_t index, slot_t slot)
 {
-    struct page_list_node *leaf = find_leaf(list, index);
+    struct page_list_run run = page_list_find_run(list, index, index + 1);
 
     assert(slot != SLOT_EMPTY);
-    if (!leaf && !(leaf = make_leaf(list, index))) {
-        if (list->root)
-            prune(list, index);
+    if (!run.slots && page_list_make_run(list, index, index + 1, &run) != OK)
         return ERR_NO_MEMORY;
-    }
-    uintptr_t *place = &leaf->slots[slot_number(index, 0)];
-
-    if (!*place) {
-        leaf->used++;
-        list->used++;
-    }
-    *place = slot;
+    run.node->used += *run.slots == SLOT_EMPTY;
+    *run.slots = slot;
     return OK;
 }
 
-slot_t page_list_take(struct page_list *list, uint64_t index)
-{
-    struct page_list_run run = page_list_find_run(list, index, index + 1);
-    slot_t slot = run.slots ? *run.slots : SLOT_EMPTY;
+/* --- Ranges of zeros. --- */
 
-    if (slot) {
-        *run.slots = SLOT_EMPTY;
-        page_list_changed(list, &run, index, -1);
+static void free_markers(struct page_list_node *node, uint32_t level)
+{
+    for (uint32_t i = 0; i < PAGE_LIST_FANOUT; i++) {
+        if (level > 0 && slot_node(node->slots[i]))
+            free_markers(slot_node(node->slots[i]), level - 1);
+        else
+            assert(slot_kind(node->slots[i]) != SLOT_PAGE);
     }
-    return slot;
+    heap_free(node);
 }
+
+/* Fill [index, end) as far as it lies below node: whole subtrees by one slot, the others a level lower. */
+static status_t fill_below(struct page_list_node *node, uint32_t level, uint64_t index, uint64_t end,
+                           slot_t value)
+{
+    uint64_t span = 1ul << (level * PAGE_LIST_BITS), next;
+    status_t status = OK;
+
+    for (; index < end && status == OK; index = next) {
+        uintptr_t *slot = &node->slots[slot_number(index, level)];
+        struct page_list_node *below = level > 0 ? slot_node(*slot) : NULL;
+
+        next = (index | (span - 1)) + 1;
+        if (next <= end && (index & (span - 1)) == 0) {
+            assert(level > 0 || slot_kind(*slot) != SLOT_PAGE);
+            if (below)
+                free_markers(below, level - 1);
+            node->used += (value != SLOT_EMPTY) - (*slot != SLOT_EMPTY);
+            *slot = value;
+        } else if (*slot != value) {
+            if (!below && !(below = make_node(node, slot)))
+                return ERR_NO_MEMORY;
+            status = fill_below(below, level - 1, index, min_u64(next, end), value);
+            if (below->used == 0) {
+                heap_free(below);
+                *slot = SLOT_EMPTY;
+                node->used--;
+            }
+        }
+    }
+    return status;
+}
+
+status_t page_list_fill(struct page_list *list, uint64_t first, uint64_t end, slot_t slot)
+{
+    status_t status;
+
+    if (first >= end)
+        return OK;
+    if (slot == SLOT_EMPTY && list->height > 0)
+        end = min_u64(end, 1ul << (list->height * PAGE_LIST_BITS));
+    else if (slot == SLOT_EMPTY || grow(list, end - 1) != OK)
+        return slot == SLOT_EMPTY ? OK : ERR_NO_MEMORY;
+    status = first < end ? fill_below(list->root, list->height - 1, first, end, slot) : OK;
+    if (list->root->used == 0) {
+        heap_free(list->root);
+        page_list_init(list);
+    }
+    return status;
+}
+
+/* --- Looking for pages and for holes. --- */
 
 bool page_list_next(const struct page_list *list, uint64_t index, uint64_t end, uint64_t *out_index,
                     slot_t *out_slot)
@@ -191,7 +254,7 @@ bool page_list_next(const struct page_list *list, uint64_t index, uint64_t end, 
     for (struct page_list_run run; index < end; index += run.count) {
         run = page_list_find_run(list, index, end);
         for (uint64_t i = 0; run.slots && i < run.count; i++) {
-            if (!run.slots[i])
+            if (slot_kind(run.slots[i]) != SLOT_PAGE)
                 continue;
             *out_index = index + i;
             *out_slot = run.slots[i];
@@ -199,4 +262,19 @@ bool page_list_next(const struct page_list *list, uint64_t index, uint64_t end, 
         }
     }
     return false;
+}
+
+uint64_t page_list_gap(const struct page_list *list, uint64_t index, uint64_t limit)
+{
+    uint64_t end = index + limit, at = index;
+
+    for (struct page_list_run run; at < end; at += run.count) {
+        run = page_list_find_run(list, at, end);
+        for (uint64_t i = 0; run.slots && i < run.count; i++)
+            if (run.slots[i] != SLOT_EMPTY)
+                return at + i - index;
+        if (!run.slots && run.fill != SLOT_EMPTY)
+            break;
+    }
+    return at - index;
 }

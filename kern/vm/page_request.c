@@ -148,6 +148,12 @@ static void cancel(struct vmo *vmo, struct page_request *request)
     forget(request, successor);
 }
 
+/* An interrupt ends a wait for a user process; a device answers by itself. */
+static bool should_give_up(bool watched)
+{
+    return watched ? thread_should_leave() : thread_killed();
+}
+
 /* Sleep until the request completes, or is given up: its status. */
 static status_t wait(struct page_request *request)
 {
@@ -160,12 +166,13 @@ static status_t wait(struct page_request *request)
     if (watched)
         pager_watch_begin(request);
     for (;;) {
-        thread_park();
+        if (!should_give_up(watched))
+            thread_park();
         vmo_lock(vmo);
         status = request->status;
         if (request->done)
             break;
-        status = thread_killed() ? ERR_CANCELED : watched ? pager_watch_check(request) : OK;
+        status = should_give_up(watched) ? ERR_CANCELED : watched ? pager_watch_check(request) : OK;
         if (status != OK) {
             cancel(vmo, request);
             break;

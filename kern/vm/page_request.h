@@ -56,7 +56,7 @@ bool page_request_arm(struct page_request *request, struct vmo *vmo, enum reques
 
 /*
  * After a lookup that may have armed the request: its status, or if the request is armed, the status of the wait.  ERR_RETRY when the
- * wait ended well: look again from the top.  CANCELED when the thread is killed, TIMED_OUT after the limit for user pagers (vm/pager_watch.h),
+ * wait ended well: look again from the top.  CANCELED when the thread is killed (or interrupted, asking a user pager), TIMED_OUT after the limit for user pagers (vm/pager_watch.h),
  * else what the source said.  The request is idle afterwards.  No locks held, mutexes neither.
  */
 status_t page_request_resolve(struct page_request *request, status_t status);

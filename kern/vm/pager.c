@@ -104,20 +104,6 @@ status_t pager_check_vmo(struct pager *pager, struct vmo *vmo)
     return OK;
 }
 
-/* Forget what the pager supplied and nobody changed.  Nothing of the VMO is mapped; family lock held. */
-static void drop_clean_pages(struct vmo *vmo)
-{
-    uint64_t index = 0;
-    slot_t slot;
-
-    for (; page_list_next(&vmo->pages, index, UINT64_MAX, &index, &slot); index++) {
-        struct page *page = slot_any_page(slot);
-
-        if (!page || (page->state == PAGE_CLEAN && page->busy == 0))
-            vmo_drop_slot(vmo, index);
-    }
-}
-
 status_t pager_detach_vmo(struct vmo *vmo)
 {
     struct user_source *source = user_source_of(vmo);
@@ -129,7 +115,7 @@ status_t pager_detach_vmo(struct vmo *vmo)
     if (!again) {
         vmo_complete_all(vmo);
         vmo_unmap_pages(vmo, 0, vmo->size >> PAGE_SHIFT);
-        drop_clean_pages(vmo);
+        vmo_drop_slots(vmo, 0, UINT64_MAX, true);       /* what was supplied and nobody changed */
     }
     vmo_unlock(vmo);
     if (!again)
@@ -137,27 +123,39 @@ status_t pager_detach_vmo(struct vmo *vmo)
     return OK;
 }
 
+/* The pages of aux at [first, end) become its own alone.  Family lock of aux held.  NO_MEMORY. */
+static status_t unshare_range(struct vmo *aux, uint64_t first, uint64_t end)
+{
+    struct page *page;
+    status_t status = OK;
+    slot_t slot;
+
+    for (; status == OK && page_list_next(&aux->pages, first, end, &first, &slot); first++)
+        if (slot_page(slot)->shares > 1)
+            status = vmo_get_page(aux, first, WANT_WRITE, 1, NULL, &page);
+    return status;
+}
+
 /*
- * Take the pages of aux at [first, first + count) out of it, linked through page->link in order, with page->index the
- * number within the range.  Aux is left without any of them.  Family lock of aux held.
+ * Take the pages of aux at [first, end), all its own, out of it, linked through page->link in order, with page->index
+ * the number within the range.  Family lock of aux held.
  */
-static void splice_out(struct vmo *aux, uint64_t first, uint64_t count, struct list *taken)
+static void splice_out(struct vmo *aux, uint64_t first, uint64_t end, struct list *taken)
 {
     struct page_list_run run;
 
-    vmo_unmap_pages(aux, first, count);
-    for (uint64_t index = first; index < first + count; index += run.count) {
+    vmo_unmap_pages(aux, first, end - first);
+    for (uint64_t index = first; index < end; index += run.count) {
         int64_t moved = 0;
 
-        run = page_list_find_run(&aux->pages, index, first + count);
+        run = page_list_find_run(&aux->pages, index, end);
         for (uint64_t i = 0; run.slots && i < run.count; i++) {
-            struct anon *anon = slot_anon(run.slots[i]);
+            struct page *page = slot_page(run.slots[i]);
 
-            if (run.slots[i] == SLOT_EMPTY)
+            if (!page)
                 continue;
-            anon->page->index = index + i - first;
-            list_push_back(taken, &anon->page->link);
-            heap_free(anon);
+            page->index = index + i - first;
+            list_push_back(taken, &page->link);
             run.slots[i] = SLOT_EMPTY;
             moved++;
         }
@@ -167,16 +165,18 @@ static void splice_out(struct vmo *aux, uint64_t first, uint64_t count, struct l
     }
 }
 
+/* The number of the first page taken, UINT64_MAX if there is none. */
+static uint64_t first_taken(const struct list *taken)
+{
+    struct list_node *node = list_first(taken);
+
+    return node ? list_entry(node, struct page, link)->index : UINT64_MAX;
+}
+
 /* The first page taken, if it is for slot `number` of the range. */
 static struct page *next_taken(struct list *taken, uint64_t number)
 {
-    struct list_node *node = list_first(taken);
-    struct page *page = node ? list_entry(node, struct page, link) : NULL;
-
-    if (!page || page->index != number)
-        return NULL;
-    list_remove(node);
-    return page;
+    return first_taken(taken) == number ? list_entry(list_pop_front(taken), struct page, link) : NULL;
 }
 
 /*
@@ -201,7 +201,7 @@ static void fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t 
         run->slots[i] = page ? slot_of_page(page) : slot_zero_marker();
         filled++;
         if (page) {
-            page_give(page, vmo, vmo, index + i, FRAME_PAGER);
+            page_give(page, vmo, index + i, FRAME_PAGER);
             vmo->resident++;
         }
     }
@@ -210,23 +210,37 @@ static void fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t 
     user_source_report(user_source_of(vmo), vmo, index + begin, i - begin);
 }
 
+/* The next part of [index, end): slot by slot where there are pages on either side, else zeros for a hole as a whole. */
+static status_t fill_part(struct vmo *vmo, uint64_t first, uint64_t index, uint64_t end, struct list *taken,
+                          struct list *kept, uint64_t *out_count)
+{
+    struct page_list_run run = page_list_find_run(&vmo->pages, index, end);
+    uint64_t zeros = min_u64(run.count, first_taken(taken) - (index - first));
+    status_t status = OK;
+
+    *out_count = zeros;
+    if (run.slots || zeros < PAGE_LIST_FANOUT) {
+        status = page_list_make_run(&vmo->pages, index, end, &run);
+        if (status == OK)
+            fill_run(vmo, &run, first, index, taken, kept);
+        *out_count = run.count;
+    } else if (run.fill == SLOT_EMPTY) {
+        status = page_list_fill(&vmo->pages, index, index + zeros, slot_zero_marker());
+        user_source_report(user_source_of(vmo), vmo, index, zeros);
+    }
+    return status;
+}
+
 /* Fill [first, first + count); pages that have no place stay in the list.  Family lock held.  NO_MEMORY: filled in part. */
 static status_t splice_in(struct vmo *vmo, uint64_t first, uint64_t count, struct list *taken)
 {
-    uint64_t end = min_u64(first + count, vmo->source_pages);
+    uint64_t end = min_u64(first + count, vmo->source_pages), done;
     status_t status = OK;
     struct list kept;
 
     list_init(&kept);
-    for (uint64_t index = first; index < end;) {
-        struct page_list_run run;
-
-        status = page_list_make_run(&vmo->pages, index, end, &run);
-        if (status != OK)
-            break;
-        fill_run(vmo, &run, first, index, taken, &kept);
-        index += run.count;
-    }
+    for (uint64_t index = first; index < end && status == OK; index += done)
+        status = fill_part(vmo, first, index, end, taken, &kept, &done);
     list_splice_back(taken, &kept);
     return status;
 }
@@ -241,17 +255,20 @@ static void free_pages(struct list *pages)
 
 static status_t take_from_aux(struct vmo *aux, uint64_t offset, uint64_t length, struct list *taken)
 {
-    uint64_t first = offset >> PAGE_SHIFT, count = length >> PAGE_SHIFT;
-    uint64_t busy;
-    status_t status = OK;
+    status_t status = vmo_locate(&aux, &offset, length);
+    uint64_t first = offset >> PAGE_SHIFT, end = first + (length >> PAGE_SHIFT), busy;
 
+    if (status != OK)
+        return status;
     vmo_lock(aux);
     if (!range_inside(offset, length, aux->size))
         status = ERR_OUT_OF_RANGE;
-    else if (vmo_find_busy(aux, first, first + count, &busy))
+    else if (vmo_find_busy(aux, first, end, &busy))
         status = ERR_BAD_STATE;
-    else
-        splice_out(aux, first, count, taken);
+    else if (atomic_load_explicit(&aux->family->references, memory_order_relaxed) > 1)
+        status = unshare_range(aux, first, end);
+    if (status == OK)
+        splice_out(aux, first, end, taken);
     vmo_unlock(aux);
     return status;
 }
@@ -263,8 +280,7 @@ status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, s
     struct list taken;
     status_t status;
 
-    aux = vmo_target(aux);
-    if (aux->kind != VMO_ANONYMOUS)
+    if (vmo_root(vmo_target(aux))->ops)
         return ERR_NOT_SUPPORTED;
     list_init(&taken);
     status = take_from_aux(aux, aux_offset, length, &taken);

@@ -18,7 +18,13 @@
 #include "vm/page_request.h"
 #include "vm/vmo_copy.h"
 
-static void stream_destroy(struct object *object);
+static void stream_destroy(struct object *object)
+{
+    struct stream *stream = container_of(object, struct stream, object);
+
+    object_unref(&stream->vmo->object);
+    heap_free(stream);
+}
 
 const struct object_ops stream_ops = {
     .type = OBJECT_STREAM,
@@ -27,12 +33,6 @@ const struct object_ops stream_ops = {
                       RIGHT_INSPECT,
     .destroy = stream_destroy,
 };
-
-struct stream *stream_from_object(struct object *object)
-{
-    assert(object->ops == &stream_ops);
-    return container_of(object, struct stream, object);
-}
 
 status_t stream_create(struct vmo *vmo, uint32_t options, uint64_t seek, struct stream **out_stream)
 {
@@ -55,14 +55,6 @@ status_t stream_create(struct vmo *vmo, uint32_t options, uint64_t seek, struct 
     return OK;
 }
 
-static void stream_destroy(struct object *object)
-{
-    struct stream *stream = stream_from_object(object);
-
-    object_unref(&stream->vmo->object);
-    heap_free(stream);
-}
-
 /* --- The position. --- */
 
 /* Stream lock held.  The number of this move is returned. */
@@ -72,11 +64,11 @@ static uint64_t set_position(struct stream *stream, uint64_t position)
     return ++stream->moves;
 }
 
-/* A transfer that took its range in move number `move` ended at `position`. */
-static void give_back(struct stream *stream, uint64_t move, uint64_t position)
+/* A transfer that took its range in move number `move` (0: it took none) ended at `position`. */
+static void settle(struct stream *stream, uint64_t move, uint64_t position)
 {
     mutex_lock(&stream->lock);
-    if (stream->moves == move)
+    if (move == 0 || stream->moves == move)
         set_position(stream, position);
     mutex_unlock(&stream->lock);
 }
@@ -139,7 +131,7 @@ status_t stream_read(struct stream *stream, uaddr_t to, uint64_t length, const u
 
     status = read_content(stream->vmo, start, to, length, out_done);
     if (*out_done < length)
-        give_back(stream, move, start + *out_done);
+        settle(stream, move, start + *out_done);
     return status;
 }
 
@@ -228,23 +220,16 @@ static status_t write_content(struct write *write, uaddr_t from, uint64_t *out_d
 }
 
 /* Appending knows its place only when it is reserved; the position follows afterwards. */
-static status_t append(struct stream *stream, struct write *write, uaddr_t from, uint64_t *out_done)
-{
-    status_t status = write_content(write, from, out_done);
-
-    if (*out_done > 0) {
-        mutex_lock(&stream->lock);
-        set_position(stream, write->start + *out_done);
-        mutex_unlock(&stream->lock);
-    }
-    return status;
-}
-
 status_t stream_write(struct stream *stream, uaddr_t from, uint64_t length, const uint64_t *offset,
                       uint64_t *out_done)
 {
-    struct write write = { .vmo = vmo_target(stream->vmo), .start = offset ? *offset : 0, .length = length };
-    uint64_t move;
+    struct write write = {
+        .vmo = stream->vmo->kind == VMO_SLICE ? stream->vmo : vmo_target(stream->vmo),
+        .append = !offset && (stream->options & STREAM_APPEND),
+        .start = offset ? *offset : 0,
+        .length = length,
+    };
+    uint64_t move = 0;
     status_t status;
 
     *out_done = 0;
@@ -252,19 +237,14 @@ status_t stream_write(struct stream *stream, uaddr_t from, uint64_t length, cons
         return OK;
     if (!range_inside(from, length, USER_TOP))
         return ERR_INVALID_ARGS;
-    if (offset)
-        return write_content(&write, from, out_done);
-    if (stream->options & STREAM_APPEND) {
-        write.append = true;
-        return append(stream, &write, from, out_done);
+    if (!offset && !write.append) {
+        mutex_lock(&stream->lock);
+        write.start = stream->position;
+        move = set_position(stream, write.start + length);
+        mutex_unlock(&stream->lock);
     }
-    mutex_lock(&stream->lock);
-    write.start = stream->position;
-    move = set_position(stream, write.start + length);
-    mutex_unlock(&stream->lock);
-
     status = write_content(&write, from, out_done);
-    if (*out_done < length)
-        give_back(stream, move, write.start + *out_done);
+    if (!offset && (write.append ? *out_done > 0 : *out_done < length))
+        settle(stream, move, write.start + *out_done);
     return status;
 }

@@ -31,7 +31,6 @@ extern const struct object_ops stream_ops;
 /* options: STREAM_READ, _WRITE, _APPEND (writes at the position go to the end).  INVALID_ARGS: unknown options, neither
  * reading nor writing, append without writing, seek above INT64_MAX. */
 status_t stream_create(struct vmo *vmo, uint32_t options, uint64_t seek, struct stream **out_stream);
-struct stream *stream_from_object(struct object *object);
 /*
  * offset NULL: at the seek position, which advances.  *out_done bytes were moved, also on error after some.  May wait for a pager.
  * INVALID_ARGS for the user buffer; write: OUT_OF_RANGE beyond VMO_SIZE_MAX, NO_SPACE beyond a VMO that cannot grow; one that

@@ -1,9 +1,10 @@
 /*
  * vmo.c: what a VMO holds, and the one way to a page of it.
  *
- * vmo_get_page answers from the page list; where the list is empty it makes a zero page (anonymous memory) or
- * asks the source.  It never sleeps: ERR_SHOULD_WAIT means that the caller's request is armed, and the caller
- * drops its locks, waits, and looks again from the top.
+ * vmo_get_page answers from the page list; where the list is empty it makes a zero page (anonymous memory), looks
+ * into the root (clones), or asks the source.  A page that others hold too is copied for who writes to it.  It
+ * never sleeps: ERR_SHOULD_WAIT means that the caller's request is armed, and the caller drops its locks, waits,
+ * and looks again from the top.
  *
  * Page states of pager-backed and device VMOs, changed here only:
  *
@@ -11,7 +12,8 @@
  *   (empty) -- supply --> CLEAN -- written --> DIRTY -- vmo_clean_start --> AWAITING_CLEAN
  *   AWAITING_CLEAN -- vmo_clean_done(OK) --> CLEAN, (error) --> DIRTY; written meanwhile --> DIRTY
  *
- * Invariant: a page is mapped writable only while it is DIRTY, or anonymous and held by one slot.
+ * Invariant: a page is mapped writable only while it is DIRTY, or anonymous and held by one slot.  A page
+ * that is busy for a VMO stays in that VMO's slot, also when others hold it too.
  * Locks: family->lock for everything that is not immutable.
  */
 #include "vm/vmo.h"
@@ -39,6 +41,24 @@ struct vmo *vmo_from_object(struct object *object)
 
 /* --- Making and ending VMOs. --- */
 
+struct vmo *vmo_alloc(enum vmo_kind kind, uint64_t size, bool resizable, struct vmo_family *family)
+{
+    struct vmo *vmo = heap_alloc_zeroed(sizeof *vmo);
+
+    if (!vmo)
+        return NULL;
+    object_init(&vmo->object, &vmo_ops, SIGNAL_ZERO_CHILDREN);
+    vmo->kind = kind;
+    vmo->resizable = resizable;
+    vmo->family = family;
+    vmo->size = page_ceil(size);
+    vmo->content_size = size;
+    page_list_init(&vmo->pages);
+    list_init(&vmo->regions);
+    list_init(&vmo->requests);
+    return vmo;
+}
+
 status_t vmo_create_with_source(enum vmo_kind kind, uint64_t size, bool resizable,
                                 const struct pager_ops *ops, void *source, struct vmo **out_vmo)
 {
@@ -48,27 +68,18 @@ status_t vmo_create_with_source(enum vmo_kind kind, uint64_t size, bool resizabl
     if (size > VMO_SIZE_MAX)
         return ERR_OUT_OF_RANGE;
     family = heap_alloc(sizeof *family);
-    vmo = heap_alloc_zeroed(sizeof *vmo);
-    if (!family || !vmo) {
+    vmo = family ? vmo_alloc(kind, size, resizable, family) : NULL;
+    if (!vmo) {
         heap_free(family);
-        heap_free(vmo);
         return ERR_NO_MEMORY;
     }
     spin_init(&family->lock, RANK_FAMILY);
     atomic_init(&family->references, 1);
-
-    object_init(&vmo->object, &vmo_ops, SIGNAL_ZERO_CHILDREN);
-    vmo->kind = kind;
-    vmo->resizable = resizable;
+    list_init(&family->members);
+    list_push_back(&family->members, &vmo->family_link);
     vmo->ops = ops;
     vmo->source = source;
-    vmo->family = family;
-    vmo->size = page_ceil(size);
-    vmo->content_size = size;
     vmo->source_pages = ops ? vmo->size >> PAGE_SHIFT : 0;
-    page_list_init(&vmo->pages);
-    list_init(&vmo->regions);
-    list_init(&vmo->requests);
     *out_vmo = vmo;
     return OK;
 }
@@ -86,44 +97,29 @@ status_t vmo_create_adopting(paddr_t base, uint64_t size, struct vmo **out_vmo)
         return status;
     vmo_lock(*out_vmo);
     for (uint64_t i = 0; i < (*out_vmo)->size >> PAGE_SHIFT && status == OK; i++)
-        status = vmo_put_anon(*out_vmo, i, phys_to_page(base + (i << PAGE_SHIFT)));
+        status = vmo_put_page(*out_vmo, i, phys_to_page(base + (i << PAGE_SHIFT)));
     vmo_unlock(*out_vmo);
     if (status != OK)
         object_unref(&(*out_vmo)->object);
     return status;
 }
 
-status_t vmo_create_reference(struct vmo *parent, struct vmo **out_vmo)
+/* It leaves the family: nobody's child, and its children are nobody's.  Family lock held. */
+static void leave_family(struct vmo *vmo)
 {
-    struct vmo *target = vmo_target(parent);
-    struct vmo *vmo = heap_alloc_zeroed(sizeof *vmo);
+    struct vmo *parent = vmo->counted_by;
 
-    if (!vmo)
-        return ERR_NO_MEMORY;
-    object_init(&vmo->object, &vmo_ops, SIGNAL_ZERO_CHILDREN);
-    vmo->kind = VMO_REFERENCE;
-    vmo->resizable = target->resizable;
-    vmo->family = target->family;
-    vmo->parent = target;
-    object_ref(&target->object);
-    vmo_lock(target);
-    if (target->children++ == 0)
-        object_signal(&target->object, SIGNAL_ZERO_CHILDREN, 0);
-    vmo_unlock(target);
-    *out_vmo = vmo;
-    return OK;
-}
+    if (parent && --parent->children == 0)
+        object_signal(&parent->object, 0, SIGNAL_ZERO_CHILDREN);
+    if (!list_linked(&vmo->family_link))
+        return;                         /* a reference or slice */
+    list_remove(&vmo->family_link);
+    list_for_each(&vmo->family->members, node) {
+        struct vmo *member = list_entry(node, struct vmo, family_link);
 
-static void reference_destroy(struct vmo *vmo)
-{
-    struct vmo *target = vmo->parent;
-
-    vmo_lock(target);
-    if (--target->children == 0)
-        object_signal(&target->object, 0, SIGNAL_ZERO_CHILDREN);
-    vmo_unlock(target);
-    object_unref(&target->object);
-    heap_free(vmo);
+        if (member->counted_by == vmo)
+            member->counted_by = NULL;
+    }
 }
 
 /* Nobody can reach the VMO any more; may run in a disk's completion. */
@@ -131,76 +127,86 @@ static void vmo_destroy(struct object *object)
 {
     struct vmo *vmo = vmo_from_object(object);
     struct vmo_family *family = vmo->family;
-    uint64_t index = 0;
-    slot_t slot;
 
-    if (vmo->parent) {
-        reference_destroy(vmo);
-        return;
-    }
-    assert(list_empty(&vmo->regions) && list_empty(&vmo->requests) && vmo->children == 0);
+    assert(list_empty(&vmo->regions) && list_empty(&vmo->requests));
     vmo_lock(vmo);
-    while (page_list_next(&vmo->pages, index, UINT64_MAX, &index, &slot))
-        vmo_drop_slot(vmo, index);
+    leave_family(vmo);
+    vmo_drop_slots(vmo, 0, UINT64_MAX, false);
     vmo_unlock(vmo);
     if (vmo->ops && vmo->ops->detach)
         vmo->ops->detach(vmo);
-    if (atomic_fetch_sub(&family->references, 1) == 1)
+    if (vmo->parent)
+        object_unref(&vmo->parent->object);
+    if (vmo->kind < VMO_REFERENCE && atomic_fetch_sub(&family->references, 1) == 1)
         heap_free(family);
     heap_free(vmo);
 }
 
-/* --- Slots. --- */
-
-status_t vmo_put_anon(struct vmo *vmo, uint64_t index, struct page *page)
+status_t vmo_locate(struct vmo **vmo, uint64_t *offset, uint64_t length)
 {
-    struct anon *anon = heap_alloc(sizeof *anon);
-
-    assert(vmo_locked(vmo));
-    if (!anon)
-        return ERR_NO_MEMORY;
-    *anon = (struct anon){ .count = 1, .page = page };
-    if (page_list_set(&vmo->pages, index, slot_of_anon(anon)) != OK) {
-        heap_free(anon);
-        return ERR_NO_MEMORY;
-    }
-    page_give(page, vmo, anon, index, FRAME_ANON);
-    vmo->resident++;
+    if (!range_inside(*offset, length, vmo_size(*vmo)))
+        return ERR_OUT_OF_RANGE;
+    if ((*vmo)->kind == VMO_SLICE)
+        *offset += (*vmo)->base << PAGE_SHIFT;
+    *vmo = vmo_target(*vmo);
     return OK;
 }
+
+/* --- Slots. --- */
 
 status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page)
 {
-    assert(vmo_locked(vmo) && vmo->kind != VMO_ANONYMOUS);
+    static const uint8_t kinds[] = {
+        [VMO_ANONYMOUS] = FRAME_ANON, [VMO_PAGER] = FRAME_PAGER, [VMO_DEVICE] = FRAME_DEVICE,
+    };
+
+    assert(vmo_locked(vmo));
     if (page_list_set(&vmo->pages, index, slot_of_page(page)) != OK)
         return ERR_NO_MEMORY;
-    page_give(page, vmo, vmo, index, vmo->kind == VMO_DEVICE ? FRAME_DEVICE : FRAME_PAGER);
+    page_give(page, vmo, index, kinds[vmo->kind]);
     vmo->resident++;
     return OK;
 }
 
-struct page *vmo_take_page(struct vmo *vmo, uint64_t index)
+/* One holder less. */
+static void drop_page(struct vmo *vmo, struct page *page)
 {
-    slot_t slot = page_list_take(&vmo->pages, index);
-    struct page *page = slot_any_page(slot);
-
-    if (!page)
-        return NULL;
-    assert(page->busy == 0);
     vmo->resident--;
-    if (slot_kind(slot) == SLOT_ANON)
-        heap_free(slot_anon(slot));
-    else if (page->state != PAGE_CLEAN)
+    if (vmo->ops && page->state != PAGE_CLEAN)
         vmo->dirty--;
-    return page;
+    if (--page->shares == 0)
+        frame_free(page);
 }
 
-void vmo_drop_slot(struct vmo *vmo, uint64_t index)
+/* How many slots of a run were emptied. */
+static uint64_t drop_run(struct vmo *vmo, const struct page_list_run *run, bool clean_only)
 {
-    struct page *page = vmo_take_page(vmo, index);
+    uint64_t dropped = 0;
 
-    if (page)
-        frame_free(page);
+    for (uint64_t i = 0; i < run->count; i++) {
+        struct page *page = slot_page(run->slots[i]);
+
+        if (run->slots[i] == SLOT_EMPTY ||
+            (page && clean_only && (page->state != PAGE_CLEAN || page->busy)))
+            continue;
+        run->slots[i] = SLOT_EMPTY;
+        dropped++;
+        if (page)
+            drop_page(vmo, page);
+    }
+    return dropped;
+}
+
+void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, bool clean_only)
+{
+    assert(vmo_locked(vmo));
+    for (struct page_list_run run; first < end; first += run.count) {
+        run = page_list_find_run(&vmo->pages, first, end);
+        if (run.slots)
+            page_list_changed(&vmo->pages, &run, first, -(int64_t)drop_run(vmo, &run, clean_only));
+        else if (run.fill != SLOT_EMPTY)
+            page_list_fill(&vmo->pages, first, first + run.count, SLOT_EMPTY);
+    }
 }
 
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index)
@@ -208,7 +214,7 @@ bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_
     for (struct page_list_run run; first < end; first += run.count) {
         run = page_list_find_run(&vmo->pages, first, end);
         for (uint64_t i = 0; run.slots && i < run.count; i++) {
-            struct page *page = slot_any_page(run.slots[i]);
+            struct page *page = slot_page(run.slots[i]);
 
             if (page && page->busy) {
                 *out_index = first + i;
@@ -221,28 +227,46 @@ bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_
 
 /* --- Looking a page up. --- */
 
-/* The page is on its way from a device: wait for it. */
-static status_t wait_for_fill(struct vmo *vmo, uint64_t index, struct page_request *request)
+/* A device is using the page: wait for its content, or for the end of the transfer. */
+static status_t wait_for_device(struct vmo *vmo, uint64_t index, enum request_kind kind, struct page_request *request)
 {
     if (request)
-        page_request_arm(request, vmo, REQUEST_READ, index, 1);
+        page_request_arm(request, vmo, kind, index, 1);
     return ERR_SHOULD_WAIT;
 }
 
-/* A slot known to be zero is written to. */
-static status_t make_zero_page(struct vmo *vmo, uint64_t index, struct page **out_page)
+/* A page of its own for a slot that holds none: zeros, or the bytes of `from`. */
+static status_t make_page(struct vmo *vmo, uint64_t index, const struct page *from, struct page **out_page)
 {
-    struct page *page = frame_alloc_zeroed(FRAME_ANON);
+    struct page *page = from ? frame_alloc(FRAME_ANON) : frame_alloc_zeroed(FRAME_ANON);
     status_t status;
 
     if (!page)
         return ERR_NO_MEMORY;
-    status = vmo->kind == VMO_ANONYMOUS ? vmo_put_anon(vmo, index, page) : vmo_put_page(vmo, index, page);
+    if (from)
+        arch_copy_page(page_to_virt(page), page_to_virt(from));
+    status = vmo_put_page(vmo, index, page);
     if (status != OK) {
         frame_free(page);
         return status;
     }
     *out_page = page;
+    return OK;
+}
+
+/* The page is written to and others hold it too: a copy takes its place, here and in the mappings. */
+static status_t unshare(struct vmo *vmo, uint64_t index, struct page_request *request, struct page **page)
+{
+    struct page *shared = *page;
+    status_t status;
+
+    if (shared->busy)
+        return wait_for_device(vmo, index, REQUEST_UNBUSY, request);
+    status = make_page(vmo, index, shared, page);
+    if (status != OK)
+        return status;
+    vmo_unmap_pages(vmo, index, 1);
+    drop_page(vmo, shared);
     return OK;
 }
 
@@ -253,23 +277,37 @@ static void mark_dirty(struct vmo *vmo, struct page *page)
     page->state = PAGE_DIRTY;
 }
 
-/* Nothing in the slot: zero, or the source's to give.  OK with *out_page NULL: zero; ERR_RETRY: look again. */
+/* A clone holds nothing here: it shows what its root has, or gets a copy of it. */
+static status_t get_from_root(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run,
+                              struct page_request *request, struct page **out_page)
+{
+    struct vmo *root = vmo->parent;
+    status_t status = vmo_get_page(root, vmo->base + index, WANT_READ, run, request, out_page);
+
+    if (status != OK)
+        return status;
+    if (want == WANT_WRITE)
+        return make_page(vmo, index, *out_page, out_page);
+    if (!*out_page)
+        root->others_mapped = true;
+    return OK;
+}
+
+/* Nothing in the slot: zero, or the root's or the source's to give.  OK with *out_page NULL: zero; ERR_RETRY: look again. */
 static status_t get_absent(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run,
                            struct page_request *request, struct page **out_page)
 {
-    uint64_t next;
-    slot_t slot;
     status_t status;
 
     if (index >= vmo->source_pages) {
-        if (want == WANT_WRITE)
-            return make_zero_page(vmo, index, out_page);
         *out_page = NULL;
-        return OK;
+        return want == WANT_WRITE ? make_page(vmo, index, NULL, out_page) : OK;
     }
     run = min_u64(run, vmo->source_pages - index);
-    if (run > 1 && page_list_next(&vmo->pages, index, index + run, &next, &slot))
-        run = next - index;
+    if (run > 1)
+        run = page_list_gap(&vmo->pages, index, run);
+    if (!vmo->ops)
+        return get_from_root(vmo, index, want, run, request, out_page);
     status = vmo->ops->getpages(vmo, index, run, index, request);
     return status == OK ? ERR_RETRY : status;
 }
@@ -286,20 +324,20 @@ status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint
     if (index >= vmo->size >> PAGE_SHIFT)
         return ERR_OUT_OF_RANGE;
     slot = page_list_get(&vmo->pages, index);
-    page = slot_any_page(slot);
-    if (!page) {
-        if (slot_kind(slot) == SLOT_EMPTY)
-            status = get_absent(vmo, index, want, run, request, &page);
-        else if (want == WANT_WRITE)
-            status = make_zero_page(vmo, index, &page);
-        if (status == ERR_RETRY)
-            return vmo_get_page(vmo, index, want, run, request, out_page);
-        if (status != OK)
-            return status;
-    } else if (page->state == PAGE_FILLING) {
-        return wait_for_fill(vmo, index, request);
-    }
-    if (page && want == WANT_WRITE && vmo->kind != VMO_ANONYMOUS)
+    page = slot_page(slot);
+    if (!page && slot == SLOT_EMPTY)
+        status = get_absent(vmo, index, want, run, request, &page);
+    else if (page && page->state == PAGE_FILLING)
+        status = wait_for_device(vmo, index, REQUEST_READ, request);
+    else if (!page && want == WANT_WRITE)
+        status = make_page(vmo, index, NULL, &page);
+    else if (page && want == WANT_WRITE && page->shares > 1)
+        status = unshare(vmo, index, request, &page);
+    if (status == ERR_RETRY)
+        return vmo_get_page(vmo, index, want, run, request, out_page);
+    if (status != OK)
+        return status;
+    if (page && want == WANT_WRITE && vmo->ops)
         mark_dirty(vmo, page);
     if (page)
         page->referenced = 1;
@@ -309,7 +347,9 @@ status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint
 
 bool vmo_page_writable(struct vmo *vmo, struct page *page)
 {
-    return vmo->kind == VMO_ANONYMOUS || page->state == PAGE_DIRTY;
+    if (vmo->ops)
+        return page->state == PAGE_DIRTY;
+    return page->shares == 1 && frame_kind(page) == FRAME_ANON;   /* neither another's nor the root's */
 }
 
 /* --- For sources. --- */
@@ -329,14 +369,14 @@ void vmo_fill_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t sta
 {
     assert(vmo_locked(vmo));
     for (uint64_t i = first; i < first + count; i++) {
-        struct page *page = slot_any_page(page_list_get(&vmo->pages, i));
+        struct page *page = slot_page(page_list_get(&vmo->pages, i));
 
         assert(page && page->state == PAGE_FILLING && page->busy == 1);
         page->busy = 0;
         page->state = PAGE_CLEAN;
-        if (status != OK)
-            vmo_drop_slot(vmo, i);
     }
+    if (status != OK)
+        vmo_drop_slots(vmo, first, first + count, false);
     vmo_complete_range(vmo, REQUEST_READ, first, count, status);
     vmo_complete_range(vmo, REQUEST_UNBUSY, first, count, OK);
 }
@@ -353,7 +393,7 @@ void vmo_clean_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t st
 {
     assert(vmo_locked(vmo));
     for (uint64_t i = first; i < first + count; i++) {
-        struct page *page = slot_any_page(page_list_get(&vmo->pages, i));
+        struct page *page = slot_page(page_list_get(&vmo->pages, i));
 
         assert(page && page->busy > 0);
         page->busy--;

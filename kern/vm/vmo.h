@@ -2,9 +2,13 @@
  * vmo.h: virtual memory objects.
  *
  * A VMO is a sparse array of pages and one *source* for the pages it does not hold (struct pager_ops).
- * All VMOs that share pages are one family, with one lock.  vmo_get_page is the one way to a page: it finds
- * it, makes it, or asks the source and says ERR_SHOULD_WAIT; then the caller drops all locks, waits with
- * page_request_resolve, and looks again from the top.
+ * vmo_get_page is the one way to a page: it finds it, makes it, or asks the source and says ERR_SHOULD_WAIT;
+ * then the caller drops all locks, waits with page_request_resolve, and looks again from the top.
+ *
+ * Copy-on-write has two layers at most (docs/copy-on-write.md).  A snapshot of an anonymous VMO holds the same pages, each
+ * of which counts its holders (page->shares); who writes to a shared one copies it first.  A clone of a VMO with
+ * a source, its root, holds the pages that were written through it and sees the root's for the others.
+ * All VMOs that share pages are one family, with one lock.
  */
 #pragma once
 
@@ -15,17 +19,12 @@
 struct vmo;
 struct page_request;
 
-enum vmo_kind { VMO_ANONYMOUS, VMO_PAGER, VMO_DEVICE, VMO_REFERENCE };
+enum vmo_kind { VMO_ANONYMOUS, VMO_PAGER, VMO_DEVICE, VMO_REFERENCE, VMO_SLICE };
 
 struct vmo_family {
     struct spinlock lock;               /* RANK_FAMILY */
-    atomic_uint references;             /* one a VMO */
-};
-
-/* An anonymous page, perhaps shared by snapshots.  Family lock. */
-struct anon {
-    uint32_t count;                     /* slots that hold it */
-    struct page *page;
+    atomic_uint references;             /* one a member */
+    struct list members;                /* struct vmo with pages of their own; lock */
 };
 
 struct vmo {
@@ -37,20 +36,24 @@ struct vmo {
     const struct pager_ops *ops;        /* NULL for anonymous VMOs: absent means zero */
     void *source;                       /* the source's own record of this VMO */
     struct vmo_family *family;
-    struct vmo *parent;                 /* VMO_REFERENCE: whose pages and sizes these are (a reference); else NULL */
+    struct vmo *parent;                 /* whose pages a reference or slice shows; a clone's root.  A reference; or NULL */
+    uint64_t base;                      /* of page 0: page number in the family's coordinate, the root's; a slice's in its parent */
+    uint64_t parent_koid;               /* whose child it was made as, or 0 */
 
-    /* Guarded by family->lock.  A VMO_REFERENCE uses none of it. */
-    uint32_t children;                  /* references to this VMO: ZERO_CHILDREN is set while there are none */
+    /* Guarded by family->lock.  References and slices use nothing below `content_size`, references not even the sizes. */
+    struct vmo *counted_by;             /* the VMO whose child it is counted as; NULL: none, or that one is gone */
+    uint32_t children;                  /* ZERO_CHILDREN is set while there are none */
     uint64_t size;                      /* bytes, whole pages */
     uint64_t content_size;              /* bytes */
-    uint64_t source_pages;              /* from this page on the source owes nothing: absent means zero (the VMO grew) */
+    struct list_node family_link;       /* family->members */
+    uint64_t source_pages;              /* from this page on source or root owe nothing: absent means zero */
     struct page_list pages;
     struct list regions;                /* struct region that map it */
     uint32_t mappings;
-    bool zeros_mapped;                  /* the frame of zeros was mapped for a page that is not there */
+    bool others_mapped;                 /* something was mapped where it holds no page: zeros, or its root's page */
     struct list requests;               /* struct page_request: threads waiting for pages of this VMO */
     uint32_t waiting;                   /* how many, the chained ones included */
-    uint64_t resident;                  /* frames held */
+    uint64_t resident;                  /* pages held, shared ones included */
     uint64_t dirty;                     /* pages not clean (pager, device) */
     uint64_t change_events;
     char name[32];
@@ -83,15 +86,28 @@ status_t vmo_create_adopting(paddr_t base, uint64_t size, struct vmo **out_vmo);
 struct vmo *vmo_from_object(struct object *object);
 
 /*
- * A child that shares every page and size with its parent but is an object of its own: as long as a handle, mapping or stream
- * uses it the parent has a child.  That is how a pager knows whether anybody still uses a VMO.
+ * Children (vm/vmo_child.c).  VMO_CHILD_REFERENCE: every page and size is the parent's.  _SLICE: a window on a parent that cannot
+ * be resized.  Both are objects of their own: while a handle, mapping or stream uses one, the parent has a child, and so a
+ * pager knows whether anybody uses its VMO.  _SNAPSHOT, of anonymous memory: its bytes at this moment, zeros beyond its end.
+ * _SNAPSHOT_AT_LEAST_ON_WRITE: likewise; of a VMO with a source a clone, of a clone a snapshot of what it holds, over the same root.
+ * offset and size in bytes.  INVALID_ARGS: options, alignment; OUT_OF_RANGE; NOT_SUPPORTED; NO_MEMORY; CANCELED while waiting for
+ * a page that a device holds.  Takes the family lock; may sleep.
  */
-status_t vmo_create_reference(struct vmo *parent, struct vmo **out_vmo);
-/* The VMO that holds the pages: itself, or of a reference its parent.  Functions below that take user's offsets accept both. */
+status_t vmo_create_child(struct vmo *parent, uint32_t options, uint64_t offset, uint64_t size, struct vmo **out_vmo);
+
+/* The VMO that holds the pages: itself, or of a reference or slice its parent. */
 static inline struct vmo *vmo_target(struct vmo *vmo)
+{
+    return vmo->kind >= VMO_REFERENCE ? vmo->parent : vmo;
+}
+/* Of a VMO that holds pages: the one whose source supplies those it does not hold; itself if it is no clone. */
+static inline struct vmo *vmo_root(struct vmo *vmo)
 {
     return vmo->parent ? vmo->parent : vmo;
 }
+/* From a VMO and an offset of the user's to the VMO that holds the pages and the offset there.  OUT_OF_RANGE if
+ * [offset, offset + length) is not inside, which may change until the caller has the family lock. */
+status_t vmo_locate(struct vmo **vmo, uint64_t *offset, uint64_t length);
 
 /* What the first handle to a VMO may do: RESIZE only if it can be resized. */
 static inline rights_t vmo_rights(const struct vmo *vmo)
@@ -109,7 +125,7 @@ enum page_want { WANT_READ, WANT_WRITE };
 /*
  * The page at `index` for reading or writing.  Family lock held.  *out_page is NULL for content known to be zero that WANT_READ
  * needs no frame for.  ERR_SHOULD_WAIT: request was armed for up to `run` pages from index (see page_request_resolve).
- * OUT_OF_RANGE; NO_MEMORY; else the source's status.  WANT_WRITE makes the page dirty.
+ * OUT_OF_RANGE; NO_MEMORY; else the source's status.  WANT_WRITE makes the page dirty, or its own copy, which is mapped nowhere yet.
  */
 status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run, struct page_request *request,
                       struct page **out_page);
@@ -160,7 +176,7 @@ status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length);
 
 void vmo_info(struct vmo *vmo, info_vmo_t *info);
 
-/* Remove the PTEs of pages [first, first + count) from every mapping / take write permission away.  Family lock held.
- * Defined in vm/aspace.c. */
+/* Remove the PTEs of pages [first, first + count) from every mapping, also where clones show them / take write permission away.
+ * Family lock held.  Defined in vm/aspace.c. */
 void vmo_unmap_pages(struct vmo *vmo, uint64_t first, uint64_t count);
 void vmo_protect_pages(struct vmo *vmo, uint64_t first, uint64_t count);

@@ -77,12 +77,11 @@ static status_t copy_range(struct vmo *vmo, uint64_t offset, uaddr_t user, uint6
                            bool may_block, uint64_t *out_done)
 {
     struct copy copy;           /* not cleared as a whole: the request is large */
-    status_t status;
+    status_t status = vmo_locate(&vmo, &offset, length);
 
     *out_done = 0;
-    vmo = vmo_target(vmo);
-    if (!range_inside(offset, length, vmo_size(vmo)))
-        return ERR_OUT_OF_RANGE;
+    if (status != OK)
+        return status;
     if (!range_inside(user, length, USER_TOP))
         return ERR_INVALID_ARGS;
     copy.vmo = vmo;

@@ -5,35 +5,32 @@
 
 #include "vm/vmo.h"
 
-/* The page of a slot, whichever way it is held; NULL for an empty slot or a zero marker. */
-static inline struct page *slot_any_page(slot_t slot)
+/* The page, CLEAN and not busy, takes the place of nothing, or of what mappings may show there. */
+static inline void page_give(struct page *page, struct vmo *vmo, uint64_t index, uint8_t kind)
 {
-    if (slot_kind(slot) == SLOT_PAGE)
-        return slot_page(slot);
-    return slot_kind(slot) == SLOT_ANON ? slot_anon(slot)->page : NULL;
-}
-
-/* The page, CLEAN and not busy, takes the place of nothing or of zeros, which mappings may show. */
-static inline void page_give(struct page *page, struct vmo *vmo, void *owner, uint64_t index, uint8_t kind)
-{
-    if (vmo->zeros_mapped)
+    if (vmo->others_mapped)
         vmo_unmap_pages(vmo, index, 1);
-    page->owner = owner;
+    page->owner = vmo->family;
     page->owner_koid = vmo->object.koid;
-    page->index = index;
+    page->index = vmo->base + index;
+    page->shares = 1;
     page->busy = 0;
     page->state = PAGE_CLEAN;
     page->referenced = 1;
     frame_set_kind(page, kind);
 }
 
-/* Put a page into an empty slot, CLEAN and not busy; the VMO owns it on OK.  NO_MEMORY. */
-status_t vmo_put_anon(struct vmo *vmo, uint64_t index, struct page *page);      /* anonymous VMOs */
-status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page);      /* the others; replaces a zero marker */
+/* A VMO with nothing in it, in no list yet; the caller gives it its place in the family.  NULL without memory. */
+struct vmo *vmo_alloc(enum vmo_kind kind, uint64_t size, bool resizable, struct vmo_family *family);
 
-/* Empty a slot.  The caller has removed it from all mappings and it is not busy.  take: the caller owns the page. */
-struct page *vmo_take_page(struct vmo *vmo, uint64_t index);
-void vmo_drop_slot(struct vmo *vmo, uint64_t index);
+/* Put a page, CLEAN and not busy, into a slot that holds none; the VMO owns it on OK.  NO_MEMORY. */
+status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page);
+
+/*
+ * Empty the slots of [first, end); with clean_only, those of dirty and of busy pages stay.  The caller has removed the pages from
+ * all mappings; those that only this VMO holds are not busy.  Without memory a zero marker that reaches beyond the range stays.
+ */
+void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, bool clean_only);
 
 /* The first busy page of [first, end): false if none. */
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index);

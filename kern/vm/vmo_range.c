@@ -13,11 +13,17 @@
 
 #define BATCH 64            /* pages between two chances for others */
 
+/* The VMO whose sizes count; a slice has its own. */
+static struct vmo *sized(struct vmo *vmo)
+{
+    return vmo->kind == VMO_REFERENCE ? vmo->parent : vmo;
+}
+
 uint64_t vmo_size(struct vmo *vmo)
 {
     uint64_t size;
 
-    vmo = vmo_target(vmo);
+    vmo = sized(vmo);
     vmo_lock(vmo);
     size = vmo->size;
     vmo_unlock(vmo);
@@ -28,7 +34,7 @@ uint64_t vmo_content_size(struct vmo *vmo)
 {
     uint64_t size;
 
-    vmo = vmo_target(vmo);
+    vmo = sized(vmo);
     vmo_lock(vmo);
     size = vmo->content_size;
     vmo_unlock(vmo);
@@ -39,7 +45,7 @@ status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
 {
     status_t status = OK;
 
-    vmo = vmo_target(vmo);
+    vmo = sized(vmo);
     vmo_lock(vmo);
     if (size > vmo->size)
         status = ERR_OUT_OF_RANGE;
@@ -49,21 +55,25 @@ status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
     return status;
 }
 
-/* Drop all slots of [first, end) and let those who wait for its holes look again.  Nothing in it is busy. */
+/* Drop all slots of [first, end) and let those who wait for its pages look again.  Nothing in it is busy. */
 static void drop_range(struct vmo *vmo, uint64_t first, uint64_t end)
 {
-    uint64_t hole = first, index = first;
-    slot_t slot;
-
     vmo_unmap_pages(vmo, first, end - first);
-    while (page_list_next(&vmo->pages, index, end, &index, &slot)) {
-        vmo_drop_slot(vmo, index);
-        if (index > hole)
-            vmo_complete_range(vmo, REQUEST_READ, hole, index - hole, OK);
-        hole = ++index;
+    vmo_drop_slots(vmo, first, end, false);
+    vmo_complete_range(vmo, REQUEST_READ, first, end - first, OK);
+}
+
+/* The VMO ends before page new_end: what lay behind is zero for good, for its clones too. */
+static void lower_limits(struct vmo *vmo, uint64_t new_end)
+{
+    vmo->source_pages = min_u64(vmo->source_pages, new_end);
+    list_for_each(&vmo->family->members, node) {
+        struct vmo *member = list_entry(node, struct vmo, family_link);
+        uint64_t limit = new_end > member->base ? new_end - member->base : 0;
+
+        if (member->parent == vmo)
+            member->source_pages = min_u64(member->source_pages, limit);
     }
-    if (end > hole)
-        vmo_complete_range(vmo, REQUEST_READ, hole, end - hole, OK);
 }
 
 status_t vmo_set_size(struct vmo *vmo, uint64_t size)
@@ -83,7 +93,7 @@ status_t vmo_set_size(struct vmo *vmo, uint64_t size)
     if (status == OK) {
         vmo->size = new_end << PAGE_SHIFT;
         vmo->content_size = min_u64(vmo->content_size, size);
-        vmo->source_pages = min_u64(vmo->source_pages, new_end);
+        lower_limits(vmo, new_end);
         if (new_end < old_end)
             drop_range(vmo, new_end, old_end);
     }
@@ -114,14 +124,13 @@ static status_t commit_batch(struct vmo *vmo, uint64_t *index, uint64_t end, enu
  */
 status_t vmo_commit(struct vmo *vmo, uint64_t offset, uint64_t length, enum page_want want, bool may_block)
 {
-    uint64_t index = offset >> PAGE_SHIFT;
-    uint64_t end;
+    uint64_t index, end;
     struct page_request request;
-    status_t status;
+    status_t status = vmo_locate(&vmo, &offset, length);
 
-    vmo = vmo_target(vmo);
-    if (!range_inside(offset, length, vmo_size(vmo)))
-        return ERR_OUT_OF_RANGE;
+    if (status != OK)
+        return status;
+    index = offset >> PAGE_SHIFT;
     end = length ? page_ceil(offset + length) >> PAGE_SHIFT : index;
     page_request_init(&request, may_block);
     while (index < end) {
@@ -144,17 +153,15 @@ static void whole_pages(uint64_t offset, uint64_t length, uint64_t *first, uint6
     *end = max_u64(*first, (offset + length) >> PAGE_SHIFT);
 }
 
-/* Anonymous pages become zero again; clean and dirty device pages are dropped unwritten. */
+/* Anonymous pages become zero again; clean and dirty device pages are dropped unwritten.  Not where a user's pager has its say. */
 status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length)
 {
     uint64_t first, end;
-    status_t status;
+    status_t status = vmo_locate(&vmo, &offset, length);
 
-    vmo = vmo_target(vmo);
-    if (vmo->kind == VMO_PAGER)
+    if (vmo_root(vmo)->kind == VMO_PAGER)
         return ERR_NOT_SUPPORTED;
     vmo_lock(vmo);
-    status = range_inside(offset, length, vmo->size) ? OK : ERR_OUT_OF_RANGE;
     if (status == OK) {
         whole_pages(offset, length, &first, &end);
         status = vmo_wait_not_busy(vmo, first, end);
@@ -189,7 +196,7 @@ static status_t zero_part(struct vmo *vmo, uint64_t offset, uint64_t length, boo
 /* One whole page of a VMO with a source: zeros, dirty, and nothing is asked of the source. */
 static status_t zero_page_of_source(struct vmo *vmo, uint64_t index)
 {
-    struct page *page = slot_any_page(page_list_get(&vmo->pages, index));
+    struct page *page = slot_page(page_list_get(&vmo->pages, index));
     status_t status;
 
     if (page) {
@@ -209,10 +216,10 @@ static status_t zero_page_of_source(struct vmo *vmo, uint64_t index)
     return status;
 }
 
-/* Whole pages from *index on: all of them where they can be dropped, else up to BATCH. */
+/* Whole pages from *index on: all of them where they can be dropped, with markers where a root must not show; else up to BATCH. */
 static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
 {
-    bool drop = vmo->kind == VMO_ANONYMOUS;
+    bool drop = !vmo->ops;
     uint64_t stop = drop ? end : min_u64(end, *index + BATCH);
     status_t status;
 
@@ -222,6 +229,7 @@ static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
         status = ERR_OUT_OF_RANGE;
     if (status == OK && drop) {
         drop_range(vmo, *index, end);
+        status = page_list_fill(&vmo->pages, *index, min_u64(end, vmo->source_pages), slot_zero_marker());
         *index = end;
     }
     while (status == OK && *index < stop) {
@@ -235,12 +243,12 @@ static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
 
 status_t vmo_zero(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_block)
 {
-    uint64_t first, end, stop = offset + length;
-    status_t status = OK;
+    uint64_t first, end, stop;
+    status_t status = vmo_locate(&vmo, &offset, length);
 
-    vmo = vmo_target(vmo);
-    if (!range_inside(offset, length, vmo_size(vmo)))
-        return ERR_OUT_OF_RANGE;
+    if (status != OK)
+        return status;
+    stop = offset + length;
     if (page_floor(offset) == page_floor(stop)) {       /* inside one page */
         return length ? zero_part(vmo, offset, length, may_block) : OK;
     }
@@ -262,10 +270,10 @@ void vmo_info(struct vmo *vmo, info_vmo_t *info)
 
     memset(info, 0, sizeof *info);
     info->koid = vmo->object.koid;
-    info->parent_koid = vmo->parent ? vmo->parent->object.koid : 0;
+    info->parent_koid = vmo->parent_koid;
+    info->size_bytes = vmo_size(vmo);
+    info->content_size = vmo_content_size(vmo);
     vmo_lock(target);
-    info->size_bytes = target->size;
-    info->content_size = target->content_size;
     info->committed_bytes = info->populated_bytes = target->resident << PAGE_SHIFT;
     info->dirty_bytes = target->dirty << PAGE_SHIFT;
     info->change_events = target->change_events;
@@ -274,6 +282,7 @@ void vmo_info(struct vmo *vmo, info_vmo_t *info)
     memcpy(info->name, vmo->name, sizeof info->name);
     vmo_unlock(target);
     info->share_count = atomic_load(&vmo->object.handles);
-    info->flags = INFO_VMO_PAGED | (target->resizable ? INFO_VMO_RESIZABLE : 0) |
-                  (target->kind == VMO_PAGER ? INFO_VMO_PAGER_BACKED : 0);
+    info->flags = INFO_VMO_PAGED | (vmo->resizable ? INFO_VMO_RESIZABLE : 0) |
+                  (target->kind == VMO_ANONYMOUS && target->parent_koid ? INFO_VMO_IS_COW_CLONE : 0) |
+                  (vmo_root(target)->kind == VMO_PAGER ? INFO_VMO_PAGER_BACKED : 0);
 }

@@ -10,17 +10,22 @@
 #include "vm/page_request.h"
 #include "vm/vmo_pages.h"
 
-/* One page to be filled by the device.  A page that the transfer covers only in part is zeroed first. */
+/* One page to be filled by the device, its own.  A page that the transfer covers only in part is zeroed first. */
 static status_t lend_for_read(struct vmo_transfer *transfer, uint32_t i, bool whole)
 {
     uint64_t index = transfer->first + i;
-    struct page *page = slot_any_page(page_list_get(&transfer->vmo->pages, index));
+    struct page *page = slot_page(page_list_get(&transfer->vmo->pages, index));
 
-    if (!page) {
+    if (page) {
+        status_t status = vmo_get_page(transfer->vmo, index, WANT_WRITE, 1, NULL, &page);
+
+        if (status != OK)
+            return status;
+    } else {
         page = whole ? frame_alloc(FRAME_ANON) : frame_alloc_zeroed(FRAME_ANON);
         if (!page)
             return ERR_NO_MEMORY;
-        if (vmo_put_anon(transfer->vmo, index, page) != OK) {
+        if (vmo_put_page(transfer->vmo, index, page) != OK) {
             frame_free(page);
             return ERR_NO_MEMORY;
         }
@@ -34,7 +39,7 @@ static status_t lend_for_read(struct vmo_transfer *transfer, uint32_t i, bool wh
 
 static status_t lend_for_write(struct vmo_transfer *transfer, uint32_t i)
 {
-    struct page *page = slot_any_page(page_list_get(&transfer->vmo->pages, transfer->first + i));
+    struct page *page = slot_page(page_list_get(&transfer->vmo->pages, transfer->first + i));
 
     if (!page)
         return ERR_NOT_FOUND;
@@ -54,7 +59,7 @@ static void give_back(struct vmo_transfer *transfer, uint32_t count, status_t st
             continue;
         page->state = PAGE_CLEAN;
         if (status != OK)
-            vmo_drop_slot(transfer->vmo, transfer->first + i);
+            vmo_drop_slots(transfer->vmo, transfer->first + i, transfer->first + i + 1, false);
     }
 }
 
@@ -62,7 +67,7 @@ static status_t check(struct vmo *vmo, uint64_t offset, uint64_t length, bool in
 {
     uint64_t busy;
 
-    if (into_memory && vmo->kind != VMO_ANONYMOUS)
+    if (into_memory && vmo_root(vmo)->ops)
         return ERR_NOT_SUPPORTED;
     if (!range_inside(offset, length, vmo->size))
         return ERR_OUT_OF_RANGE;
@@ -74,10 +79,12 @@ static status_t check(struct vmo *vmo, uint64_t offset, uint64_t length, bool in
 status_t vmo_transfer_begin(struct vmo *vmo, uint64_t offset, uint64_t length, bool into_memory,
                             struct vmo_transfer *transfer)
 {
+    status_t status = vmo_locate(&vmo, &offset, length);
     uint64_t end = offset + length;
-    status_t status;
 
-    transfer->vmo = vmo = vmo_target(vmo);
+    if (status != OK)
+        return status;
+    transfer->vmo = vmo;
     transfer->into_memory = into_memory;
     transfer->first = offset >> PAGE_SHIFT;
     transfer->count = 0;
@@ -113,7 +120,8 @@ void vmo_transfer_end(struct vmo_transfer *transfer, status_t status)
     vmo_lock(vmo);
     give_back(transfer, transfer->count, status);
     vmo_complete_range(vmo, REQUEST_READ, transfer->first, transfer->count, status);
-    vmo_complete_range(vmo, REQUEST_UNBUSY, transfer->first, transfer->count, OK);
+    list_for_each(&vmo->family->members, node)      /* whoever else holds one of the pages */
+        vmo_complete_range(list_entry(node, struct vmo, family_link), REQUEST_UNBUSY, 0, UINT64_MAX, OK);
     vmo_unlock(vmo);
     object_unref(&vmo->object);
 }

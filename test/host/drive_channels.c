@@ -215,7 +215,7 @@ static void start_or_stop_caller(void)
     } else if (!caller->thread && !closed[0]) {
         *caller = (struct caller){ .end = ends[0], .number = ++last_number | 1ull << 63, .slot = i };
         caller->deadline = one_in(2) ? DEADLINE_INFINITE : (int64_t)(arch_time() + choose(1000));
-        check_equal(process_create("caller", &caller->process), OK);
+        check_equal(process_create("caller", NULL, &caller->process), OK);
         object_ref(object_of_channel(ends[0]));
         step("caller %u starts", i);
         caller->thread = spawn(caller->process, caller_body, caller);

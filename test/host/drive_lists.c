@@ -216,19 +216,17 @@ void drive_tree(uint32_t steps)
 
 #define TEXT_SIZE 64
 
-/* One conversion with flags, as the kernel's formatter and the C library's must agree on it. */
+/* One conversion, as the kernel's formatter and the C library's must agree on it. */
 static void choose_conversion(char format[TEXT_SIZE], bool *out_text, bool *out_long)
 {
-    static const char letters[] = "duxscp";
-    char letter = letters[choose(6)];
-    bool number = letter == 'd' || letter == 'u' || letter == 'x';
+    static const char letters[] = "duxs";
+    char letter = letters[choose(4)];
 
     *out_text = letter == 's';
-    *out_long = letter == 'p' || (number && one_in(2));
-    snprintf(format, TEXT_SIZE, "a%%%s%s%s%s%cz%%%%", letter != 'p' && one_in(3) ? "-" : number && one_in(3) ? "0" : "",
-             letter == 'p' ? "" : (const char *[]){ "", "1", "7", "24" }[choose(4)],
-             *out_text ? (const char *[]){ "", ".0", ".3", ".40" }[choose(4)] : "",
-             *out_long && letter != 'p' ? (const char *[]){ "l", "ll", "z" }[choose(3)] : "", letter);
+    *out_long = letter != 's' && one_in(2);
+    snprintf(format, TEXT_SIZE, "a%%%s%s%cz%%%%",
+             *out_text ? ".*" : letter == 'd' ? "" : (const char *[]){ "", "01", "07", "016" }[choose(4)],
+             *out_long ? "l" : "", letter);
 }
 
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -243,16 +241,16 @@ void drive_format(uint32_t steps)
         const char *text = texts[choose(array_size(texts))];
         size_t size = one_in(2) ? TEXT_SIZE : choose(24);
         bool is_text, is_long;
+        unsigned limit = choose(4) * 8;
         size_t length, expected_length;
 
         choose_conversion(format, &is_text, &is_long);
-        value |= 1;                     /* never a pointer or a character of zero, which libraries print their own way */
-        step("%s with 0x%lx, size %zu", format, value, size);
+        step("%s with 0x%lx, size %zu, limit %u", format, value, size, limit);
         memset(found, '#', sizeof found);
         memset(expected, '#', sizeof expected);
         if (is_text) {
-            length = format_string(found, size, format, text);
-            expected_length = snprintf(expected, size, format, text);
+            length = format_string(found, size, format, limit, text);
+            expected_length = snprintf(expected, size, format, limit, text);
         } else if (is_long) {
             length = format_string(found, size, format, value);
             expected_length = snprintf(expected, size, format, value);

@@ -47,7 +47,7 @@ static void nothing(void)
 {
 }
 
-static status_t run_process(void)       { return process_create("new", (struct process **)&made[0]); }
+static status_t run_process(void)       { return process_create("new", NULL, (struct process **)&made[0]); }
 static status_t run_thread(void)        { return process_add_thread(process, "new", (struct thread **)&made[0]); }
 static status_t run_vmo(void)           { return vmo_create(number, true, (struct vmo **)&made[0]); }
 static status_t run_event(void)         { return event_create(&made[0]); }
@@ -230,7 +230,7 @@ static void make_world(void)
     check_equal(pager_create(&pair[0]), OK);
     pager = pager_from_object(pair[0]);
     check_equal(pager_create_vmo(pager, true, port, 1, VMO_SIZE_MAX, &paged), OK);
-    check_equal(process_create("world", &process), OK);
+    check_equal(process_create("world", NULL, &process), OK);
     check_equal(channel_create(pair), OK);
     ends[0] = (struct channel *)pair[0];
     ends[1] = (struct channel *)pair[1];

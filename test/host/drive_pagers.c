@@ -361,7 +361,7 @@ static void check_vmo(const struct model *model)
     slot_t slot;
 
     for (; page_list_next(&vmo->pages, index, UINT64_MAX, &index, &slot); index++) {
-        struct page *page = slot_any_page(slot);
+        struct page *page = slot_page(slot);
 
         check(index < vmo->size >> PAGE_SHIFT);
         check(!page || (page->owner == vmo && page->index == index && page->busy == 0));

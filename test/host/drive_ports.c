@@ -271,7 +271,7 @@ static void reader_change(void)
     struct reader *reader = &readers[i];
 
     if (!reader->thread) {
-        check_equal(process_create("reader", &reader->process), OK);
+        check_equal(process_create("reader", NULL, &reader->process), OK);
         reader->slot = i;
         reader->forever = one_in(2);
         reader->thread = spawn(reader->process, reader_body, reader);

@@ -253,7 +253,7 @@ static void transfer(struct model *model)
 
     check_equal(vmo_transfer_begin(name_of(model), offset, 512, into_memory, &(struct vmo_transfer){ 0 }), ERR_BAD_STATE);
     if (into_memory && one_in(2)) {
-        check_equal(process_create("waiter", &process), OK);
+        check_equal(process_create("waiter", NULL, &process), OK);
         thread = spawn(process, waiter_body, &waiter);
         run_all();
         check_equal(waiter.done, model->resident[offset >> PAGE_SHIFT]);

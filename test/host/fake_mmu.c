@@ -216,7 +216,7 @@ status_t user_access(uint64_t address, bool write, uint8_t *value)
 static void check_mapping(const struct region *region, const struct mapping *mapping)
 {
     uint64_t index = (mapping->address - region->base + region->vmo_offset) >> PAGE_SHIFT;
-    struct page *page = slot_any_page(page_list_get(&region->vmo->pages, index));
+    struct page *page = slot_page(page_list_get(&region->vmo->pages, index));
     paddr_t frame = page_to_phys(page ? page : zero_frame);
 
     if (index >= region->vmo->size >> PAGE_SHIFT)

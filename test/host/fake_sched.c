@@ -47,7 +47,7 @@ void scheduler_start(void)
 
     harts[0].current = &director;
     thread_init_idle(&director, &harts[0]);
-    check(process_create("director", &director.process) == OK);
+    check(process_create("director", NULL, &director.process) == OK);
     check(handle_reserve(director.process->handles, 1, &handle) == OK);     /* its table has entries from now on */
     handle_unreserve(director.process->handles, 1, &handle);
 }

@@ -112,7 +112,7 @@ void start_actor(struct actor *actor)
     *actor = (struct actor){ .model = model, .action = choose(ACTIONS), .slot = (uint32_t)(actor - actors) };
     actor->first = choose(one_in(2) ? pages : min_u64(pages, 4));       /* often the same pages as others */
     actor->count = 1 + choose(min_u64(pages - actor->first, 6));
-    check_equal(process_create("actor", &actor->process), OK);
+    check_equal(process_create("actor", NULL, &actor->process), OK);
     check_equal(aspace_map(actor->process->aspace, VM_READ | VM_WRITE | (one_in(2) ? VM_MAP_RANGE : 0), VM_READ | VM_WRITE,
                            0, model->vmo, 0, model->vmo->size, &actor->mapped), OK);
     step("actor %u: action %u on %lu pages from %lu of key %lu", actor->slot, actor->action, actor->count, actor->first,

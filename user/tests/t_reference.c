@@ -103,7 +103,6 @@ TEST(refusals)
     CHECK_STATUS(sys_vmo_create_child(vmo, 1u << 30, 0, 0, &child), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_vmo_create_child(vmo, VMO_CHILD_REFERENCE, PAGE_SIZE, 0, &child), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_vmo_create_child(vmo, VMO_CHILD_REFERENCE, 0, PAGE_SIZE, &child), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_vmo_create_child(vmo, VMO_CHILD_SNAPSHOT, 0, PAGE_SIZE, &child), ERR_NOT_SUPPORTED);
     CHECK_STATUS(sys_vmo_create_child(vmo, VMO_CHILD_REFERENCE, 0, 0, NULL), ERR_INVALID_ARGS);
     CHECK(childless(vmo));
     CHECK_OK(sys_handle_close(weak));

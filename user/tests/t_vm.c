@@ -57,7 +57,7 @@ TEST(map_refuses_handles)
 TEST(map_refuses_arguments)
 {
     static const uint32_t bad_options[] = {
-        0, VM_FIXED, VM_COMMIT, VM_WRITE, VM_WRITE | VM_EXECUTE, VM_READ | 64, VM_READ | 0x80000000u
+        VM_WRITE, VM_WRITE | VM_EXECUTE, VM_READ | 128, VM_READ | 0x80000000u
     };
     handle_t vmo = new_vmo(2);
     uintptr_t at = 77;
@@ -185,7 +185,8 @@ TEST(protect_refuses)
     CHECK_STATUS(sys_vm_protect(HANDLE_INVALID, VM_READ, PLACE, PAGE_SIZE), ERR_BAD_HANDLE);
     CHECK_STATUS(sys_vm_protect(event, VM_READ, PLACE, PAGE_SIZE), ERR_WRONG_TYPE);
     CHECK_STATUS(sys_vm_protect(looker, VM_READ, PLACE, PAGE_SIZE), ERR_ACCESS_DENIED);
-    CHECK_STATUS(sys_vm_protect(process_self(), 0, PLACE, PAGE_SIZE), ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_vm_protect(process_self(), VM_READ | VM_SHARED, PLACE, PAGE_SIZE),
+                 ERR_INVALID_ARGS);
     CHECK_STATUS(sys_vm_protect(process_self(), VM_WRITE, PLACE, PAGE_SIZE), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_vm_protect(process_self(), VM_READ | VM_COMMIT, PLACE, PAGE_SIZE),
                  ERR_INVALID_ARGS);

@@ -1,0 +1,175 @@
+/*
+ * vmo_child.c: VMOs made from others.
+ *
+ * References and slices show another VMO's pages and hold none.  Snapshots and clones hold pages of their own; a
+ * snapshot starts with all that its parent holds, each page with one holder more, and takes write permission
+ * from the parent's mappings, so that whoever writes first copies.  The cost is that of the pages there are.
+ * A clone's parent is always the root: what a clone made of a clone sees was settled when it was made.
+ *
+ * Locks: the family lock, dropped only while waiting for a device to give pages back.
+ */
+#include "vm/page_request.h"
+#include "vm/vmo_pages.h"
+
+/* What a child is to be, in terms of the VMO that holds the pages. */
+struct making {
+    struct vmo *target;
+    uint64_t first;                 /* its page 0 is this page of the target */
+    uint64_t end;                   /* from this page of the target on it sees zeros */
+    uint64_t size;
+    bool resizable;
+};
+
+/* It counts as the parent's child from now on.  Family lock held. */
+static void count_child(struct vmo *child, struct vmo *parent)
+{
+    child->counted_by = parent;
+    child->parent_koid = parent->object.koid;
+    if (parent->children++ == 0)
+        object_signal(&parent->object, SIGNAL_ZERO_CHILDREN, 0);
+}
+
+static struct vmo *make_view(const struct making *making, enum vmo_kind kind)
+{
+    struct vmo *view = vmo_alloc(kind, making->size, making->resizable, making->target->family);
+
+    if (!view)
+        return NULL;
+    object_ref(&making->target->object);
+    view->parent = making->target;
+    view->base = making->first;
+    vmo_lock(view);
+    count_child(view, making->target);
+    vmo_unlock(view);
+    return view;
+}
+
+/* The slots of one run, as many as fit one node of the child: how many; 0 without memory. */
+static uint64_t share_run(struct vmo *child, uint64_t at, const struct page_list_run *run)
+{
+    struct page_list_run into;
+    int64_t used = 0;
+
+    if (page_list_make_run(&child->pages, at, at + run->count, &into) != OK)
+        return 0;
+    for (uint64_t i = 0; i < into.count; i++) {
+        struct page *page = slot_page(run->slots[i]);
+
+        into.slots[i] = run->slots[i];
+        used += run->slots[i] != SLOT_EMPTY;
+        if (page) {
+            page->shares++;
+            child->resident++;
+        }
+    }
+    page_list_changed(&child->pages, &into, at, used);
+    return into.count;
+}
+
+/* The child holds what `parent` holds at [first, end).  NO_MEMORY: some of it.  Family lock held. */
+static status_t share_slots(struct vmo *child, struct vmo *parent, uint64_t first, uint64_t end)
+{
+    uint64_t done;
+
+    for (uint64_t index = first; index < end; index += done) {
+        struct page_list_run run = page_list_find_run(&parent->pages, index, end);
+
+        done = run.count;
+        if (run.slots)
+            done = share_run(child, index - first, &run);
+        else if (page_list_fill(&child->pages, index - first, index - first + run.count, run.fill) != OK)
+            done = 0;
+        if (done == 0)
+            return ERR_NO_MEMORY;
+    }
+    return OK;
+}
+
+/* A new member of the family: what of [first, end) it sees of the target is settled here.  Family lock held. */
+static status_t join_family(struct vmo *child, const struct making *making)
+{
+    struct vmo *target = making->target, *root = vmo_root(target);
+    uint64_t end = min_u64(making->end, target->size >> PAGE_SHIFT);
+    uint64_t limit = target->ops ? end : min_u64(end, target->source_pages);
+
+    atomic_fetch_add(&target->family->references, 1);
+    list_push_back(&target->family->members, &child->family_link);
+    child->base = target->base + making->first;
+    count_child(child, root);
+    if (root->ops) {
+        object_ref(&root->object);
+        child->parent = root;
+        child->others_mapped = true;
+        child->source_pages = limit > making->first ? limit - making->first : 0;
+    }
+    if (target->ops || end <= making->first)
+        return OK;
+    vmo_protect_pages(target, making->first, end - making->first);
+    return share_slots(child, target, making->first, end);
+}
+
+static status_t make_clone(const struct making *making, struct vmo **out_vmo)
+{
+    struct vmo *target = making->target, *child = NULL;
+    status_t status = OK;
+
+    vmo_lock(target);
+    if (!target->ops)
+        status = vmo_wait_not_busy(target, making->first, making->end);
+    if (status == OK) {
+        child = vmo_alloc(VMO_ANONYMOUS, making->size, making->resizable, target->family);
+        status = child ? join_family(child, making) : ERR_NO_MEMORY;
+    }
+    vmo_unlock(target);
+    if (status != OK && child)
+        object_unref(&child->object);
+    *out_vmo = child;
+    return status;
+}
+
+/* Exactly one kind, and only what that kind can be. */
+static status_t check(struct vmo *parent, uint32_t options, uint64_t offset, uint64_t size,
+                      uint64_t parent_size)
+{
+    struct vmo *target = vmo_target(parent);
+    uint32_t kind = options & ~(uint32_t)(VMO_CHILD_RESIZABLE | VMO_CHILD_NO_WRITE);
+    bool view = kind == VMO_CHILD_REFERENCE || kind == VMO_CHILD_SLICE;
+
+    if ((!view && kind != VMO_CHILD_SNAPSHOT && kind != VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE) ||
+        (view && (options & VMO_CHILD_RESIZABLE)) || !page_aligned(offset) ||
+        (kind == VMO_CHILD_REFERENCE && (offset || size)))
+        return ERR_INVALID_ARGS;
+    if (size > VMO_SIZE_MAX || offset > VMO_SIZE_MAX)
+        return ERR_OUT_OF_RANGE;
+    if (kind == VMO_CHILD_SLICE && parent->resizable)
+        return ERR_NOT_SUPPORTED;
+    if (kind == VMO_CHILD_SLICE && !range_inside(offset, page_ceil(size), parent_size))
+        return ERR_OUT_OF_RANGE;
+    return kind == VMO_CHILD_SNAPSHOT && vmo_root(target)->ops ? ERR_NOT_SUPPORTED : OK;
+}
+
+status_t vmo_create_child(struct vmo *parent, uint32_t options, uint64_t offset, uint64_t size,
+                          struct vmo **out_vmo)
+{
+    uint64_t parent_size = vmo_size(parent);
+    uint64_t base = parent->kind == VMO_SLICE ? parent->base : 0;
+    struct making making = {
+        .target = vmo_target(parent), .first = base + (offset >> PAGE_SHIFT), .size = size,
+        .end = base + (min_u64(page_ceil(offset + size), parent_size) >> PAGE_SHIFT),
+        .resizable = options & VMO_CHILD_RESIZABLE,
+    };
+    status_t status = check(parent, options, offset, size, parent_size);
+
+    if (status != OK)
+        return status;
+    if (options & VMO_CHILD_REFERENCE) {
+        making.size = parent_size;
+        making.resizable = parent->resizable;
+        *out_vmo = make_view(&making, parent->kind == VMO_SLICE ? VMO_SLICE : VMO_REFERENCE);
+    } else if (options & VMO_CHILD_SLICE) {
+        *out_vmo = make_view(&making, VMO_SLICE);
+    } else {
+        status = make_clone(&making, out_vmo);
+    }
+    return status == OK && !*out_vmo ? ERR_NO_MEMORY : status;
+}
