@@ -62,8 +62,11 @@ USER_CC    := $(CROSS)gcc
 USER_ARCH  := -specs=picolibc.specs -march=rv64gc -mabi=lp64d -mcmodel=medany
 USER_FLAGS := $(USER_ARCH) -std=gnu11 -O2 -g $(WARNINGS) -ffunction-sections -fdata-sections \
               -Ikern -Iuser/include -MMD -MP
-USER_LINK  := $(USER_ARCH) -nostartfiles -static -T user/user.ld -Wl,--gc-sections \
-              -Wl,--build-id=none -Wl,-z,max-page-size=4096
+USER_LINK   = $(USER_ARCH) -nostartfiles -static -T user/user.ld -Wl,--gc-sections \
+              -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+              $(WRAPPED:%=-Wl,--wrap=%)
+# Functions of the C library around which user/lib/stdio.c puts something.
+WRAPPED    := vfprintf vfscanf fputs puts fwrite fread fgets fdopen fclose fflush exit
 
 # Tools are checked once, and again when the check itself changes.
 TOOLS := build/.tools-checked

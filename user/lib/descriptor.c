@@ -8,6 +8,7 @@
 #include "internal.h"
 
 static struct quire_mutex lock;
+FORK_TAKES(lock);
 static struct descriptor descriptors[DESCRIPTOR_MAX];
 
 static bool is_number(int number)

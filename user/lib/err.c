@@ -18,11 +18,13 @@ static void message(int code, const char *format, va_list arguments)
 {
     const char *slash = strrchr(program_name, '/');
     fflush(stdout);
+    flockfile(stderr);
     fprintf(stderr, "%s: ", slash != NULL ? slash + 1 : program_name);
     vfprintf(stderr, format, arguments);
     if (code != 0)
         fprintf(stderr, ": %s", strerror(code));
     fprintf(stderr, "\n");
+    funlockfile(stderr);
 }
 
 void warn(const char *format, ...)

@@ -18,8 +18,7 @@ static int grow(char **line, size_t *size)
     return 0;
 }
 
-/* The length, with the newline if there is one; -1 at the end of the file or on an error. */
-ssize_t getline(char **restrict line, size_t *restrict size, FILE *restrict file)
+static ssize_t read_line(char **line, size_t *size, FILE *file)
 {
     size_t length = 0;
     int c;
@@ -37,4 +36,13 @@ ssize_t getline(char **restrict line, size_t *restrict size, FILE *restrict file
     } while (c != '\n');
     (*line)[length] = 0;
     return length > 0 && !ferror(file) ? (ssize_t)length : -1;
+}
+
+/* The length, with the newline if there is one; -1 at the end of the file or on an error. */
+ssize_t getline(char **restrict line, size_t *restrict size, FILE *restrict file)
+{
+    flockfile(file);
+    ssize_t length = read_line(line, size, file);
+    funlockfile(file);
+    return length;
 }

@@ -25,6 +25,7 @@ struct archive_file {
 };
 
 static struct quire_mutex lock;
+FORK_TAKES(lock);
 static const char *archive;
 static uint64_t archive_size;
 

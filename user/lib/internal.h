@@ -6,23 +6,96 @@
 #include <quire.h>
 #include <quire/fs.h>
 #include <sys/types.h>
+#include <time.h>
 
 /* --- start.c --- */
 
 extern char __tdata_start[], __tdata_end[], __tbss_end[];
 extern char __tls_size[];               /* an absolute symbol: its address is the value */
 
+extern char __tls_align[];              /* the same; a power of two, at most PAGE_SIZE */
+
 void tls_init(void *area);
 extern __thread handle_t current_thread_handle;
 extern const char *program_name;        /* argv[0] */
 
-/* --- locks.c: the lock that the C library knows only by pointer. --- */
+/* --- thread.c --- */
 
+/* A thread of this process; pthread_t is a pointer to one.  At the top of its stack. */
+struct pthread {
+    void (*plain)(void *);              /* what it runs: this, of quire_thread_create, */
+    void *(*function)(void *);          /* or this, of pthread_create */
+    void *argument, *result;
+    handle_t handle;
+    _Atomic uint32_t state;             /* THREAD_IS_ bits */
+    uintptr_t base;                     /* what is unmapped at the end; size 0: nothing */
+    size_t size;
+    struct pthread_cleanup *cleanups;
+    struct thread_value *values;        /* pthread_key.c; NULL until it is needed */
+    uint32_t read_locks;                /* pthread_rwlock.c: how many it holds */
+};
+
+enum {
+    THREAD_IS_DETACHED = 1 << 0,        /* frees itself */
+    THREAD_IS_JOINED   = 1 << 1,        /* somebody waits for it and frees it */
+    THREAD_HAS_ENDED   = 1 << 2,        /* uses its stack for the last time */
+};
+
+struct pthread *thread_current(void);
+/* Map a stack with a guard below it and put the record of a thread at its top.  NO_MEMORY ... */
+status_t thread_new(size_t stack_size, size_t guard_size, struct pthread **out_thread);
+/* The same in [stack, stack + size).  INVALID_ARGS: too small. */
+status_t thread_new_on(void *stack, size_t size, struct pthread **out_thread);
+/* Run it: what it runs, and its handle and state have been filled in by then, or are by this. */
+status_t thread_start(struct pthread *thread);
+/* Unmap the stack of a thread that was not started or has ended. */
+void thread_free(struct pthread *thread);
+/* End the calling thread, without a look at clean-up functions. */
+void thread_end(struct pthread *thread) __attribute__((noreturn));
+void threads_fork_child(void);
+/* pthread_key.c; not linked, and not called, unless values are used. */
+void thread_values_destroy(struct pthread *thread) __attribute__((weak));
+
+/* --- locks.c --- */
+
+/* The lock that the C library knows only by pointer. */
 struct __lock {
     struct quire_mutex mutex;
-    _Atomic uintptr_t owner;            /* thread pointer of who holds a recursive lock */
+    _Atomic uintptr_t owner;            /* thread pointer of who holds it */
     uint32_t depth;
 };
+
+/* A futex word as a lock, as in struct quire_mutex.  False: not taken until the deadline. */
+bool word_try_lock(uint32_t *word);
+bool word_lock(uint32_t *word, int64_t deadline);
+void word_unlock(uint32_t *word);
+/* A count of threads that use an object, and the wait until it is 0, after which none comes. */
+void users_enter(uint32_t *users);
+void users_leave(uint32_t *users);
+void users_drain(uint32_t *users);
+/* Absolute time to deadline.  EINVAL. */
+int deadline_at(clockid_t clock, const struct timespec *time, int64_t *out_deadline);
+
+/* --- atfork.c: what is held while a process is copied, so that it is whole in the copy. --- */
+
+/* Names a lock (struct quire_mutex *) that fork takes; whoever holds it takes at most the heap's. */
+#define FORK_TAKES(lock)                                                                          \
+    static struct quire_mutex *const fork_takes_##lock                                            \
+        __attribute__((section("fork_locks"), used)) = &(lock)
+
+/*
+ * fork calls the first before the copy, then the others in the two processes, the last when
+ * thread_self() is the child's own.
+ */
+void fork_prepare(void);
+void fork_parent(void);
+void fork_child(void);
+
+/* --- stdio.c --- */
+
+void streams_fork_prepare(void);
+void streams_fork_parent(void);
+void streams_fork_child(void);
 
 /* --- descriptor.c --- */
 

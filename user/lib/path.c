@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 static struct quire_mutex lock;
+FORK_TAKES(lock);
 static char current[FS_PATH_MAX + 1];   /* empty until it is asked for */
 
 void current_directory(char out[static FS_PATH_MAX + 1])

@@ -14,7 +14,9 @@ _start:
     mv s0, a0
     la t0, __tls_size
     sub sp, sp, t0
-    andi sp, sp, -16
+    la t0, __tls_align
+    neg t0, t0
+    and sp, sp, t0
     mv tp, sp
     mv a0, sp
     call tls_init
@@ -23,7 +25,7 @@ _start:
     unimp
 
 /*
- * thread_entry(struct new_thread *, 0): the stack pointer is at the thread-local variables already.
+ * thread_entry(struct pthread *, 0): the stack pointer is at the thread-local variables already.
  */
     .globl thread_entry
     .type thread_entry, @function

@@ -1,25 +1,22 @@
 /*
  * thread.c: threads with stacks of their own.
  *
- * A stack is one mapping: a guard at the bottom that no store can pass, the stack, and above it the
- * thread-local variables and what the new thread needs to know.  The thread unmaps it all as its
- * last act.
+ * A stack is one mapping, of which only what is touched takes memory: a guard at the bottom that
+ * nobody may touch, the stack, and above it the thread-local variables and the record of the
+ * thread.  Who frees it is agreed in one word: a detached thread unmaps its own stack as its last
+ * act, and any other is unmapped by whoever joins it, after the kernel says that it has ended.
+ *
+ * Invariant: a thread that is neither detached nor joined keeps its record for ever.
  */
 #include "internal.h"
 
-#define GUARD_SIZE PAGE_SIZE
-#define MAPPING_SIZE (GUARD_SIZE + THREAD_STACK_SIZE)
+#include <stdatomic.h>
+#include <stdlib.h>
 
-/* At the top of the stack.  Written by the creator before the thread runs. */
-struct new_thread {
-    void (*function)(void *);
-    void *argument;
-    handle_t handle;                    /* the thread's own */
-    uintptr_t base;
-};
+#define GUARD_SIZE PAGE_SIZE
 
 void thread_entry(void);                /* start.S */
-void thread_run(struct new_thread *self);
+void thread_run(struct pthread *self);
 _Noreturn void thread_leave(handle_t process, uintptr_t base, size_t length, uint64_t unmap_call,
                             uint64_t exit_call);
 
@@ -29,74 +26,140 @@ enum {
 #undef SYSCALL
 };
 
-/* The first C code of a thread; its stack pointer is just below the thread-local variables. */
-void thread_run(struct new_thread *self)
+static struct pthread first_thread;
+static __thread struct pthread *current;        /* NULL in the first thread, at first */
+static _Atomic uint32_t thread_count = 1;
+
+struct pthread *thread_current(void)
 {
-    uintptr_t base = self->base;
-    tls_init(__builtin_thread_pointer());
-    current_thread_handle = self->handle;
-    self->function(self->argument);
-    sys_handle_close(current_thread_handle);
-    thread_leave(process_self(), base, MAPPING_SIZE, CALL_vm_unmap, CALL_thread_exit);
+    if (current == NULL) {
+        current = &first_thread;
+        first_thread.handle = current_thread_handle;
+    }
+    return current;
 }
 
-static status_t map_stack(uintptr_t *out_base)
+/* The first C code of a thread; its stack pointer is just below the thread-local variables. */
+void thread_run(struct pthread *self)
 {
+    tls_init(__builtin_thread_pointer());
+    current = self;
+    current_thread_handle = self->handle;
+    if (self->plain != NULL)
+        self->plain(self->argument);
+    else
+        self->result = self->function(self->argument);
+    thread_end(self);
+}
+
+void thread_end(struct pthread *self)
+{
+    if (self->values != NULL)
+        thread_values_destroy(self);
+    if (atomic_fetch_sub(&thread_count, 1) == 1)
+        exit(0);
+    if (atomic_fetch_or(&self->state, THREAD_HAS_ENDED) & THREAD_IS_DETACHED) {
+        sys_handle_close(self->handle);
+        if (self->size != 0)
+            thread_leave(process_self(), self->base, self->size, CALL_vm_unmap, CALL_thread_exit);
+    }
+    sys_thread_exit();
+}
+
+status_t thread_new_on(void *stack, size_t size, struct pthread **out_thread)
+{
+    uintptr_t top = (uintptr_t)stack + size - sizeof(struct pthread);
+    if (size < sizeof(struct pthread) + (uintptr_t)__tls_size + (uintptr_t)__tls_align + 4096)
+        return ERR_INVALID_ARGS;
+    *out_thread = (struct pthread *)(top & -16ul);
+    **out_thread = (struct pthread){ .handle = HANDLE_INVALID };
+    return OK;
+}
+
+status_t thread_new(size_t stack_size, size_t guard_size, struct pthread **out_thread)
+{
+    size_t top_size = sizeof(struct pthread) + (uintptr_t)__tls_size + (uintptr_t)__tls_align + 16;
+    if (stack_size > USER_TOP || guard_size > USER_TOP)
+        return ERR_NO_MEMORY;
+    guard_size = (guard_size + PAGE_SIZE - 1) & -PAGE_SIZE;
+    size_t size = guard_size + ((stack_size + top_size + PAGE_SIZE - 1) & -PAGE_SIZE);
+
     handle_t vmo;
-    status_t status = sys_vmo_create(MAPPING_SIZE, 0, &vmo);
+    uintptr_t base;
+    status_t status = sys_vmo_create(size, 0, &vmo);
     if (status != OK)
         return status;
-    status = sys_vm_map(process_self(), VM_READ | VM_WRITE, 0, vmo, 0, MAPPING_SIZE, out_base);
+    status = sys_vm_map(process_self(), VM_READ | VM_WRITE, 0, vmo, 0, size, &base);
     sys_handle_close(vmo);
-    if (status == OK) {
-        status = sys_vm_protect(process_self(), VM_READ, *out_base, GUARD_SIZE);
-        if (status != OK)
-            sys_vm_unmap(process_self(), *out_base, MAPPING_SIZE);
+    if (status != OK)
+        return status;
+    if (guard_size != 0)
+        status = sys_vm_protect(process_self(), VM_READ, base, guard_size);
+    if (status != OK) {
+        sys_vm_unmap(process_self(), base, size);
+        return status;
+    }
+    thread_new_on((void *)(base + guard_size), size - guard_size, out_thread);
+    (*out_thread)->base = base;
+    (*out_thread)->size = size;
+    return OK;
+}
+
+void thread_free(struct pthread *thread)
+{
+    if (thread->size != 0)
+        sys_vm_unmap(process_self(), thread->base, thread->size);
+}
+
+/* On failure its handle is closed. */
+status_t thread_start(struct pthread *thread)
+{
+    uintptr_t stack = ((uintptr_t)thread - (uintptr_t)__tls_size) & -(uintptr_t)__tls_align;
+    status_t status = OK;
+    if (thread->handle == HANDLE_INVALID)
+        status = sys_thread_create(process_self(), "thread", 6, 0, &thread->handle);
+    if (status != OK)
+        return status;
+    atomic_fetch_add(&thread_count, 1);
+    status = sys_thread_start(thread->handle, (uintptr_t)thread_entry, stack, (uintptr_t)thread, 0);
+    if (status != OK) {
+        atomic_fetch_sub(&thread_count, 1);
+        sys_handle_close(thread->handle);
     }
     return status;
 }
 
-/* Fill in the top of the stack and let the thread run.  It owns `own` from then on. */
-static status_t start_on_stack(handle_t thread, handle_t own, uintptr_t base,
-                               void (*function)(void *), void *argument)
-{
-    uintptr_t top = base + MAPPING_SIZE - sizeof(struct new_thread);
-    top &= -16ul;
-    struct new_thread *self = (struct new_thread *)top;
-    *self = (struct new_thread){ function, argument, own, base };
-    uintptr_t stack = (top - (uintptr_t)__tls_size) & -16ul;
-    return sys_thread_start(thread, (uintptr_t)thread_entry, stack, top, 0);
-}
-
+/*
+ * A detached thread.  Its creator gets a second handle, made before the thread can close its own.
+ */
 status_t quire_thread_create(void (*function)(void *), void *argument, handle_t *out_thread)
 {
-    uintptr_t base;
-    status_t status = map_stack(&base);
+    struct pthread *thread;
+    handle_t handle = HANDLE_INVALID;
+    status_t status = thread_new(THREAD_STACK_SIZE, GUARD_SIZE, &thread);
     if (status != OK)
         return status;
-
-    handle_t thread, own = HANDLE_INVALID;
-    status = sys_thread_create(process_self(), "thread", 6, 0, &thread);
+    thread->plain = function;
+    thread->argument = argument;
+    thread->state = THREAD_IS_DETACHED;
+    status = sys_thread_create(process_self(), "thread", 6, 0, &thread->handle);
     if (status != OK)
         goto out_stack;
-    status = sys_handle_duplicate(thread, RIGHT_SAME_RIGHTS, &own);
+    if (out_thread != NULL) {
+        status = sys_handle_duplicate(thread->handle, RIGHT_SAME_RIGHTS, &handle);
+        if (status != OK) {
+            sys_handle_close(thread->handle);
+            goto out_stack;
+        }
+        *out_thread = handle;
+    }
+    status = thread_start(thread);
     if (status == OK)
-        status = start_on_stack(thread, own, base, function, argument);
-    if (status != OK)
-        goto out_thread;
-
-    if (out_thread != NULL)
-        *out_thread = thread;
-    else
-        sys_handle_close(thread);
-    return OK;
-
-out_thread:
-    if (own != HANDLE_INVALID)
-        sys_handle_close(own);
-    sys_handle_close(thread);
+        return OK;
+    if (handle != HANDLE_INVALID)
+        sys_handle_close(handle);
 out_stack:
-    sys_vm_unmap(process_self(), base, MAPPING_SIZE);
+    thread_free(thread);
     return status;
 }
 
@@ -109,4 +172,11 @@ status_t quire_thread_join(handle_t thread)
     if (status == OK)
         sys_handle_close(thread);
     return status;
+}
+
+/* In the child of fork: its only thread is the caller, with a handle of its own. */
+void threads_fork_child(void)
+{
+    thread_current()->handle = current_thread_handle;
+    thread_count = 1;
 }

@@ -23,6 +23,7 @@ struct child {
 };
 
 static struct quire_mutex lock;
+FORK_TAKES(lock);
 static struct child *children;
 static handle_t port;
 
