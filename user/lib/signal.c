@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STACK_SIZE = 8192 };
+enum { OWN_STACK_SIZE = 8192 };
 
 __thread volatile struct thread_signals own_signals;
 _Atomic uint32_t signals_pending, signals_once_blocked;
@@ -25,7 +25,8 @@ handle_t signals_port;
 _Atomic uint32_t *signals_mailbox;
 
 static struct quire_mutex lock;
-static char stack[STACK_SIZE] __attribute__((aligned(16)));
+FORK_TAKES(lock);
+static char stack[OWN_STACK_SIZE] __attribute__((aligned(16)));
 
 static int fail(int code)
 {
@@ -130,8 +131,6 @@ static status_t connect(const struct signal_thread_setup *setup)
     status_t status = sys_object_wait_async(process_self(), setup->port, KEY_MAIL, PROCESS_MAIL,
                                             WAIT_ASYNC_PERSISTENT);
     if (status == OK)
-        status = children_watch(setup->port);
-    if (status == OK)
         status = sys_exception_bind(process_self(), setup->port, KEY_EXCEPTION);
     return status;
 }
@@ -171,52 +170,52 @@ out_port:
     return status;
 }
 
-/* Handlers are held off, and `lock` is held, from here to `leave`. */
-static void enter(void)
+/* 0, ENOMEM, EAGAIN. */
+static int start_if_needed(void)
 {
-    signals_hold();
-    quire_mutex_lock(&lock);
-}
-
-static void leave(void)
-{
-    quire_mutex_unlock(&lock);
-    signals_release();
-}
-
-static int start_if_needed_locked(void)
-{
+    if (signals_running)
+        return 0;
+    lock_hold(&lock);
     status_t status = signals_running ? OK : start();
+    lock_release(&lock);
+    if (status == OK)
+        children_watch();
     return status == OK ? 0 : status == ERR_NO_MEMORY ? ENOMEM : EAGAIN;
 }
 
 /* --- fork and exec. --- */
 
-void signals_fork_prepare(void)
-{
-    enter();
-}
-
-void signals_fork_parent(void)
-{
-    leave();
-}
-
 status_t signals_fork_child(void)
 {
-    status_t status = OK;
     own_signals.pending = own_signals.wanted = 0;
-    if (signals_running) {
-        sys_handle_close(signal_thread_setup.port);
-        sys_handle_close(signal_thread_setup.scratch);
-        sys_vm_unmap(process_self(), (uintptr_t)signal_thread_setup.scratch_page, PAGE_SIZE);
-        signals_running = false;
-        signals_port = HANDLE_INVALID;
-        signal_thread_forget();
-        status = start();
-    }
-    leave();
-    return status;
+    if (!signals_running)
+        return OK;
+    sys_handle_close(signal_thread_setup.port);
+    sys_handle_close(signal_thread_setup.scratch);
+    sys_vm_unmap(process_self(), (uintptr_t)signal_thread_setup.scratch_page, PAGE_SIZE);
+    signals_running = false;
+    signals_port = HANDLE_INVALID;
+    signal_thread_forget();
+    return start();
+}
+
+void signals_end(bool inherited)
+{
+    if (!signals_running)
+        return;
+    sys_exception_bind(process_self(), HANDLE_INVALID, 0);
+    sys_object_signal(process_self(), inherited ? PROCESS_MAIL : PROCESS_MAIL | PROCESS_OWN_SIGNALS,
+                      0);
+}
+
+uint32_t signals_blocked(void)
+{
+    return own_signals.blocked;
+}
+
+void signals_block_first(uint32_t blocked)
+{
+    own_signals.blocked = blocked;
 }
 
 void signals_inheritance(uint32_t *out_ignored, uint32_t *out_blocked)
@@ -256,14 +255,14 @@ int sigaction(int number, const struct sigaction *restrict action, struct sigact
         return fail(EINVAL);
     if (action != NULL)
         request.action = *action;
-    enter();
     int error = 0;
     if (signals_running || request.action.sa_handler != SIG_DFL) {
-        error = start_if_needed_locked();
+        error = start_if_needed();
+        lock_hold(&lock);
         if (error == 0)
             error = change(&request);
+        lock_release(&lock);
     }
-    leave();
     if (error == 0 && old != NULL)
         *old = request.old;
     return error == 0 ? 0 : fail(error);
@@ -369,9 +368,7 @@ int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict ol
         default:          return EINVAL;
         }
         if (after != before) {
-            enter();
-            int error = start_if_needed_locked();
-            leave();
+            int error = start_if_needed();
             if (error != 0)
                 return error;
             set_mask(after);
@@ -472,9 +469,7 @@ int sigtimedwait(const sigset_t *restrict set, siginfo_t *restrict info,
             return fail(EINVAL);
         deadline = sys_clock_get() + limit->tv_sec * 1000000000 + limit->tv_nsec;
     }
-    enter();
-    int error = start_if_needed_locked();
-    leave();
+    int error = start_if_needed();
     if (error != 0)
         return fail(error);
     int number = wait_for_signal(*set, deadline);
@@ -507,17 +502,12 @@ int raise(int number)
 {
     if (!is_signal(number))
         return fail(EINVAL);
-    if (!signals_running) {
-        if (!signal_is_harmless(number)) {
-            process_end_mark(process_self(), number);
-            sys_task_kill(process_self());
-        }
-        return 0;
-    }
-    if (number == SIGKILL) {
+    if (number == SIGKILL || (!signals_running && !signal_is_harmless(number))) {
         process_end_mark(process_self(), number);
         sys_task_kill(process_self());
     }
+    if (!signals_running)
+        return 0;
     signals_hold();
     own_signals.pending |= SIGNAL_BIT(number);
     own_signals.wanted |= (own_signals.blocked & SIGNAL_BIT(number)) == 0;

@@ -71,8 +71,11 @@ static status_t put_into_mailbox(handle_t process, int number)
     status_t status = sys_vm_get_mapping(process, MAILBOX_PAGE, &mapping, &vmo);
     if (status != OK)
         return status;
-    status = sys_vmo_write(vmo, 0, &sender, mapping.vmo_offset + MAILBOX_PAGE - mapping.base +
-                           number * sizeof sender, sizeof sender);
+    if (mapping.base == MAILBOX_PAGE)
+        status = sys_vmo_write(vmo, 0, &sender, mapping.vmo_offset + number * sizeof sender,
+                               sizeof sender);
+    else
+        status = ERR_NOT_FOUND;
     sys_handle_close(vmo);
     return status == OK ? sys_object_signal(process, 0, PROCESS_MAIL) : status;
 }
@@ -82,8 +85,8 @@ status_t process_signal(handle_t process, int number)
     if (number <= 0 || number >= NSIG)
         return ERR_INVALID_ARGS;
     for (int i = 0; i < TRIES && number != SIGKILL; i++) {
-        if ((user_signals(process) & (PROCESS_OWN_SIGNALS | SIGNAL_TERMINATED)) !=
-            PROCESS_OWN_SIGNALS)
+        signals_t now = user_signals(process);
+        if ((now & PROCESS_OWN_SIGNALS) == 0 || (now & SIGNAL_TERMINATED) != 0)
             break;
         status_t status = put_into_mailbox(process, number);
         if (status != ERR_NOT_FOUND)

@@ -26,12 +26,6 @@
 #define PROCESS_OWN_SIGNALS (SIGNAL_USER_0 << 7)
 
 /*
- * A page that other processes find by its address: word `number` is not 0 when that signal was
- * sent, and is the sender then.
- */
-#define MAILBOX_PAGE (EXEC_PAGE - PAGE_SIZE)
-
-/*
  * Of each thread, in its thread-local variables.  The signal thread reads and writes it, only while
  * the thread is stopped; so each single access here is atomic, and `held` makes longer ones so.
  */
@@ -51,14 +45,15 @@ extern __thread volatile struct thread_signals own_signals;
 extern _Atomic uint32_t signals_pending;
 /* Signals that some thread has blocked at some time. */
 extern _Atomic uint32_t signals_once_blocked;
-/* Is there a signal thread?  Then these are its port and the process' mailbox. */
+/*
+ * Is there a signal thread?  Then the mailbox is at MAILBOX_PAGE, where other processes find it:
+ * word `number` is not 0 when that signal was sent, and is the sender then.
+ */
 extern bool signals_running;
-extern handle_t signals_port;
 extern _Atomic uint32_t *signals_mailbox;
 
 /* What the port tells, by key. */
-enum { KEY_EXCEPTION, KEY_MAIL, KEY_REQUEST };
-#define KEY_CHILD (1ull << 63)          /* and the child's koid */
+enum { KEY_EXCEPTION, KEY_MAIL, KEY_REQUEST };  /* and KEY_CHILD */
 
 /* For the signal thread: USER packets with these in u64[0]. */
 enum {
@@ -85,7 +80,7 @@ extern struct signal_thread_setup signal_thread_setup;
 void signal_thread_main(void);
 /* In a child of fork: what was sent to the parent is forgotten; actions stay. */
 void signal_thread_forget(void);
-/* The signals whose action is SIG_IGN, and those with a handler. */
+/* The signals whose action is SIG_IGN. */
 uint32_t signals_ignored(void);
 /* signal.S: where handlers return to; where the signal thread begins. */
 extern const char signal_return[];

@@ -12,11 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STACK_SIZE  262144ul
-#define STACK_TOP   (USER_TOP - PAGE_SIZE)
-#define STACK_BASE  (STACK_TOP - STACK_SIZE)
-#define IMAGE_TOP   (STACK_BASE - (1ul << 30))  /* room for mappings between program and stack */
-
 extern char **environ;
 
 /* A spawn in progress. */

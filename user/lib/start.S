@@ -3,7 +3,7 @@
  *
  * Room for the first thread's thread-local variables is taken from the top of its stack.
  */
-    .section .text.start, "ax", @progbits
+    .section .entry, "ax", @progbits
     .globl _start
     .type _start, @function
 _start:

@@ -44,6 +44,15 @@ void root_fs_set(handle_t channel)
     root_fs = channel;
 }
 
+void own_handles_replace(handle_t own_process, handle_t own_thread, handle_t own_root_fs)
+{
+    sys_handle_close(process);
+    sys_handle_close(current_thread_handle);
+    process = own_process;
+    current_thread_handle = own_thread;
+    root_fs = own_root_fs;              /* a channel end cannot be copied: there was no copy */
+}
+
 handle_t start_handle(uint32_t tag)
 {
     for (size_t i = 0; i < user_handle_count; i++)
