@@ -219,8 +219,9 @@ void process_end_mark(handle_t process, int number);
 #define STACK_SIZE  262144ul            /* of the first thread */
 #define STACK_TOP   (USER_TOP - PAGE_SIZE)
 #define STACK_BASE  (STACK_TOP - STACK_SIZE)
-#define EXEC_PAGE   (STACK_BASE - PAGE_SIZE)    /* exec.c */
-#define MAILBOX_PAGE (EXEC_PAGE - PAGE_SIZE)    /* signals.h */
+#define EXEC_PAGES_SIZE (2 * PAGE_SIZE) /* exec.c */
+#define EXEC_PAGES  (STACK_BASE - EXEC_PAGES_SIZE)
+#define MAILBOX_PAGE (EXEC_PAGES - PAGE_SIZE)   /* signals.h */
 #define IMAGE_TOP   (STACK_BASE - (1ul << 30))  /* room for mappings between program and stack */
 
 /* --- elf.c --- */
@@ -243,5 +244,18 @@ struct elf_image {
  * top.
  */
 status_t elf_read(handle_t vmo, uint64_t base, uint64_t top, struct elf_image *out_image);
+/* How a segment is mapped: the arguments of sys_vm_map. */
+struct elf_mapping {
+    uint32_t options;
+    bool is_copy;                       /* the VMO was made for this, else it is the file */
+    handle_t vmo;
+    uintptr_t address;
+    uint64_t offset, length;
+};
+
+/* Say how its segments are to be mapped; each is dropped when that is done.  None on failure. */
+status_t elf_prepare(const struct elf_image *image, handle_t vmo,
+                     struct elf_mapping mappings[static ELF_SEGMENTS_MAX]);
+void elf_mapping_drop(const struct elf_mapping *mapping);
 /* Map its segments into a new process. */
 status_t elf_map(const struct elf_image *image, handle_t vmo, handle_t process);

@@ -38,7 +38,7 @@ status_t path_absolute(const char *path, char out[static FS_PATH_MAX + 1])
     if (path[0] != '/') {
         current_directory(out);
         used = strlen(out);
-        if (used < FS_PATH_MAX)
+        if (used < FS_PATH_MAX && out[used - 1] != '/')
             out[used++] = '/';
     }
     if (length > FS_PATH_MAX - used)

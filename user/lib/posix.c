@@ -186,9 +186,13 @@ int fcntl(int number, int command, ...)
     return -1;
 }
 
-int pipe(int ends[2])
+/* O_CLOEXEC. */
+int pipe2(int ends[2], int flags)
 {
-    struct descriptor reader = { .kind = DESCRIPTOR_PIPE }, writer = reader;
+    struct descriptor reader = { .kind = DESCRIPTOR_PIPE,
+                                 .close_on_exec = (flags & O_CLOEXEC) != 0 }, writer = reader;
+    if ((flags & ~O_CLOEXEC) != 0)
+        return fail(ERR_INVALID_ARGS);
     status_t status = sys_pipe_create(0, &reader.handle, &writer.handle);
     if (status != OK)
         return fail(status);
@@ -202,6 +206,11 @@ int pipe(int ends[2])
     descriptor_drop(&writer);
     errno = EMFILE;
     return -1;
+}
+
+int pipe(int ends[2])
+{
+    return pipe2(ends, 0);
 }
 
 int isatty(int number)
