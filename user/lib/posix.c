@@ -33,14 +33,14 @@ void _exit(int code)
     sys_process_exit(code);
 }
 
-/* After a handler, or without one, an illegal instruction: the kernel says where. */
+/* After a handler, or without one, a breakpoint: the kernel says where. */
 void abort(void)
 {
     struct sigaction action;
     if (sigaction(SIGABRT, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
         action.sa_handler != SIG_IGN)
         raise(SIGABRT);
-    signal(SIGILL, SIG_DFL);
+    signal(SIGTRAP, SIG_DFL);
     process_end_mark(process_self(), SIGABRT);
     __builtin_trap();
 }

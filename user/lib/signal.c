@@ -11,6 +11,7 @@
 #include "signals.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <string.h>
 #include <time.h>
@@ -513,4 +514,26 @@ int raise(int number)
     own_signals.wanted |= (own_signals.blocked & SIGNAL_BIT(number)) == 0;
     signals_release();
     return 0;
+}
+
+int pthread_kill(pthread_t thread, int number)
+{
+    info_handle_basic_t info;
+    port_packet_t packet = { .key = KEY_REQUEST };
+    if (number < 0 || number >= NSIG)
+        return EINVAL;
+    if (number == 0)
+        return 0;
+    if (thread == thread_current())
+        return raise(number) == 0 ? 0 : errno;
+    if (!signals_running || number == SIGKILL)
+        return kill(getpid(), number) == 0 ? 0 : errno;
+    status_t status = sys_object_get_info(thread->handle, INFO_HANDLE_BASIC, &info, sizeof info,
+                                          NULL, NULL);
+    if (status != OK)
+        return ESRCH;
+    packet.user.u64[0] = REQUEST_SEND;
+    packet.user.u64[1] = number;
+    packet.user.u64[2] = info.koid;
+    return sys_port_queue(signals_port, &packet) == OK ? 0 : EAGAIN;
 }

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <quire/pthread_types.h>
 #include <sys/_timespec.h>
 #include <sys/types.h>
 
@@ -115,6 +116,7 @@ int sigismember(const sigset_t *set, int number);
 int sigaction(int number, const struct sigaction *restrict action, struct sigaction *restrict old);
 int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict old);
 int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict old);
+int pthread_kill(pthread_t thread, int number);
 int sigpending(sigset_t *set);
 int sigsuspend(const sigset_t *mask);
 int sigwait(const sigset_t *restrict set, int *restrict number);
