@@ -74,13 +74,12 @@ void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *
                          uint32_t count);
 
 /*
- * Remove [address, address + length) / reduce its rights to flags / change nothing; the number of
- * pages that were present is returned, after every hart has forgotten the old entries (one
- * shootdown for the range).  Tables that became empty are freed only in destroy.  Cost grows with
- * the tables present, not with length.  Take mmu->lock.
+ * Remove [address, address + length) / reduce its rights to flags: every hart has forgotten the old entries when they return
+ * (one shootdown for the range).  resident counts its pages.  Tables that became empty are freed only in destroy.  Cost grows
+ * with the tables present, not with length.  Take mmu->lock.
  */
-uint64_t arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
-uint64_t arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags);
+void arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
+void arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags);
 uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
 
 /* The code of this space changed: every hart fetches instructions anew before it next runs it. */
@@ -104,7 +103,7 @@ void arch_stack_destroy(void *stack);
 struct arch_thread {
     uint64_t sp;                            /* saved kernel stack pointer while not running */
     bool     fp_live;                       /* the thread has floating-point state */
-    uint64_t fp[33];                        /* f0..f31, fcsr: valid when not running */
+    uint64_t fp[33];                        /* f0..f31, fcsr: valid when not running; first 0 */
 };
 
 /* Prepare a thread that has never run: its first switch calls entry(argument) on its own stack. */
@@ -116,11 +115,10 @@ void arch_thread_init(struct thread *thread, void (*entry)(void *), void *argume
  */
 struct thread *arch_switch(struct thread *from, struct thread *to);
 /*
- * The user registers of a stopped thread.  It stops and goes on by arch_user_stop and _resume, on
- * itself; in between others may read and write its registers.  The caller orders all that.
+ * Others may read and write the user registers of a thread between two arch_user_sync that it calls
+ * itself: when it stops, and before it returns to user mode.  The caller orders that.
  */
-void arch_user_stop(void);
-void arch_user_resume(void);
+void arch_user_sync(void);
 void arch_user_read(struct thread *thread, thread_state_t *state);
 void arch_user_write(struct thread *thread, thread_state_t *state);
 uaddr_t arch_user_pc(void);                 /* of the current thread */
@@ -146,7 +144,7 @@ status_t arch_irq_register(uint32_t irq, void (*handler)(void *argument), void *
 /* All accesses to memory and devices before it come before all after it, for everyone. */
 static inline void arch_device_fence(void)  { __asm__ volatile("fence iorw, iorw" ::: "memory"); }
 
-/* --- Console bytes.  The caller serialises; put alone waits for room. --- */
+/* --- Console bytes.  The caller serialises, get apart from the rest; put alone waits for room. --- */
 void arch_console_put(char c);
 bool arch_console_try_put(char c);          /* false: no room, a transmit interrupt will come */
 int  arch_console_get(void);                /* -1: none */

@@ -146,6 +146,9 @@ def test_messages_name_program_and_file(machine):
 @pytest.mark.parametrize("command", [
     "head -n x /etc/motd", "tail -z", "wc -q", "grep", "grep '[a'", "kill", "kill x", "sleep", "sleep x",
     "seq", "seq a", "hexdump -s x", "cksum -z", "time", "ls -Q", "kill 999999999",
+    "pmap", "pmap -x", "pmap 999999999", "pmap no-such-program", "vmstat x", "vmstat 0", "vmstat 1 0",
+    "vmstat 1 2 3", "free -x", "free 1", "top -x", "top 1", "top -n 0", "top -b -d x", "ps -x", "ps 1",
+    "memmap -x",
 ])
 def test_wrong_use(machine, command):
     result = machine.run(command)
@@ -183,10 +186,145 @@ def test_ps_and_kill(machine):
     assert "No such process" in machine.run(f"kill {koid}").output
 
 
+def numbers(line):
+    return [float(word) for word in line.split() if re.fullmatch(r"[\d.]+", word)]
+
+
 def test_free_adds_up(machine):
-    rows = [line.split() for line in machine.check("free").splitlines()[1:]]
-    pages = {" ".join(row[:-2]): int(row[-2]) for row in rows}
-    assert sum(pages.values()) == 2 * pages["all"] and pages["free"] > 1000
+    head, memory, empty, *kinds = machine.check("free").splitlines()
+    assert head.split() == ["KiB", "total", "used", "free", "cached"] and empty == ""
+    total, used, free, cached = numbers(memory)
+    assert total == used + free + cached and free > 4000
+    assert sum(numbers(line)[0] for line in kinds[1:]) == total
+    assert sum(numbers(line)[1] for line in kinds[1:]) == total / 4
+    assert 99 < sum(numbers(line)[2] for line in kinds[1:]) < 101
+
+
+def test_free_in_few_digits_and_with_counters(machine):
+    output = machine.check("free -hc")
+    assert re.search(r"^memory +128M +[\d.]+M +\d+M +[\d.]+[KM]$", output, re.M)
+    assert re.search(r"^in flight +0B +0 +0\.0$", output, re.M)
+    assert re.search(r"^up [\d.]+ s, \d harts, idle [\d.]+ s$", output, re.M)
+
+
+def test_vmstat(machine):
+    _, names, line = machine.check("vmstat").splitlines()
+    assert len(numbers(line)) == len(names.split()) == 13
+    free = numbers(line)[0]
+    assert free > 4000
+
+    *_, first, second, third = machine.check("vmstat 0.2 3").splitlines()
+    since_boot, quiet = numbers(first), numbers(third)
+    assert since_boot[6] > 50 and since_boot[9] > 300           # faults, calls
+    assert quiet[6] < 50 and quiet[9] < 100 and len(numbers(second)) == 13
+    assert quiet[12] > 50                                       # idle: nothing runs but this
+
+
+def test_vmstat_repeats_its_head(machine):
+    lines = machine.check("vmstat 0.01 45").splitlines()
+    assert sum("faults" in line for line in lines) == 3 and len(lines) == 45 + 6
+
+
+def test_vmstat_sees_work(machine):
+    machine.check("yes > /dev/null &")
+    line = machine.check("vmstat 0.5 2").splitlines()[-1]
+    assert numbers(line)[12] < 80               # one of two harts is busy
+    end(machine, "yes")
+
+
+def koid_of(machine, name):
+    return re.search(rf"^ *(\d+) runs .* {name}$", machine.check("ps"), re.M)[1]
+
+
+def end(machine, name):
+    """Kill it and wait until it is gone."""
+    koid = koid_of(machine, name)
+    assert machine.run(f"kill {koid}; wait {koid}").status == EXIT_KILLED
+
+
+REGION = r"^([0-9a-f]{10}) +(\d+)K +(\d+)K ([r-][w-][x-][ps]) (\S+) +([0-9a-f]+) +(\d+) (.*)$"
+
+
+def regions(output):
+    return [(int(base, 16), int(size), int(resident), protection, kind, name) for
+            base, size, resident, protection, kind, _, _, name in re.findall(REGION, output, re.M)]
+
+
+def test_pmap(machine):
+    machine.check("sleep 1000 &")
+    koid = koid_of(machine, "sleep")
+    output = machine.check(f"pmap {koid}")
+    assert output == machine.check("pmap sleep")
+    assert output.startswith(f"{koid}: sleep\n")
+    found = regions(output)
+    assert len(found) == len(output.splitlines()) - 3
+    assert found == sorted(found) and all(size >= resident for _, size, resident, *_ in found)
+    text = found[0]
+    assert text[0] == 0x10000 and text[3:] == ("r-xp", "pager", "/bin/sleep") and text[2] > 0
+    assert any(region[3:] == ("rw-p", "anon", "data") for region in found)
+    assert found[-2][2:] == (0, "---p", "anon", "stack") and found[-1][3:] == ("rw-p", "anon", "stack")
+    totals = re.search(r"^virtual (\d+)K, resident (\d+)K, private (\d+)K$", output, re.M)
+    virtual, resident, private = map(int, totals.groups())
+    assert virtual == sum(region[1] for region in found)
+    assert resident == sum(region[2] for region in found)
+    assert 0 < private <= resident
+    row = re.search(rf"^ *{koid} .*$", machine.check("ps"), re.M)[0]
+    assert f" {virtual}K " in row and f" {resident}K " in row
+
+    machine.check("sleep 1001 &")               # now two processes show the program's pages
+    both = machine.check("pmap sleep").split("virtual")
+    for output in both[:2]:
+        assert regions(output)[0][3:] == ("r-xs", "pager", "/bin/sleep")
+        assert regions(output)[-1][3] == "rw-p"
+    end(machine, "sleep")
+    end(machine, "sleep")
+    assert machine.run("pmap sleep").output == "pmap: sleep: no such process\n"
+
+
+def test_ps_shows_threads(machine):
+    output = machine.check("ps -t")
+    threads = re.findall(r"^ *\d+ (runs|waits|page) +hart \d +[\d.]+ s   (\S+)$", output, re.M)
+    assert ("waits", "main") in threads and ("waits", "thread") in threads      # ext2fs has several
+    assert ("runs", "main") in threads                                          # ps itself
+
+
+TOP_ROW = r"^ *(\d+) (\S+) +(\d+) +([\d.]+) +([\d.]+) +(\d+)K +(\d+)K (\S+)$"
+
+
+def test_top_in_batch(machine):
+    machine.check("yes > /dev/null &")
+    rounds = machine.check("top -b -n 2 -d 0.5").split("up ")[1:]
+    assert len(rounds) == 2
+    for output in rounds:
+        assert re.search(r"\d harts, \d+ processes, \d+ threads\nprocessors: [\d.]+% busy, [\d.]+% idle\n"
+                         r"memory, KiB: \d+ total, \d+ used, \d+ free, \d+ cached\n\n", output)
+        assert "\033" not in output
+    rows = re.findall(TOP_ROW, rounds[1], re.M)
+    names = [row[7] for row in rows]
+    assert names[0] == "yes" and {"init", "ext2fs", "sh", "top"} <= set(names)
+    assert rows[0][1] == "runs" and 40 < float(rows[0][3]) <= 110
+    shares = [float(row[3]) for row in rows]
+    assert shares == sorted(shares, reverse=True)
+    end(machine, "yes")
+    assert len(machine.check("top -n 1 | grep -c .").split()) == 1     # a pipe: -b by itself
+
+
+def test_top_on_the_console(machine):
+    """It redraws at its interval, at a blank at once, and q ends it."""
+    machine.send("top -d 0.2\n")
+    machine.wait_for(r"\x1b\[2J\x1b\[Hup ")
+    for _ in range(2):
+        machine.wait_for(r" top\x1b\[K\n(.*\n)*?\x1b\[J")
+        machine.wait_for(r"\x1b\[Hup ")
+    machine.send("q")
+    machine.wait_for_prompt()
+    machine.send("top -d 1000\n")
+    machine.wait_for(r"\x1b\[J")
+    machine.send(" ")
+    machine.wait_for(r"\x1b\[J")
+    machine.send("q")
+    machine.wait_for_prompt()
+    assert machine.check("top -n 1 -d 0.1").count("\x1b[J") == 1
 
 
 @pytest.mark.parametrize("command", ["poweroff 3", "/bin/poweroff 3", "env poweroff 3", "exit 3"])
@@ -208,6 +346,6 @@ def test_everything_in_bin_is_a_program(machine):
     names = machine.check("ls /bin").split()
     assert len(names) > 30
     for name in names:
-        if name in ("poweroff", "reboot", "yes", "sh", "mandelbrot"):
+        if name in ("poweroff", "reboot", "yes", "top", "sh", "mandelbrot"):
             continue
         assert machine.run(f"{name} < /dev/null > /dev/null").status not in (EXIT_FAULT, 126, 127), name

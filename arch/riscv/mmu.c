@@ -259,57 +259,59 @@ void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *
 }
 
 /*
- * Take all rights but `flags` from a range, no rights left removes the page, and count what was
- * there.  One leaf table at a time; a hole of the upper levels is one step.
+ * Take all rights but those in `keep` from each entry of a range that has one of `match`; one left with none goes.
+ * How many there were.  One leaf table at a time; a hole of the upper levels is one step.
  */
-static uint64_t narrow_range(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags)
+static uint64_t narrow_range(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint64_t keep, uint64_t match)
 {
-    uint64_t keep = flags ? leaf_entry(0, flags) & LEAF_RIGHTS : 0, span, present = 0, changed = 0;
-    vaddr_t end = address + length, changed_page = 0;
+    vaddr_t end = address + length;
+    uint64_t span, count = 0;
 
     assert(range_inside(address, length, USER_TOP));
     spin_lock(&mmu->lock);
     while (address < end) {
         uint64_t *table = leaf_table(mmu, address, &span);
         vaddr_t next = min_u64((address & ~(span - 1)) + span, end);
+        volatile uint64_t *entry = &table[address >> PAGE_SHIFT & 511];
+        volatile uint64_t *entry_end = table ? entry + ((next - address) >> PAGE_SHIFT) : entry;
 
-        for (vaddr_t page = address; table && page < next; page += PAGE_SIZE) {
-            volatile uint64_t *slot = &table[page >> PAGE_SHIFT & 511];
-            uint64_t old = *slot;
+#pragma GCC unroll 8
+        for (; entry < entry_end; entry++) {
+            uint64_t old = *entry;
 
-            if (!(old & PTE_VALID))
+            if (!(old & match))
                 continue;
-            present++;
-            if (!(old & LEAF_RIGHTS & ~keep))
-                continue;
-            changed++;
-            changed_page = page;
-            *slot = old & keep ? old & ~(LEAF_RIGHTS & ~keep) : 0;
-            mmu->resident -= !(old & keep);
+            count++;
+            if (old & keep) {
+                *entry = old & ~(LEAF_RIGHTS & ~keep);
+            } else {
+                *entry = 0;
+                mmu->resident--;
+            }
         }
         address = next;
     }
-    if (changed == 1)
-        shootdown(mmu, changed_page, PAGE_SIZE);
-    else if (changed > 1)
-        shootdown(mmu, 0, UINT64_MAX);
+    if (count > 0 && keep != LEAF_RIGHTS)
+        shootdown(mmu, length == PAGE_SIZE ? end - length : 0, length == PAGE_SIZE ? length : UINT64_MAX);
     spin_unlock(&mmu->lock);
-    return present;
+    return count;
 }
 
-uint64_t arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
+void arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
 {
-    return narrow_range(mmu, address, length, 0);
+    narrow_range(mmu, address, length, 0, LEAF_RIGHTS);
 }
 
-uint64_t arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags)
+void arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags)
 {
-    return narrow_range(mmu, address, length, flags);
+    uint64_t keep = flags ? leaf_entry(0, flags) & LEAF_RIGHTS : 0;
+
+    narrow_range(mmu, address, length, keep, LEAF_RIGHTS & ~keep);
 }
 
 uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
 {
-    return narrow_range(mmu, address, length, MMU_READ | MMU_WRITE | MMU_EXECUTE);
+    return narrow_range(mmu, address, length, LEAF_RIGHTS, LEAF_RIGHTS);
 }
 
 void arch_mmu_sync_code(struct arch_mmu *mmu)

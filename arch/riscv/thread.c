@@ -41,21 +41,20 @@ void arch_thread_init(struct thread *thread, void (*entry)(void *), void *argume
     thread->arch.fp_live = false;
 }
 
-static inline void fp_save_changed(struct thread *from)
-{
-    if ((csr_read("sstatus") & SSTATUS_FS) != SSTATUS_FS_DIRTY)
-        return;
-    fp_save(from->arch.fp);
-    from->arch.fp_live = true;
-    fp_set_state(SSTATUS_FS_CLEAN);
-}
-
 /* Kernel threads do not use the unit: what is in it stays, already saved. */
-static inline void fp_load(struct thread *to)
+static void fp_switch(struct thread *from, struct thread *to)
 {
-    if (!to->process ||
-        (!to->arch.fp_live && (csr_read("sstatus") & SSTATUS_FS) == SSTATUS_FS_INITIAL))
+    uint64_t state = csr_read("sstatus") & SSTATUS_FS;
+
+    if (state == SSTATUS_FS_DIRTY) {
+        fp_save(from->arch.fp);
+        from->arch.fp_live = true;
+        fp_set_state(SSTATUS_FS_CLEAN);
+        state = SSTATUS_FS_CLEAN;
+    }
+    if (!to->process || (state == SSTATUS_FS_INITIAL && !to->arch.fp_live))
         return;
+
     csr_set("sstatus", SSTATUS_FS);
     if (to->arch.fp_live)
         fp_restore(to->arch.fp);
@@ -71,25 +70,19 @@ struct thread *arch_switch(struct thread *from, struct thread *to)
     hart->current = to;
     hart->kernel_sp = (uint64_t)to->stack + KERNEL_STACK_SIZE;
     mmu_switch(to->process ? aspace_mmu(to->process->aspace) : NULL);
-    fp_save_changed(from);
-    fp_load(to);
+    fp_switch(from, to);
     return stack_switch(&from->arch.sp, to->arch.sp, from);
 }
 
-/* The others are in the frame already.  The unit stays clean while stopped, so memory is the truth. */
-void arch_user_stop(void)    { fp_save_changed(current_thread()); }
-void arch_user_resume(void)  { fp_load(current_thread()); }
-uaddr_t arch_user_pc(void)   { return current_thread()->user_frame->x[0]; }
+void arch_user_sync(void)   { fp_switch(current_thread(), current_thread()); }
+uaddr_t arch_user_pc(void)  { return current_thread()->user_frame->x[0]; }
 
-static_assert(offsetof(thread_state_t, fcsr) - offsetof(thread_state_t, f) == 32 * 8 &&
-              sizeof(((struct arch_thread *)0)->fp) == 33 * 8, "both end with f0..f31, fcsr");
+static_assert(sizeof(thread_state_t) == (32 + 33) * sizeof(uint64_t), "f0..f31 and fcsr as in fp");
 
 void arch_user_read(struct thread *thread, thread_state_t *state)
 {
     memcpy(state->x, thread->user_frame->x, sizeof(state->x));
-    memset(state->f, 0, sizeof(thread->arch.fp));
-    if (thread->arch.fp_live)
-        memcpy(state->f, thread->arch.fp, sizeof(thread->arch.fp));
+    memcpy(state->f, thread->arch.fp, sizeof(thread->arch.fp));
 }
 
 void arch_user_write(struct thread *thread, thread_state_t *state)

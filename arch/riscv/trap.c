@@ -151,9 +151,8 @@ void arch_interrupt_window(void)
 /* wfi ends for a pending interrupt even while they are off: none slips in before the sleep. */
 void arch_idle_wait(void)
 {
-    uint64_t begin = arch_time();
-
+    this_hart()->idle_time -= arch_time();
     __asm__ volatile("wfi" ::: "memory");
-    this_hart()->idle_time += arch_time() - begin;
+    this_hart()->idle_time += arch_time();
     arch_interrupt_window();
 }

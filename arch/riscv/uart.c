@@ -4,7 +4,7 @@
  * The chip says only when its output queue is empty, so `room` counts what still fits since then.
  * A machine without one writes into nothing.
  *
- * Locks: console_lock is held by whoever calls, or the kernel panics.
+ * Locks: the console's, of its input for arch_console_get, of its output for the rest.
  */
 #include "platform.h"
 

@@ -103,8 +103,12 @@ arch_zero_page:
 arch_copy_page:
     li      t0, 4096
     add     t0, a0, t0
-1:  copy_64 0
-    addi    a0, a0, 64
-    addi    a1, a1, 64
+1:  .set    offset, 0
+    .rept   8
+    copy_64 offset
+    .set    offset, offset + 64
+    .endr
+    addi    a0, a0, 512
+    addi    a1, a1, 512
     bltu    a0, t0, 1b
     ret

@@ -9,8 +9,9 @@
  * the UART themselves.
  *
  * Invariant: while written bytes are queued the transmit interrupt is on (if the UART has one).
- * READABLE is set, at the latest when update_readable returns, exactly while typed bytes are there.
- * Locks: console_lock for both queues.  Signals rank below it and are sent without it.
+ * READABLE is set exactly while typed bytes are there.
+ * Locks: each queue has one.  Kernel messages come with almost any lock held, so the output's ranks
+ * below the locks of objects; the input's ranks above them, and signals change under it.
  */
 #include "dev/console.h"
 
@@ -24,17 +25,17 @@
 
 /* A ring of bytes; the counters run freely, the sizes are powers of two. */
 struct ring {
+    struct spinlock lock;               /* all below, and waiting */
     char *bytes;
     uint32_t size;
     uint32_t put, taken;
     struct wait_queue waiters;          /* readers of the input, writers of the output */
 };
 
-static struct spinlock console_lock = SPINLOCK_INITIALIZER(RANK_CONSOLE);   /* all below */
 static char input_bytes[INPUT_SIZE], output_bytes[OUTPUT_SIZE];
-static struct ring input = { .bytes = input_bytes, .size = INPUT_SIZE };
-static struct ring output = { .bytes = output_bytes, .size = OUTPUT_SIZE };
-static uint32_t lost;                   /* typed bytes that found no room */
+static struct ring input = { SPINLOCK_INITIALIZER(RANK_TYPED), input_bytes, .size = INPUT_SIZE };
+static struct ring output = { SPINLOCK_INITIALIZER(RANK_CONSOLE), output_bytes, .size = OUTPUT_SIZE };
+static uint32_t lost;                   /* typed bytes that found no room; input.lock */
 
 static struct object console;
 
@@ -77,7 +78,7 @@ void console_write_kernel(const char *text, size_t length)
     bool locked = !panicking;
 
     if (locked)
-        spin_lock(&console_lock);
+        spin_lock(&output.lock);
     for (; used(&output) > 0; output.taken++)
         arch_console_put(first(&output));
     for (size_t i = 0; i < length; i++) {
@@ -86,13 +87,13 @@ void console_write_kernel(const char *text, size_t length)
         arch_console_put(text[i]);
     }
     if (locked)
-        spin_unlock(&console_lock);
+        spin_unlock(&output.lock);
 }
 
-/* Console lock held, which is dropped meanwhile. */
+/* The ring's lock is held, and dropped meanwhile. */
 static status_t wait(struct ring *ring, enum wait_mode mode)
 {
-    return wait_queue_sleep(&ring->waiters, &console_lock, DEADLINE_INFINITE, mode);
+    return wait_queue_sleep(&ring->waiters, &ring->lock, DEADLINE_INFINITE, mode);
 }
 
 status_t console_write(const char *text, size_t length, size_t *out_done)
@@ -100,7 +101,7 @@ status_t console_write(const char *text, size_t length, size_t *out_done)
     status_t status = OK;
     size_t done = 0;
 
-    spin_lock(&console_lock);
+    spin_lock(&output.lock);
     while (status == OK && done < length) {
         size_t piece = min_u64(length - done, CONSOLE_PIECE);
 
@@ -115,26 +116,12 @@ status_t console_write(const char *text, size_t length, size_t *out_done)
         }
         transmit();
     }
-    spin_unlock(&console_lock);
+    spin_unlock(&output.lock);
     *out_done = done;
     return status;
 }
 
 /* --- Input. --- */
-
-/*
- * Signals are sent without the lock, so look again afterwards: whoever signals last leaves the
- * truth.  A look needs no lock, because the object's orders what the signals say.
- */
-static void update_readable(void)
-{
-    bool waits;
-
-    do {
-        waits = used(&input) > 0;
-        object_signal(&console, waits ? 0 : SIGNAL_READABLE, waits ? SIGNAL_READABLE : 0);
-    } while (waits != (used(&input) > 0));
-}
 
 static void console_interrupt(void *unused)
 {
@@ -142,10 +129,7 @@ static void console_interrupt(void *unused)
     int c;
 
     (void)unused;
-    spin_lock(&console_lock);
-
-    bool was_empty = used(&input) == 0;
-
+    spin_lock(&input.lock);
     while ((c = arch_console_get()) >= 0) {
         interrupt |= c == CONTROL_C;
         if (room(&input) > 0)
@@ -153,15 +137,15 @@ static void console_interrupt(void *unused)
         else
             lost++;
     }
-
-    bool is_empty = used(&input) == 0;
-
-    if (!is_empty)
+    if (used(&input) > 0) {
         wait_queue_wake_all(&input.waiters);
+        object_signal(&console, 0, SIGNAL_READABLE);
+    }
+    spin_unlock(&input.lock);
+
+    spin_lock(&output.lock);
     transmit();
-    spin_unlock(&console_lock);
-    if (was_empty && !is_empty)
-        update_readable();
+    spin_unlock(&output.lock);
     if (interrupt)
         object_signal(&console, 0, SIGNAL_USER_0);
 }
@@ -172,16 +156,16 @@ status_t console_read(char *buffer, size_t length, size_t *out_done)
     size_t done = 0;
     uint32_t lost_before;
 
-    spin_lock(&console_lock);
+    spin_lock(&input.lock);
     while (status == OK && length > 0 && used(&input) == 0)
         status = wait(&input, WAIT_INTERRUPTIBLE);
     for (; done < length && used(&input) > 0; input.taken++)
         buffer[done++] = first(&input);
+    if (used(&input) == 0)
+        object_signal(&console, SIGNAL_READABLE, 0);
     lost_before = lost;
     lost = 0;
-    spin_unlock(&console_lock);
-
-    update_readable();
+    spin_unlock(&input.lock);
     if (lost_before)
         kprintf("console: %u typed bytes were lost, nobody read them in time\n", lost_before);
     *out_done = done;

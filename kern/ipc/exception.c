@@ -1,23 +1,19 @@
 /*
- * exception.c: threads that did what they may not, met what they cannot get over, or were
- * interrupted.
+ * exception.c: threads that stop because of what they did or met, or were interrupted.
  *
- * The thread stops: it queues a packet to the port that is bound to it and sleeps until somebody
- * resumes it.  No port, or one that closes before the answer: its process' port is asked.  Nobody
- * there either: an interrupted thread goes on; otherwise the process dies with EXIT_CODE_FAULT, and
- * one line on the console says what, where and who.  The record of the stop and its packet are on
- * the kernel stack of the stopped thread, so reporting needs no memory.
+ * The thread queues a packet to the port bound to it and sleeps until it is resumed.  No port, or
+ * one that closes before the answer: its process' port is asked.  Nobody there either: the process
+ * dies and one line on the console says why; an interrupted thread just goes on.  The record of the
+ * stop, with its packet, is on the stopped thread's kernel stack, so it needs no memory.
  *
- * Invariant: thread->stop is set exactly while the thread can be resumed: the first who resumes
- * takes it away, so a second answer does not hit a later stop.  The thread takes both locks before
- * it leaves its record, which is then unlinked everywhere.
- * Locks: object.lock of the task for its binding, of the thread for its stop and registers; then
- * port.lock for the sleep and the answer.
+ * Invariant: thread->stop is set exactly while the thread can be resumed: who resumes it takes that
+ * away, so there is one answer to a stop.  The thread takes object.lock before it leaves its stack.
+ * Locks: object.lock of the task for its binding, of the thread for its stop and its registers;
+ * then port.lock for the sleep and the answer.
  */
 #include "ipc/exception.h"
 
 #include "lib/kprintf.h"
-#include "lib/string.h"
 #include "task/process.h"
 
 struct exception_stop {
@@ -29,43 +25,36 @@ struct exception_stop {
 
 static struct exception_binding *binding_of(struct object *task)
 {
-    if (task->ops == &process_ops)
-        return &process_from_object(task)->exceptions;
-    return task->ops == &thread_ops ? &thread_from_object(task)->exceptions : NULL;
+    return task->ops == &process_ops ? &process_from_object(task)->exceptions :
+                                       &thread_from_object(task)->exceptions;
 }
 
-status_t exception_bind(struct object *task, struct port *port, uint64_t key)
+status_t exception_bind(struct object *task, struct object *port, uint64_t key)
 {
     struct exception_binding *binding = binding_of(task);
+    struct object *unused = port;
 
-    if (!binding)
-        return ERR_WRONG_TYPE;
     spin_lock(&task->lock);
-    struct object *old = binding->port;
-    bool bound = old && port_is_open(container_of(old, struct port, object));
+    bool bound = binding->port && atomic_load(&binding->port->handles) > 0;
 
-    if (bound && port) {
-        old = NULL;
-    } else {
-        *binding = (struct exception_binding){ port ? &port->object : NULL, key };
-        if (port)
-            object_ref(&port->object);
+    if (!bound || !port) {
+        unused = binding->port;
+        *binding = (struct exception_binding){ port, key };
     }
     spin_unlock(&task->lock);
-    if (old)
-        object_unref(old);
-    if (bound == !port)
-        return OK;
-    return bound ? ERR_ALREADY_EXISTS : ERR_NOT_FOUND;
+    if (unused)
+        object_unref(unused);
+    return bound == !port ? OK : bound ? ERR_ALREADY_EXISTS : ERR_NOT_FOUND;
 }
 
 /* --- The thread that stops. --- */
 
 /* What the port bound to `task` says: 0 if there is none, it closed, or the thread was killed. */
-static uint32_t ask(struct object *task, const port_packet_t *content)
+static uint32_t ask(struct object *task, uint32_t kind, uint64_t address, status_t reason)
 {
-    struct exception_stop stop = { .packet.content = *content };
     struct thread *me = current_thread();
+    struct exception_stop stop = { .packet.content = { .type = PKT_EXCEPTION,
+        .exception = { me->object.koid, kind, reason, address, arch_user_pc() } } };
     status_t status = OK;
 
     spin_lock(&task->lock);
@@ -137,9 +126,7 @@ static _Noreturn void die(uint32_t kind, uint64_t address, status_t reason)
         detail = status_meaning(reason);
     if (kind != EXCEPTION_ILLEGAL_INSTRUCTION && kind != EXCEPTION_BREAKPOINT)
         format_string(where, sizeof(where), " %saddress 0x%lx", kind_of_address, address);
-    spin_lock(&process->object.lock);
-    memcpy(name, process->name, sizeof(name));
-    spin_unlock(&process->object.lock);
+    object_get_name(&process->object, name);
     kprintf("quire: %s[%lu]: %s%s at pc 0x%lx%s%s%s\n", name, process->object.koid, what[kind],
             where, arch_user_pc(), *detail ? " (" : "", detail, *detail ? ")" : "");
     thread_exit();
@@ -148,19 +135,15 @@ static _Noreturn void die(uint32_t kind, uint64_t address, status_t reason)
 void user_exception(uint32_t kind, uint64_t address, status_t reason)
 {
     struct thread *me = current_thread();
-    port_packet_t content = {
-        .type = PKT_EXCEPTION,
-        .exception = { me->object.koid, kind, reason, address, arch_user_pc() },
-    };
     uint32_t action;
 
     if (reason == ERR_CANCELED)
         return;         /* not a report: what ended the wait for a page is looked at on the way out */
-    arch_user_stop();
-    action = ask(&me->object, &content);
+    arch_user_sync();
+    action = ask(&me->object, kind, address, reason);
     if (action == 0 && !thread_killed())
-        action = ask(&me->process->object, &content);
-    arch_user_resume();
+        action = ask(&me->process->object, kind, address, reason);
+    arch_user_sync();
     if (action == EXCEPTION_KILL_THREAD || thread_killed())
         thread_exit();
     if (action == 0 && kind != EXCEPTION_INTERRUPT)

@@ -33,11 +33,6 @@ struct pipe_ring {
     struct pipe reader, writer;
 };
 
-static bool is_writer(const struct pipe *pipe)
-{
-    return pipe == &pipe->ring->writer;
-}
-
 status_t pipe_create(struct object *out_ends[2])
 {
     struct pipe_ring *ring = heap_alloc_zeroed(sizeof(*ring));
@@ -138,8 +133,6 @@ status_t pipe_read(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *out
     status_t status = OK;
 
     *out_actual = 0;
-    if (is_writer(pipe))
-        return ERR_ACCESS_DENIED;
     if (length == 0)
         return OK;
 
@@ -169,9 +162,6 @@ status_t pipe_write(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *ou
     status_t status = OK;
 
     *out_actual = 0;
-    if (!is_writer(pipe))
-        return ERR_ACCESS_DENIED;
-
     spin_lock(&ring->lock);
     while (status == OK && *out_actual < length) {
         if (ring->reader.closed) {
@@ -200,7 +190,7 @@ static void pipe_unreachable(struct object *object)
 {
     struct pipe *pipe = container_of(object, struct pipe, object);
     struct pipe_ring *ring = pipe->ring;
-    struct pipe *peer = is_writer(pipe) ? &ring->reader : &ring->writer;
+    struct pipe *peer = pipe == &ring->writer ? &ring->reader : &ring->writer;
 
     spin_lock(&ring->lock);
     pipe->closed = true;

@@ -86,15 +86,6 @@ bool port_withdraw(struct port *port, struct packet *packet)
     return queued;
 }
 
-bool port_is_open(struct port *port)
-{
-    spin_lock(&port->lock);
-    bool open = !port->closed;
-
-    spin_unlock(&port->lock);
-    return open;
-}
-
 /* Of a packet that port_queue_user made. */
 static void user_packet_dequeued(struct packet *packet)
 {

@@ -46,9 +46,6 @@ bool port_queue_packet(struct port *port, struct packet *packet, bool hand_over)
 /* Withdraw it if unread: true if it was queued (dequeued is then not called). */
 bool port_withdraw(struct port *port, struct packet *packet);
 
-/* Has it handles?  Takes port.lock. */
-bool port_is_open(struct port *port);
-
 /* Queue a copy of a packet of type USER.  SHOULD_WAIT when PORT_MAX_USER_PACKETS are queued. */
 status_t port_queue_user(struct port *port, const port_packet_t *content);
 /* Take the oldest packet into user memory.  Sleeps while there is none.  TIMED_OUT, CANCELED, ERR_USER_FAULT: none was taken. */

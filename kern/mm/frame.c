@@ -13,38 +13,22 @@
  */
 #include "mm/frame.h"
 
-struct frame_range {
-    paddr_t base;
-    uint64_t frames;
-    uint64_t first;             /* number of its first frame */
-};
-
-static struct frame_range ranges[MAX_MEMORY_RANGES];
+struct frame_range frame_ranges[MAX_MEMORY_RANGES];
 static uint32_t range_count;
 static uint64_t total_frames;
-static struct page *pages;
+struct page *frame_pages;
 
 static struct spinlock frame_lock = SPINLOCK_INITIALIZER(RANK_FRAME);
 static struct list_node *free_frames;       /* singly linked through page->link.next */
 static _Atomic uint64_t frames_of_kind[FRAME_KINDS];
 
-paddr_t page_to_phys(const struct page *page)
-{
-    uint64_t number = (uint64_t)(page - pages);
-    const struct frame_range *range = ranges;
-
-    while (number - range->first >= range->frames)
-        range++;
-    return range->base + ((number - range->first) << PAGE_SHIFT);
-}
-
 struct page *phys_to_page(paddr_t address)
 {
     for (uint32_t i = 0; i < range_count; i++) {
-        uint64_t index = (address - ranges[i].base) >> PAGE_SHIFT;
+        uint64_t index = (address - frame_ranges[i].base) >> PAGE_SHIFT;
 
-        if (index < ranges[i].frames)
-            return &pages[ranges[i].first + index];
+        if (index < frame_ranges[i].frames)
+            return &frame_pages[frame_ranges[i].first + index];
     }
     return NULL;
 }
@@ -57,7 +41,7 @@ uint64_t frame_total(void)
 struct page *frame_by_number(uint64_t number)
 {
     assert(number < total_frames);
-    return &pages[number];
+    return &frame_pages[number];
 }
 
 static void count_change(struct page *page, uint8_t kind)
@@ -144,11 +128,11 @@ static paddr_t reserved_end(paddr_t base, uint64_t size)
 static paddr_t find_room(uint64_t size)
 {
     for (uint32_t i = 0; i < range_count; i++) {
-        paddr_t candidate = ranges[i].base, end;
+        paddr_t candidate = frame_ranges[i].base, end;
 
         while ((end = reserved_end(candidate, size)))
             candidate = page_ceil(end);
-        if (candidate + size <= ranges[i].base + (ranges[i].frames << PAGE_SHIFT))
+        if (candidate + size <= frame_ranges[i].base + (frame_ranges[i].frames << PAGE_SHIFT))
             return candidate;
     }
     panic("no room for %lu page descriptors", total_frames);
@@ -178,7 +162,7 @@ void frame_init(void)
             continue;
         uint64_t frames = (end - base) >> PAGE_SHIFT;
 
-        ranges[range_count++] = (struct frame_range){ base, frames, total_frames };
+        frame_ranges[range_count++] = (struct frame_range){ base, frames, total_frames };
         total_frames += frames;
     }
 
@@ -189,7 +173,7 @@ void frame_init(void)
 
     for (struct page *page = first; page < end; page++)
         atomic_init(&page->kind, FRAME_FREE);   /* the rest is set with another kind */
-    pages = first;
+    frame_pages = first;
     frames_of_kind[FRAME_FREE] = total_frames;
 
     /* 3. What is not free, and the stack of the rest, lowest address on top. */

@@ -58,7 +58,20 @@ static inline uint8_t frame_kind(const struct page *page)
 }
 void frame_set_kind(struct page *page, uint8_t kind);
 
-paddr_t page_to_phys(const struct page *page);
+/* RAM, for the two below: the descriptors of all ranges are one array, filled in at boot. */
+struct frame_range { paddr_t base; uint64_t frames, first; };
+extern struct frame_range frame_ranges[MAX_MEMORY_RANGES];
+extern struct page *frame_pages;
+
+static inline paddr_t page_to_phys(const struct page *page)
+{
+    uint64_t number = (uint64_t)(page - frame_pages);
+    const struct frame_range *range = frame_ranges;
+
+    while (number - range->first >= range->frames)
+        range++;
+    return range->base + ((number - range->first) << PAGE_SHIFT);
+}
 struct page *phys_to_page(paddr_t address);     /* NULL: not RAM that we manage */
 static inline void *page_to_virt(const struct page *page)
 {

@@ -14,6 +14,8 @@
  */
 #include "object/object.h"
 
+#include "lib/string.h"
+
 #define OBJECT_TYPES 16u
 
 static _Atomic uint64_t last_koid = 1023;       /* small numbers are left to people */
@@ -39,6 +41,20 @@ uint64_t object_count(uint32_t type)
 {
     assert(type < OBJECT_TYPES);
     return atomic_load_explicit(&live_objects[type], memory_order_relaxed);
+}
+
+void object_get_name(struct object *object, char to[32])
+{
+    spin_lock(&object->lock);
+    memcpy(to, (char *)object + object->ops->name_offset, 32);
+    spin_unlock(&object->lock);
+}
+
+void object_set_name(struct object *object, const char from[32])
+{
+    spin_lock(&object->lock);
+    memcpy((char *)object + object->ops->name_offset, from, 32);
+    spin_unlock(&object->lock);
 }
 
 static bool drop_reference(struct object *object)

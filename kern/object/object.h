@@ -20,6 +20,7 @@ struct object_ops {
     uint32_t type;                              /* OBJECT_ of abi/types.h */
     const char *name;
     rights_t default_rights;
+    uint32_t name_offset;                       /* of a char[32], guarded by object.lock; 0: has none */
     void (*unreachable)(struct object *);       /* no locks held; may be NULL */
     void (*destroy)(struct object *);           /* no locks held; frees the object */
 };
@@ -113,6 +114,10 @@ static inline void object_signal(struct object *object, signals_t clear, signals
 bool object_observe(struct object *object, struct observer *observer);
 /* Detach if still attached: afterwards notify is not running and will not run. */
 void object_unobserve(struct object *object, struct observer *observer);
+
+/* The name of an object that has one.  Take object.lock. */
+void object_get_name(struct object *object, char to[32]);
+void object_set_name(struct object *object, const char from[32]);
 
 /* Live objects of a type. */
 uint64_t object_count(uint32_t type);

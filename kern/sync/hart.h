@@ -29,7 +29,7 @@ struct hart {
 
     /* Counters, written by this hart alone. */
     uint64_t context_switches, hand_overs, page_faults, syscalls, interrupts, tlb_shootdowns;
-    uint64_t idle_time;             /* nanoseconds asleep */
+    uint64_t idle_time;             /* nanoseconds asleep; asleep now: less the time when that began, so negative */
 };
 
 extern struct hart harts[MAX_HARTS];

@@ -26,7 +26,7 @@ void spin_contended(struct spinlock *lock, struct hart *hart)
 const char *lock_rank_name(uint32_t rank)
 {
     static const char *const names[] = {
-#define RANK(name, kind, where, guards) [RANK_##name] = where,
+#define RANK(name, where, guards) [RANK_##name] = where,
 #include "sync/lock_order.def"
 #undef RANK
     };

@@ -12,7 +12,7 @@
 #include "sync/hart.h"
 
 enum lock_rank {
-#define RANK(name, kind, where, guards) RANK_##name,
+#define RANK(name, where, guards) RANK_##name,
 #include "sync/lock_order.def"
 #undef RANK
     RANK_COUNT

@@ -9,6 +9,7 @@
 
 #include "sys/syscalls.h"
 #include "task/process.h"
+#include "task/sched.h"
 
 #define UNUSED __attribute__((unused))
 

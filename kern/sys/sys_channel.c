@@ -72,11 +72,13 @@ static status_t prepare(handle_t handle, rights_t rights, uint32_t options, uint
         status = ERR_INVALID_ARGS;
     if (status == OK && (length > CHANNEL_MAX_BYTES || count > CHANNEL_MAX_HANDLES))
         status = ERR_OUT_OF_RANGE;
-    if (count > CHANNEL_MAX_HANDLES ||
-        (count > 0 &&
-         user_copy_in(values, (uaddr_t)from->wr_handles, count * sizeof(handle_t)) != OK)) {
-        status = status == OK ? ERR_INVALID_ARGS : status;
+    if (count > CHANNEL_MAX_HANDLES)
         count = 0;
+    if (count > 0) {
+        status_t copied = user_copy_in(values, (uaddr_t)from->wr_handles, count * sizeof(handle_t));
+
+        status = status == OK ? copied : status;
+        count = copied == OK ? count : 0;
     }
     if (status == OK)
         status = message_create(length, count, &message);
@@ -143,7 +145,11 @@ status_t sys_channel_call(handle_t handle, uint32_t options, int64_t deadline, u
     channel_call_args_t given;
 
     /* An unreadable structure asks for a message of no bytes: refused, but after a bad handle. */
-    if (user_copy_in(&given, args, sizeof(given)) != OK)
+    status_t status = user_copy_in(&given, args, sizeof(given));
+
+    if (status == ERR_NO_MEMORY)
+        return status;
+    if (status != OK)
         given = (channel_call_args_t){ 0 };
 
     struct channel_read read = {
@@ -153,9 +159,9 @@ status_t sys_channel_call(handle_t handle, uint32_t options, int64_t deadline, u
     };
     struct channel *channel;
     struct message *message, *reply;
-    status_t status = prepare(handle, RIGHT_READ | RIGHT_WRITE, options, sizeof(uint32_t), &given,
-                              &channel, &message);
 
+    status = prepare(handle, RIGHT_READ | RIGHT_WRITE, options, sizeof(uint32_t), &given, &channel,
+                     &message);
     if (status != OK)
         return status;
     status = channel_call(channel, message, deadline, &reply);

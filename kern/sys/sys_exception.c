@@ -7,7 +7,7 @@
 
 status_t sys_exception_bind(struct object *task, handle_t port_handle, uint64_t key)
 {
-    struct port *port = NULL;
+    struct object *port = NULL;
     status_t status = OK;
 
     if (task->ops != &process_ops && task->ops != &thread_ops)
@@ -16,8 +16,6 @@ status_t sys_exception_bind(struct object *task, handle_t port_handle, uint64_t 
         status = sys_lookup(port_handle, OBJECT_PORT, RIGHT_WRITE, &port);
     if (status == OK)
         status = exception_bind(task, port, key);
-    if (port)
-        object_unref(&port->object);
     return status;
 }
 

@@ -34,13 +34,6 @@ struct info_query {
 /* Fill in the record at the cursor, or the only one, and advance; false at the end. */
 typedef bool info_next(struct info_query *query, union info_record *record);
 
-static void copy_name(struct object *object, char to[32], const char *name)
-{
-    spin_lock(&object->lock);
-    memcpy(to, name, 32);
-    spin_unlock(&object->lock);
-}
-
 static bool next_basic(struct info_query *query, union info_record *record)
 {
     struct object *object = query->object;
@@ -57,23 +50,23 @@ static void fill_process(struct process *process, info_process_t *info)
     struct aspace *aspace = process->aspace;
 
     info->koid = process->object.koid;
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     info->exit_code = process->exit_code;
     info->started = process->started;
     info->exited = process->exited;
     info->killed = process->was_killed;
     info->num_threads = process->thread_count;
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
 
     info->num_handles = handle_table_count(process->handles);
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     info->num_regions = aspace->region_count;
     info->mapped_bytes = aspace->mapped_bytes;
-    mutex_unlock(&aspace->lock);
+    spin_unlock(&aspace->lock);
     spin_lock(&aspace->mmu.lock);
     info->resident_bytes = aspace->mmu.resident * PAGE_SIZE;
     spin_unlock(&aspace->mmu.lock);
-    copy_name(&process->object, info->name, process->name);
+    object_get_name(&process->object, info->name);
 }
 
 /* The process asked about, or of the system's the next. */
@@ -83,16 +76,14 @@ static bool next_process(struct info_query *query, union info_record *record)
         fill_process(process_from_object(query->object), &record->process);
         return true;
     }
-    while ((query->cursor = process_next_koid(query->cursor)) != 0) {
-        struct process *process = process_find(query->cursor);
+    struct object *next = process_next(query->cursor + 1);
 
-        if (process) {
-            fill_process(process, &record->process);
-            object_unref(&process->object);
-            return true;
-        }
-    }
-    return false;
+    if (!next)
+        return false;
+    query->cursor = next->koid;
+    fill_process(process_from_object(next), &record->process);
+    object_unref(next);
+    return true;
 }
 
 static void fill_thread(struct thread *thread, info_thread_t *info)
@@ -101,33 +92,24 @@ static void fill_thread(struct thread *thread, info_thread_t *info)
     info->state = thread_state(thread);
     info->hart = thread->home;
     info->run_time = thread->run_time;
-    copy_name(&thread->object, info->name, thread->name);
+    object_get_name(&thread->object, info->name);
 }
 
-/* The thread asked about, or the process' thread with the smallest koid above the cursor. */
+/* The thread asked about, or of the process' the next. */
 static bool next_thread(struct info_query *query, union info_record *record)
 {
     if (query->object->ops == &thread_ops) {
         fill_thread(thread_from_object(query->object), &record->thread);
         return true;
     }
-    struct process *process = process_from_object(query->object);
-    struct thread *next = NULL;
+    struct object *next = process_next_thread(process_from_object(query->object), query->cursor + 1);
 
-    mutex_lock(&process->lock);
-    list_for_each(&process->threads, node) {
-        struct thread *thread = list_entry(node, struct thread, process_link);
-        uint64_t koid = thread->object.koid;
-
-        if (koid > query->cursor && (!next || koid < next->object.koid))
-            next = thread;
-    }
-    if (next) {
-        query->cursor = next->object.koid;
-        fill_thread(next, &record->thread);
-    }
-    mutex_unlock(&process->lock);
-    return next != NULL;
+    if (!next)
+        return false;
+    query->cursor = next->koid;
+    fill_thread(thread_from_object(next), &record->thread);
+    object_unref(next);
+    return true;
 }
 
 static bool next_vmo(struct info_query *query, union info_record *record)
@@ -167,7 +149,8 @@ static bool next_system(struct info_query *query, union info_record *record)
         info->syscalls += hart->syscalls;
         info->interrupts += hart->interrupts;
         info->tlb_shootdowns += hart->tlb_shootdowns;
-        info->idle_time += hart->idle_time;
+        int64_t idle = *(volatile const uint64_t *)&hart->idle_time;
+        info->idle_time += idle < 0 ? idle + (int64_t)arch_time() : idle;
     }
     return true;
 }

@@ -2,7 +2,6 @@
  * sys_object.c: calls that work on any handle or object.
  */
 #include "ipc/port.h"
-#include "lib/string.h"
 #include "sys/helpers.h"
 #include "vm/fault.h"
 #include "vm/vmo.h"
@@ -140,14 +139,15 @@ status_t sys_object_signal(struct object *object, signals_t clear, signals_t set
 /* The process or thread that `parent` lists under this koid, with a reference; NULL: none. */
 static struct object *find_child(struct object *parent, uint64_t koid)
 {
-    if (parent->ops->type == OBJECT_SYSTEM) {
-        struct process *process = process_find(koid);
+    struct object *child = parent->ops->type == OBJECT_SYSTEM
+                               ? process_next(koid)
+                               : process_next_thread(process_from_object(parent), koid);
 
-        return process ? &process->object : NULL;
+    if (child && child->koid != koid) {
+        object_unref(child);
+        child = NULL;
     }
-    struct thread *thread = process_find_thread(process_from_object(parent), koid);
-
-    return thread ? &thread->object : NULL;
+    return child;
 }
 
 status_t sys_object_get_child(rights_t held, struct object *parent, uint64_t koid, rights_t rights,
@@ -169,39 +169,17 @@ status_t sys_object_get_child(rights_t held, struct object *parent, uint64_t koi
     return status;
 }
 
-/* Where an object keeps its name, and the lock that guards it; NULL: it has none. */
-static char *find_name(struct object *object, struct spinlock **out_lock)
-{
-    *out_lock = &object->lock;
-    switch (object->ops->type) {
-    case OBJECT_PROCESS:
-        return process_from_object(object)->name;
-    case OBJECT_THREAD:
-        return thread_from_object(object)->name;
-    case OBJECT_VMO:
-        *out_lock = &vmo_from_object(object)->family->lock;
-        return vmo_from_object(object)->name;
-    default:
-        return NULL;
-    }
-}
-
 status_t sys_object_set_name(rights_t held, struct object *object, uaddr_t name, size_t length)
 {
     char text[NAME_MAX_LENGTH + 1] = "";
-    struct spinlock *lock;
-    char *place = find_name(object, &lock);
 
-    if (!place)
+    if (object->ops->name_offset == 0)
         return ERR_WRONG_TYPE;
     if (!(held & RIGHT_WRITE))
         return ERR_ACCESS_DENIED;
     status_t status = sys_copy_name(text, name, length);
 
-    if (status != OK)
-        return status;
-    spin_lock(lock);
-    memcpy(place, text, sizeof(text));
-    spin_unlock(lock);
-    return OK;
+    if (status == OK)
+        object_set_name(object, text);
+    return status;
 }

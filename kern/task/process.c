@@ -8,7 +8,7 @@
  *
  * Invariant: `exiting` is set before the last started thread is gone or, for a process never
  * started, by whoever kills it; who sets it without leaving a thread behind runs finish(), once.
- * Locks: process->lock, a mutex, for threads and exit state; processes_lock for the list of all.
+ * Locks: process->lock for threads and exit state; processes_lock for the list of all.
  */
 #include "task/process.h"
 
@@ -41,6 +41,7 @@ const struct object_ops process_ops = {
     .name = "process",
     .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY |
                       RIGHT_WAIT | RIGHT_INSPECT,
+    .name_offset = offsetof(struct process, name),
     .destroy = process_destroy,
 };
 
@@ -64,7 +65,7 @@ status_t process_create(const char *name, struct handle_table *handles, struct p
         return ERR_NO_MEMORY;
     }
     object_init(&process->object, &process_ops, 0);
-    mutex_init(&process->lock, RANK_PROCESS);
+    spin_init(&process->lock, RANK_PROCESS);
     list_init(&process->threads);
     format_string(process->name, sizeof(process->name), "%s", name);
     spin_lock(&processes_lock);
@@ -80,12 +81,12 @@ status_t process_add_thread(struct process *process, const char *name, struct th
 
     if (status != OK)
         return status;
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     if (process->exiting)
         status = ERR_BAD_STATE;
     else
         list_push_back(&process->threads, &(*out_thread)->process_link);
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
     if (status != OK)
         object_unref(&(*out_thread)->object);
     return status;
@@ -99,7 +100,7 @@ static status_t start(struct thread *thread, bool as_first, struct handle_slot h
     handle_t value = HANDLE_INVALID;
     status_t status = OK;
 
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     if (process->started == as_first || process->exiting || thread->life != LIFE_NEW)
         status = ERR_BAD_STATE;
     else if (handle.object)
@@ -114,7 +115,7 @@ static status_t start(struct thread *thread, bool as_first, struct handle_slot h
         process->thread_count++;
         thread_start_locked(thread);
     }
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
     return status;
 }
 
@@ -136,9 +137,9 @@ static void finish(struct process *process)
 {
     handle_table_close_all(process->handles);
     aspace_clear(process->aspace);
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     process->exited = true;
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
     object_signal(&process->object, 0, SIGNAL_TERMINATED);
 }
 
@@ -157,12 +158,12 @@ static bool begin_exit_locked(struct process *process, int64_t code, bool killed
 
 bool process_kill(struct process *process, int64_t code, bool killed)
 {
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
 
     bool first = begin_exit_locked(process, code, killed);
     bool over = first && process->thread_count == 0;
 
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
     if (over)
         finish(process);
     return first;
@@ -179,7 +180,7 @@ void process_thread_exited(void)
     struct thread *me = current_thread();
     struct process *process = me->process;
 
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     me->life = LIFE_DEAD;
     list_remove(&me->process_link);
 
@@ -187,52 +188,46 @@ void process_thread_exited(void)
 
     if (last)
         begin_exit_locked(process, 0, false);
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
     if (last)
         finish(process);
 }
 
-struct process *process_find(uint64_t koid)
+/*
+ * The live object with the smallest koid from `koid` on of a list that links them at an offset, with
+ * a reference; NULL: none.  The list's lock is held.
+ */
+static struct object *next_in(const struct list *list, size_t link_offset, uint64_t koid)
 {
-    struct process *found = NULL;
+    struct object *next;
 
-    spin_lock(&processes_lock);
-    list_for_each(&all_processes, node) {
-        struct process *process = list_entry(node, struct process, all_link);
+    do {
+        next = NULL;
+        list_for_each(list, node) {
+            struct object *object = (struct object *)((char *)node - link_offset);
 
-        if (process->object.koid == koid && object_ref_unless_dead(&process->object))
-            found = process;
-    }
-    spin_unlock(&processes_lock);
-    return found;
+            if (object->koid >= koid && (!next || object->koid < next->koid) &&
+                atomic_load_explicit(&object->references, memory_order_relaxed) > 0)
+                next = object;
+        }
+    } while (next && !object_ref_unless_dead(next));
+    return next;
 }
 
-uint64_t process_next_koid(uint64_t koid)
+struct object *process_next(uint64_t koid)
 {
-    uint64_t next = 0;
-
     spin_lock(&processes_lock);
-    list_for_each(&all_processes, node) {
-        uint64_t candidate = list_entry(node, struct process, all_link)->object.koid;
+    struct object *next = next_in(&all_processes, offsetof(struct process, all_link), koid);
 
-        if (candidate > koid && (next == 0 || candidate < next))
-            next = candidate;
-    }
     spin_unlock(&processes_lock);
     return next;
 }
 
-struct thread *process_find_thread(struct process *process, uint64_t koid)
+struct object *process_next_thread(struct process *process, uint64_t koid)
 {
-    struct thread *found = NULL;
+    spin_lock(&process->lock);
+    struct object *next = next_in(&process->threads, offsetof(struct thread, process_link), koid);
 
-    mutex_lock(&process->lock);
-    list_for_each(&process->threads, node) {
-        struct thread *thread = list_entry(node, struct thread, process_link);
-
-        if (thread->object.koid == koid && object_ref_unless_dead(&thread->object))
-            found = thread;
-    }
-    mutex_unlock(&process->lock);
-    return found;
+    spin_unlock(&process->lock);
+    return next;
 }

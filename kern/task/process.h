@@ -8,7 +8,7 @@
 #pragma once
 
 #include "object/handle.h"
-#include "task/mutex.h"
+#include "task/thread.h"
 
 struct aspace;      /* vm/aspace.h */
 
@@ -28,7 +28,7 @@ struct process {
     struct list_node all_link;      /* processes_lock */
 
     /* Guarded by lock. */
-    struct mutex lock;              /* RANK_PROCESS */
+    struct spinlock lock;           /* RANK_PROCESS */
     struct list threads;            /* struct thread, new or started, without references */
     uint32_t thread_count;          /* started and not dead */
     bool started, exiting, exited;
@@ -58,11 +58,9 @@ void process_thread_exited(void);
 static inline struct process *current_process(void) { return current_thread()->process; }
 struct process *process_from_object(struct object *object);
 
-/* By koid, with a reference, or NULL. */
-struct process *process_find(uint64_t koid);
-struct thread *process_find_thread(struct process *process, uint64_t koid);
-/* koid of the first process after `koid` in the list of all, 0 at the end: for listings. */
-uint64_t process_next_koid(uint64_t koid);
+/* The process, or thread of a process, with the smallest koid from `koid` on, and a reference; NULL. */
+struct object *process_next(uint64_t koid);
+struct object *process_next_thread(struct process *process, uint64_t koid);
 
 /* Supplied by higher layers (vm). */
 status_t aspace_create(struct aspace **out_aspace);

@@ -214,8 +214,7 @@ static void free_finished(void)
 
 /*
  * The other half of a switch, on the stack of the thread that runs now.  `previous` may run
- * elsewhere from here on.  A thread that died here is freed, unless we hold a mutex, which the end
- * of objects must not meet; then a later switch does it.
+ * elsewhere from here on.  A thread that died here is freed.
  */
 void sched_switched(struct thread *previous)
 {
@@ -224,8 +223,7 @@ void sched_switched(struct thread *previous)
     atomic_store_explicit(&previous->on_hart, NULL, memory_order_release);
     hart->fail_countdown = hart->current->fail_countdown;
     thread_should_leave();              /* if so it will look before returning to user mode */
-    if (hart->current->held_mutexes == 0)
-        free_finished();
+    free_finished();
 }
 
 void sched_block(void)

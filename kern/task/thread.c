@@ -29,10 +29,10 @@ static void thread_destroy(struct object *object)
 
     if (thread->stack) {        /* never started; one that ran has unlinked itself */
         if (process) {
-            mutex_lock(&process->lock);
+            spin_lock(&process->lock);
             if (list_linked(&thread->process_link))
                 list_remove(&thread->process_link);
-            mutex_unlock(&process->lock);
+            spin_unlock(&process->lock);
         }
         arch_stack_destroy(thread->stack);
     }
@@ -48,6 +48,7 @@ const struct object_ops thread_ops = {
     .name = "thread",
     .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY |
                       RIGHT_WAIT | RIGHT_INSPECT,
+    .name_offset = offsetof(struct thread, name),
     .destroy = thread_destroy,
 };
 
@@ -113,7 +114,7 @@ static void user_thread_main(void *argument)
 
 void thread_start_locked(struct thread *thread)
 {
-    assert(mutex_held(&thread->process->lock));
+    assert(spin_held(&thread->process->lock));
     object_ref(&thread->object);
     start(thread, user_thread_main, thread->start);
 }
@@ -133,7 +134,6 @@ _Noreturn void thread_exit(void)
     struct thread *me = current_thread();
 
     assert_no_spinlocks();
-    assert(me->held_mutexes == 0);
     if (me->process)
         process_thread_exited();
     object_signal(&me->object, 0, SIGNAL_TERMINATED);
@@ -167,7 +167,7 @@ static void raise_flag(struct thread *thread, atomic_bool *flag)
 
 void thread_kill_locked(struct thread *thread)
 {
-    assert(mutex_held(&thread->process->lock));
+    assert(spin_held(&thread->process->lock));
     if (thread->life == LIFE_NEW) {
         thread->life = LIFE_DEAD;
         list_remove(&thread->process_link);
@@ -181,21 +181,21 @@ void thread_kill(struct thread *thread)
 {
     struct process *process = thread->process;
 
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     if (thread->life != LIFE_DEAD)
         thread_kill_locked(thread);
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
 }
 
 status_t thread_interrupt(struct thread *thread)
 {
-    mutex_lock(&thread->process->lock);
+    spin_lock(&thread->process->lock);
 
     bool alive = thread->life == LIFE_STARTED;
 
     if (alive)
         raise_flag(thread, &thread->interrupted);
-    mutex_unlock(&thread->process->lock);
+    spin_unlock(&thread->process->lock);
     return alive ? OK : ERR_BAD_STATE;
 }
 

@@ -4,7 +4,7 @@
  * park / unpark is the one way to sleep: thread_unpark leaves a permit, thread_park consumes it or
  * sleeps until there is one.  So a wake-up between "check the condition" and "sleep" is never lost,
  * and spurious wake-ups happen: every sleeper checks its condition again under the condition's
- * lock.  Nothing is held while parked but mutexes.
+ * lock.  Nothing is held while parked.
  */
 #pragma once
 
@@ -56,7 +56,6 @@ struct thread {
     uint32_t home;                          /* index of the hart it last ran on, or is queued at */
 
     /* The thread's own. */
-    uint32_t held_mutexes;                  /* ranks, one bit each */
     struct trap_frame *user_frame;          /* its user registers, at the top of its stack */
     uint64_t run_time;                      /* nanoseconds, sampled at the clock's ticks */
     struct object_reaper reaper;            /* objects it has still to end */
@@ -78,10 +77,8 @@ _Noreturn void thread_exit(void);
  */
 void thread_kill(struct thread *thread);
 void thread_kill_locked(struct thread *thread);
-/*
- * A started thread reports an INTERRUPT exception before it next returns to user mode; a call that
- * it sleeps in ends with CANCELED.  Takes process->lock.  BAD_STATE: not started, or dead.
- */
+/* Report an INTERRUPT exception before it next returns to user mode; its wait for others ends with
+ * CANCELED.  Takes process->lock.  BAD_STATE: not started, or dead. */
 status_t thread_interrupt(struct thread *thread);
 /* Of the calling thread, which from then on does not return to user mode: who ends a wait for it dies. */
 static inline bool thread_killed(void)

@@ -30,7 +30,7 @@ status_t aspace_create(struct aspace **out_aspace)
         heap_free(aspace);
         return status;
     }
-    mutex_init(&aspace->lock, RANK_ASPACE);
+    spin_init(&aspace->lock, RANK_ASPACE);
     aspace->hint = MAP_BASE;
     *out_aspace = aspace;
     return OK;
@@ -56,11 +56,15 @@ static struct region *region_of_node(struct tree_node *node)
 /* [fault 3/8] Which region holds the address? */
 struct region *aspace_find_region(struct aspace *aspace, uint64_t address)
 {
-    struct region *region;
+    struct region *region = aspace->recent;
 
-    assert(mutex_held(&aspace->lock));
+    assert(spin_held(&aspace->lock));
+    if (region && address - region->base < region->length)
+        return region;
     region = region_of_node(tree_last_at_most(&aspace->regions, address));
-    return region && address - region->base < region->length ? region : NULL;
+    if (!region || address - region->base >= region->length)
+        return NULL;
+    return aspace->recent = region;
 }
 
 /* The first region with a byte at or above address. */
@@ -123,10 +127,12 @@ static void region_link(struct aspace *aspace, struct region *region)
     region->vmo->mappings++;
 }
 
-/* Family lock held; region_free comes next. */
+/* Family lock held; region_free comes next, without the address space's lock if a VMO may end. */
 static void region_unlink(struct aspace *aspace, struct region *region)
 {
     tree_remove(&aspace->regions, &region->node);
+    if (aspace->recent == region)
+        aspace->recent = NULL;
     aspace->region_count--;
     list_remove(&region->vmo_link);
     region->vmo->mappings--;
@@ -136,17 +142,6 @@ static void region_free(struct region *region)
 {
     object_unref(&region->through->object);
     heap_free(region);
-}
-
-uint32_t region_mmu_flags(const struct region *region, struct page *page)
-{
-    uint32_t flags = region->flags & (VM_READ | VM_EXECUTE);
-
-    static_assert((int)VM_READ == (int)MMU_READ && (int)VM_WRITE == (int)MMU_WRITE &&
-                  (int)VM_EXECUTE == (int)MMU_EXECUTE, "region flags are page-table flags");
-    if ((region->flags & VM_WRITE) && page && vmo_page_writable(region->vmo, page))
-        flags |= MMU_WRITE;
-    return flags;
 }
 
 /* VM_MAP_RANGE: enter what is resident; a shortage of tables only means faults later. */
@@ -221,17 +216,19 @@ static void settle(struct aspace *aspace, uint32_t options, uint64_t address, ui
 {
     struct region *region;
 
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     region = aspace_find_region(aspace, address);
     if (region && (options & (VM_MAP_RANGE | VM_COMMIT)))
         map_resident(region);
     merge(aspace, address, length);
-    mutex_unlock(&aspace->lock);
+    spin_unlock(&aspace->lock);
 }
 
 status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, uint64_t address,
                     struct vmo *vmo, uint64_t vmo_offset, uint64_t length, uint64_t *out_address)
 {
+    uint64_t target_offset = vmo_offset;
+    struct vmo *target = vmo;
     struct region *region;
     status_t status;
 
@@ -240,24 +237,24 @@ status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, u
         return ERR_INVALID_ARGS;
     if (length == 0 || !page_aligned(address) || !page_aligned(vmo_offset))
         return ERR_INVALID_ARGS;
-    if (length > USER_TOP || !range_inside(vmo_offset, page_ceil(length), vmo_size(vmo)))
+    if (length > USER_TOP || vmo_locate(&target, &target_offset, page_ceil(length)) != OK)
         return ERR_OUT_OF_RANGE;
     region = heap_alloc_zeroed(sizeof *region);
     if (!region)
         return ERR_NO_MEMORY;
     region->aspace = aspace;
     region->through = vmo;
-    region->vmo = vmo_target(vmo);
-    region->vmo_offset = vmo_offset;
+    region->vmo = target;
+    region->vmo_offset = target_offset;
     region->length = page_ceil(length);
     region->flags = options & (PROTECTION | VM_SHARED);
     region->allowed = allowed;
 
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     status = insert_region(aspace, options, address, region);
     if (status == OK)
         *out_address = region->base;
-    mutex_unlock(&aspace->lock);
+    spin_unlock(&aspace->lock);
     if (status != OK) {
         heap_free(region);
         return status;
@@ -321,10 +318,15 @@ static bool user_range_valid(uint64_t address, uint64_t length)
            range_inside(address, page_ceil(length), USER_TOP);
 }
 
-/* Region by region: between them nothing is mapped, and walking there would cost most of it. */
-static void unmap_regions(struct aspace *aspace, uint64_t address, uint64_t length)
+/*
+ * Region by region: between them nothing is mapped, and walking there would cost most of it.  The
+ * lock is given back, because a VMO may end with its last region.
+ */
+static void unmap_regions_unlock(struct aspace *aspace, uint64_t address, uint64_t length)
 {
+    struct list gone = LIST_INITIALIZER(gone);
     struct region *region;
+    struct list_node *node;
 
     while ((region = first_region(aspace, address)) && region->base < address + length) {
         struct vmo *vmo = region->vmo;
@@ -334,8 +336,11 @@ static void unmap_regions(struct aspace *aspace, uint64_t address, uint64_t leng
         vmo_lock(vmo);
         region_unlink(aspace, region);
         vmo_unlock(vmo);
-        region_free(region);
+        list_push_back(&gone, &region->vmo_link);
     }
+    spin_unlock(&aspace->lock);
+    while ((node = list_pop_front(&gone)))
+        region_free(list_entry(node, struct region, vmo_link));
 }
 
 status_t aspace_unmap(struct aspace *aspace, uint64_t address, uint64_t length)
@@ -345,11 +350,14 @@ status_t aspace_unmap(struct aspace *aspace, uint64_t address, uint64_t length)
     if (!user_range_valid(address, length))
         return ERR_INVALID_ARGS;
     length = page_ceil(length);
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     status = prepare_range(aspace, address, length);
+    if (status == OK && address >= MAP_BASE && address < aspace->hint)
+        aspace->hint = address;         /* tables stay: places are used again before new ones */
     if (status == OK)
-        unmap_regions(aspace, address, length);
-    mutex_unlock(&aspace->lock);
+        unmap_regions_unlock(aspace, address, length);
+    else
+        spin_unlock(&aspace->lock);
     return status;
 }
 
@@ -378,7 +386,7 @@ status_t aspace_protect(struct aspace *aspace, uint32_t flags, uint64_t address,
         !user_range_valid(address, length))
         return ERR_INVALID_ARGS;
     length = page_ceil(length);
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     status = aspace->closed ? ERR_BAD_STATE : check_protect(aspace, flags, address, length);
     if (status == OK)
         status = prepare_range(aspace, address, length);
@@ -395,24 +403,25 @@ status_t aspace_protect(struct aspace *aspace, uint32_t flags, uint64_t address,
         if (flags & VM_EXECUTE)
             arch_mmu_sync_code(&aspace->mmu);
     }
-    mutex_unlock(&aspace->lock);
+    spin_unlock(&aspace->lock);
     return status;
 }
 
 void aspace_clear(struct aspace *aspace)
 {
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     aspace->closed = true;
-    unmap_regions(aspace, 0, USER_TOP);
-    mutex_unlock(&aspace->lock);
+    unmap_regions_unlock(aspace, 0, USER_TOP);
 }
 
 /* The region, or what is left of it from an address in it on. */
 static void describe(const struct region *region, uint64_t from, info_map_t *info)
 {
+    uint64_t base = region->through == region->vmo ? 0 : region->through->base << PAGE_SHIFT;
+
     *info = (info_map_t){
         .base = from, .length = region->length - (from - region->base),
-        .vmo_offset = region->vmo_offset + (from - region->base),
+        .vmo_offset = region->vmo_offset - base + (from - region->base),
         .vmo_koid = region->through->object.koid, .flags = region->flags,
     };
 }
@@ -421,13 +430,13 @@ bool aspace_info_next(struct aspace *aspace, uint64_t address, info_map_t *info)
 {
     struct region *region;
 
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     region = first_region(aspace, address);
     if (region) {
         describe(region, max_u64(region->base, address), info);
         info->resident_bytes = arch_mmu_resident(&aspace->mmu, info->base, info->length) << PAGE_SHIFT;
     }
-    mutex_unlock(&aspace->lock);
+    spin_unlock(&aspace->lock);
     return region != NULL;
 }
 
@@ -436,7 +445,7 @@ status_t aspace_get_mapping(struct aspace *aspace, uint64_t address, info_map_t 
 {
     struct region *region;
 
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     region = first_region(aspace, address);
     if (region) {
         describe(region, region->base, info);
@@ -444,7 +453,7 @@ status_t aspace_get_mapping(struct aspace *aspace, uint64_t address, info_map_t 
         *out_vmo = region->through;
         object_ref(&region->through->object);
     }
-    mutex_unlock(&aspace->lock);
+    spin_unlock(&aspace->lock);
     return region ? OK : ERR_NOT_FOUND;
 }
 

@@ -5,7 +5,6 @@
 
 #include "arch.h"
 #include "lib/tree.h"
-#include "task/mutex.h"
 #include "vm/vmo.h"
 
 struct region {
@@ -16,14 +15,15 @@ struct region {
     struct vmo *through;                /* what was mapped (a reference) */
     struct vmo *vmo;                    /* its target: where the pages are; kept alive by `through` */
     uint64_t base, length;              /* changed under aspace->lock and the family lock */
-    uint64_t vmo_offset;
+    uint64_t vmo_offset;                /* in `vmo` */
     uint32_t flags;                     /* VM_READ | _WRITE | _EXECUTE now, none: a guard; VM_SHARED */
     uint32_t allowed;                   /* the most that vm_protect may give */
 };
 
 struct aspace {
-    struct mutex lock;                  /* RANK_ASPACE */
+    struct spinlock lock;               /* RANK_ASPACE */
     struct tree regions;
+    struct region *recent;              /* looked up last, or NULL */
     uint32_t region_count;
     uint64_t mapped_bytes;
     uint64_t hint;                      /* where the next search for room begins */
@@ -48,4 +48,13 @@ status_t aspace_get_mapping(struct aspace *aspace, uint64_t address, info_map_t 
                             uint32_t *out_allowed);
 
 /* The page-table rights of a region's page (NULL: the zero frame): never writable unless the page may be.  Family lock held. */
-uint32_t region_mmu_flags(const struct region *region, struct page *page);
+static inline uint32_t region_mmu_flags(const struct region *region, struct page *page)
+{
+    uint32_t flags = region->flags & (VM_READ | VM_EXECUTE);
+
+    static_assert((int)VM_READ == (int)MMU_READ && (int)VM_WRITE == (int)MMU_WRITE &&
+                  (int)VM_EXECUTE == (int)MMU_EXECUTE, "region flags are page-table flags");
+    if ((region->flags & VM_WRITE) && page && vmo_page_writable(region->vmo, page))
+        flags |= MMU_WRITE;
+    return flags;
+}

@@ -34,10 +34,10 @@ static status_t check_access(const struct region *region, uint32_t access)
 
 /*
  * Enter the resident pages that follow in the block too: who reads on faults once for all of them.
- * Only where a source supplies pages in runs; fresh anonymous pages come one at a time.  New code
- * is entered by fetches alone, which make every hart look at it anew.  Family lock held.
+ * Fresh anonymous pages come one at a time, by stores.  New code is entered by fetches alone, which make
+ * every hart look at it anew.  Family lock held.
  */
-static void map_around(struct region *region, uint64_t address, uint64_t index, uint32_t access)
+static __attribute__((noinline)) void map_around(struct region *region, uint64_t address, uint64_t index, uint32_t access)
 {
     struct vmo *vmo = region->vmo;
     uint64_t end = min_u64((address + AROUND) & ~(AROUND - 1), region->base + region->length);
@@ -45,7 +45,7 @@ static void map_around(struct region *region, uint64_t address, uint64_t index, 
     uint64_t entries[AROUND / PAGE_SIZE];
     uint32_t found = 0;
 
-    if (!vmo->ops || ((region->flags & MMU_EXECUTE) && access != MMU_EXECUTE))
+    if ((region->flags & MMU_EXECUTE) && access != MMU_EXECUTE)
         return;
     struct page_list_run run = page_list_find_run(&vmo->pages, index + 1, index + pages);
 
@@ -64,6 +64,7 @@ static void map_around(struct region *region, uint64_t address, uint64_t index, 
 static status_t map_page(struct region *region, uint64_t address, uint64_t index, struct page *page,
                          uint32_t access)
 {
+    struct vmo *vmo = region->vmo;
     struct arch_mmu *mmu = &region->aspace->mmu;
     uint32_t flags = region_mmu_flags(region, page);
     status_t status;
@@ -72,8 +73,8 @@ static status_t map_page(struct region *region, uint64_t address, uint64_t index
         flags &= ~(uint32_t)MMU_EXECUTE;        /* a fetch will enter it anew, and be told to look */
     status = arch_mmu_map(mmu, address, page_to_phys(page ? page : zero_frame), flags);
     if (!page)
-        region->vmo->others_mapped = true;
-    else if (status == OK)
+        vmo->others_mapped = true;
+    else if (status == OK && (vmo->ops || access != MMU_WRITE))
         map_around(region, address, index, access);
     if (status == OK && access == MMU_EXECUTE)
         arch_mmu_sync_code(mmu);
@@ -88,7 +89,7 @@ static status_t try_fault(struct aspace *aspace, uint64_t address, uint32_t acce
     struct page *page;
     status_t status;
 
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     region = aspace_find_region(aspace, address);
     status = check_access(region, access);
     if (status == OK) {
@@ -102,7 +103,7 @@ static status_t try_fault(struct aspace *aspace, uint64_t address, uint32_t acce
             status = map_page(region, page_floor(address), index, page, access);
         vmo_unlock(vmo);
     }
-    mutex_unlock(&aspace->lock);
+    spin_unlock(&aspace->lock);
     return status;
 }
 
@@ -113,6 +114,7 @@ status_t vm_fault(struct aspace *aspace, vaddr_t address, uint32_t access)
     status_t status;
 
     page_request_init(&request, true);
+    request.of_fault = true;
     do {
         status = try_fault(aspace, address, access, &request);
         status = page_request_resolve(&request, status);

@@ -37,40 +37,47 @@ static inline struct page_list_node *slot_node(uintptr_t slot)
     return slot_kind(slot) == SLOT_EMPTY ? (struct page_list_node *)slot : NULL;
 }
 
+/* The lowest node there is on the way to index; *level says how low.  The tree is high enough. */
+static inline struct page_list_node *descend(const struct page_list *list, uint64_t index, uint32_t *level)
+{
+    struct page_list_node *node = list->root, *below;
+
+    for (*level = list->height - 1; *level > 0; --*level) {
+        below = slot_node(node->slots[slot_number(index, *level)]);
+        if (!below)
+            break;
+        node = below;
+    }
+    return node;
+}
+
 struct page_list_run page_list_find_run(const struct page_list *list, uint64_t index, uint64_t end)
 {
-    struct page_list_run run = { .node = list->root, .count = end - index };
-    uint32_t level = list->height;
+    struct page_list_run run = { .count = end - index };
+    uint32_t level;
 
     if (!fits(list, index))
-        return (struct page_list_run){ .count = end - index };
-    while (--level > 0) {
-        uintptr_t slot = run.node->slots[slot_number(index, level)];
+        return run;
+    run.node = descend(list, index, &level);
+    slot_t *slot = &run.node->slots[slot_number(index, level)];
+    uint64_t span = 1ul << (max_u64(level, 1) * PAGE_LIST_BITS);
 
-        run.node = slot_node(slot);
-        if (!run.node) {
-            run.fill = slot;
-            break;
-        }
-    }
-    uint64_t span = 1ul << ((run.node ? 1 : level) * PAGE_LIST_BITS);
-
+    if (level == 0)
+        run.slots = slot;
+    else
+        run.fill = *slot;
     run.count = min_u64(run.count, span - (index & (span - 1)));
-    run.slots = run.node ? &run.node->slots[slot_number(index, 0)] : NULL;
     return run;
 }
 
 slot_t page_list_get(const struct page_list *list, uint64_t index)
 {
-    struct page_list_node *node = list->root, *below;
-    uint32_t level = list->height - 1;
+    uint32_t level;
 
     if (!fits(list, index))
         return SLOT_EMPTY;
-    while (level > 0 && (below = slot_node(node->slots[slot_number(index, level)]))) {
-        node = below;
-        level--;
-    }
+    struct page_list_node *node = descend(list, index, &level);
+
     return node->slots[slot_number(index, level)];
 }
 
@@ -137,7 +144,7 @@ static struct page_list_node *make_leaf(struct page_list *list, uint64_t index)
 {
     struct page_list_node *node, *below;
 
-    if (grow(list, index) != OK)
+    if (!fits(list, index) && grow(list, index) != OK)
         return NULL;
     node = list->root;
     for (uint32_t level = list->height - 1; level > 0; level--) {
@@ -154,12 +161,17 @@ static struct page_list_node *make_leaf(struct page_list *list, uint64_t index)
 status_t page_list_make_run(struct page_list *list, uint64_t index, uint64_t end,
                             struct page_list_run *out_run)
 {
-    if (!make_leaf(list, index)) {
+    struct page_list_node *leaf = make_leaf(list, index);
+    uint32_t number = slot_number(index, 0);
+
+    if (!leaf) {
         if (list->root)
             prune(list, index);
         return ERR_NO_MEMORY;
     }
-    *out_run = page_list_find_run(list, index, end);
+    *out_run = (struct page_list_run){
+        .node = leaf, .slots = &leaf->slots[number], .count = min_u64(end - index, PAGE_LIST_FANOUT - number),
+    };
     return OK;
 }
 
@@ -173,13 +185,18 @@ void page_list_changed(struct page_list *list, const struct page_list_run *run, 
 
 status_t page_list_set(struct page_list *list, uint64_t index, slot_t slot)
 {
-    struct page_list_run run = page_list_find_run(list, index, index + 1);
+    struct page_list_run run;
+    uint32_t level = 1;
 
     assert(slot != SLOT_EMPTY);
-    if (!run.slots && page_list_make_run(list, index, index + 1, &run) != OK)
+    if (fits(list, index))
+        run.node = descend(list, index, &level);
+    if (level > 0 && page_list_make_run(list, index, index + 1, &run) != OK)
         return ERR_NO_MEMORY;
-    run.node->used += *run.slots == SLOT_EMPTY;
-    *run.slots = slot;
+    slot_t *place = &run.node->slots[slot_number(index, 0)];
+
+    run.node->used += *place == SLOT_EMPTY;
+    *place = slot;
     return OK;
 }
 

@@ -162,7 +162,6 @@ static status_t wait(struct page_request *request)
     status_t status;
 
     assert_no_spinlocks();
-    assert(current_thread()->held_mutexes == 0);
     if (watched)
         pager_watch_begin(request);
     for (;;) {

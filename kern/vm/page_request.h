@@ -31,6 +31,7 @@ struct page_request {
     status_t status;
     bool done;
     bool may_ask_user;                  /* set by the waiter: a user process may be asked */
+    bool of_fault;                      /* set by the waiter: it is a fault, which maps the page that it gets */
     struct thread *thread;
     uint64_t asked_at;                  /* nanoseconds since boot; for the report of slow pagers */
     bool reported;
@@ -43,6 +44,7 @@ struct page_request {
 static inline void page_request_init(struct page_request *request, bool may_ask_user)
 {
     request->vmo = NULL;
+    request->of_fault = false;
     request->may_ask_user = may_ask_user;
 }
 
@@ -57,7 +59,7 @@ bool page_request_arm(struct page_request *request, struct vmo *vmo, enum reques
 /*
  * After a lookup that may have armed the request: its status, or if the request is armed, the status of the wait.  ERR_RETRY when the
  * wait ended well: look again from the top.  CANCELED when the thread is killed (or interrupted, asking a user pager), TIMED_OUT after the limit for user pagers (vm/pager_watch.h),
- * else what the source said.  The request is idle afterwards.  No locks held, mutexes neither.
+ * else what the source said.  The request is idle afterwards.  No locks held.
  */
 status_t page_request_resolve(struct page_request *request, status_t status);
 

@@ -8,7 +8,6 @@
  */
 #include "vm/pager.h"
 
-#include "lib/string.h"
 #include "mm/heap.h"
 #include "task/process.h"
 #include "vm/page_request.h"
@@ -41,14 +40,11 @@ struct pager *pager_from_object(struct object *object)
 status_t pager_create(struct object **out_pager)
 {
     struct pager *pager = heap_alloc_zeroed(sizeof *pager);
-    struct process *process = current_process();
 
     if (!pager)
         return ERR_NO_MEMORY;
     object_init(&pager->object, &pager_ops_object, 0);
-    spin_lock(&process->object.lock);
-    memcpy(pager->owner, process->name, sizeof pager->owner);
-    spin_unlock(&process->object.lock);
+    object_get_name(&current_process()->object, pager->owner);
     *out_pager = &pager->object;
     return OK;
 }
@@ -115,7 +111,7 @@ status_t pager_detach_vmo(struct vmo *vmo)
     if (!again) {
         vmo_complete_all(vmo);
         vmo_unmap_pages(vmo, 0, vmo->size >> PAGE_SHIFT);
-        vmo_drop_slots(vmo, 0, UINT64_MAX, true);       /* what was supplied and nobody changed */
+        vmo_drop_slots(vmo, 0, UINT64_MAX, DROP_CLEAN); /* what was supplied and nobody changed */
     }
     vmo_unlock(vmo);
     if (!again)
@@ -201,7 +197,7 @@ static void fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t 
         run->slots[i] = page ? slot_of_page(page) : slot_zero_marker();
         filled++;
         if (page) {
-            page_give(page, vmo, index + i, FRAME_PAGER);
+            page_give(page, vmo, index + i);
             vmo->resident++;
         }
     }

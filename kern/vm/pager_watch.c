@@ -47,7 +47,7 @@ static void wake_late_threads(struct process *process, uint64_t limit)
 {
     uint64_t now = arch_time();
 
-    mutex_lock(&process->lock);
+    spin_lock(&process->lock);
     list_for_each(&process->threads, node) {
         struct thread *thread = list_entry(node, struct thread, process_link);
         uint64_t since = atomic_load_explicit(&thread->pager_wait_since, memory_order_relaxed);
@@ -55,26 +55,23 @@ static void wake_late_threads(struct process *process, uint64_t limit)
         if (since && now > since && now - since >= limit)
             thread_unpark(thread);
     }
-    mutex_unlock(&process->lock);
+    spin_unlock(&process->lock);
 }
 
 static void watch(void *limit_pointer)
 {
     uint64_t limit = *(const uint64_t *)limit_pointer;
     uint64_t period = max_u64(limit / 8, SECOND / 4);
+    struct object *process;
 
     for (;;) {
         int64_t next = arch_time() + period;
 
         while (thread_park_until(next))
             ;
-        for (uint64_t koid = process_next_koid(0); koid; koid = process_next_koid(koid)) {
-            struct process *process = process_find(koid);
-
-            if (!process)
-                continue;
-            wake_late_threads(process, limit);
-            object_unref(&process->object);
+        for (uint64_t koid = 0; (process = process_next(koid + 1)); object_unref(process)) {
+            koid = process->koid;
+            wake_late_threads(process_from_object(process), limit);
         }
     }
 }

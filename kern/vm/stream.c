@@ -49,7 +49,7 @@ status_t stream_create(struct vmo *vmo, uint32_t options, uint64_t seek, struct 
     object_ref(&vmo->object);
     stream->vmo = vmo;
     stream->options = options;
-    mutex_init(&stream->lock, RANK_STREAM);
+    spin_init(&stream->lock, RANK_STREAM);
     stream->position = seek;
     *out_stream = stream;
     return OK;
@@ -67,10 +67,10 @@ static uint64_t set_position(struct stream *stream, uint64_t position)
 /* A transfer that took its range in move number `move` (0: it took none) ended at `position`. */
 static void settle(struct stream *stream, uint64_t move, uint64_t position)
 {
-    mutex_lock(&stream->lock);
+    spin_lock(&stream->lock);
     if (move == 0 || stream->moves == move)
         set_position(stream, position);
-    mutex_unlock(&stream->lock);
+    spin_unlock(&stream->lock);
 }
 
 status_t stream_seek(struct stream *stream, uint32_t whence, int64_t offset, uint64_t *out_position)
@@ -80,7 +80,7 @@ status_t stream_seek(struct stream *stream, uint32_t whence, int64_t offset, uin
 
     if (whence > STREAM_SEEK_END)
         return ERR_INVALID_ARGS;
-    mutex_lock(&stream->lock);
+    spin_lock(&stream->lock);
     if (whence == STREAM_SEEK_CURRENT)
         base = (int64_t)stream->position;
     else if (whence == STREAM_SEEK_END)
@@ -92,7 +92,7 @@ status_t stream_seek(struct stream *stream, uint32_t whence, int64_t offset, uin
             set_position(stream, (uint64_t)position);
         *out_position = (uint64_t)position;
     }
-    mutex_unlock(&stream->lock);
+    spin_unlock(&stream->lock);
     return status;
 }
 
@@ -123,11 +123,11 @@ status_t stream_read(struct stream *stream, uaddr_t to, uint64_t length, const u
 
     if (offset)
         return read_content(stream->vmo, *offset, to, clip(stream->vmo, *offset, length), out_done);
-    mutex_lock(&stream->lock);
+    spin_lock(&stream->lock);
     start = stream->position;
     length = clip(stream->vmo, start, length);
     move = set_position(stream, start + length);
-    mutex_unlock(&stream->lock);
+    spin_unlock(&stream->lock);
 
     status = read_content(stream->vmo, start, to, length, out_done);
     if (*out_done < length)
@@ -238,10 +238,10 @@ status_t stream_write(struct stream *stream, uaddr_t from, uint64_t length, cons
     if (!range_inside(from, length, USER_TOP))
         return ERR_INVALID_ARGS;
     if (!offset && !write.append) {
-        mutex_lock(&stream->lock);
+        spin_lock(&stream->lock);
         write.start = stream->position;
         move = set_position(stream, write.start + length);
-        mutex_unlock(&stream->lock);
+        spin_unlock(&stream->lock);
     }
     status = write_content(&write, from, out_done);
     if (!offset && (write.append ? *out_done > 0 : *out_done < length))

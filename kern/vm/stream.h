@@ -11,7 +11,6 @@
  */
 #pragma once
 
-#include "task/mutex.h"
 #include "vm/vmo.h"
 
 struct stream {
@@ -21,7 +20,7 @@ struct stream {
     struct vmo *vmo;                    /* a reference */
     uint32_t options;
 
-    struct mutex lock;                  /* RANK_STREAM: all below */
+    struct spinlock lock;               /* RANK_STREAM: all below */
     uint64_t position;
     uint64_t moves;                     /* how often the position was set */
 };

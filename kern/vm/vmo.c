@@ -30,6 +30,7 @@ const struct object_ops vmo_ops = {
     .name = "vmo",
     .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE |
                       RIGHT_MAP | RIGHT_WAIT | RIGHT_INSPECT,
+    .name_offset = offsetof(struct vmo, name),
     .destroy = vmo_destroy,
 };
 
@@ -75,6 +76,7 @@ status_t vmo_create_with_source(enum vmo_kind kind, uint64_t size, bool resizabl
     }
     spin_init(&family->lock, RANK_FAMILY);
     atomic_init(&family->references, 1);
+    family->busy = 0;
     list_init(&family->members);
     list_push_back(&family->members, &vmo->family_link);
     vmo->ops = ops;
@@ -131,7 +133,7 @@ static void vmo_destroy(struct object *object)
     assert(list_empty(&vmo->regions) && list_empty(&vmo->requests));
     vmo_lock(vmo);
     leave_family(vmo);
-    vmo_drop_slots(vmo, 0, UINT64_MAX, false);
+    vmo_drop_slots(vmo, 0, UINT64_MAX, DROP_ALL);
     vmo_unlock(vmo);
     if (vmo->ops && vmo->ops->detach)
         vmo->ops->detach(vmo);
@@ -156,14 +158,10 @@ status_t vmo_locate(struct vmo **vmo, uint64_t *offset, uint64_t length)
 
 status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page)
 {
-    static const uint8_t kinds[] = {
-        [VMO_ANONYMOUS] = FRAME_ANON, [VMO_PAGER] = FRAME_PAGER, [VMO_DEVICE] = FRAME_DEVICE,
-    };
-
     assert(vmo_locked(vmo));
     if (page_list_set(&vmo->pages, index, slot_of_page(page)) != OK)
         return ERR_NO_MEMORY;
-    page_give(page, vmo, index, kinds[vmo->kind]);
+    page_give(page, vmo, index);
     vmo->resident++;
     return OK;
 }
@@ -179,7 +177,7 @@ static void drop_page(struct vmo *vmo, struct page *page)
 }
 
 /* How many slots of a run were emptied. */
-static uint64_t drop_run(struct vmo *vmo, const struct page_list_run *run, bool clean_only)
+static uint64_t drop_run(struct vmo *vmo, const struct page_list_run *run, enum drop how)
 {
     uint64_t dropped = 0;
 
@@ -187,30 +185,32 @@ static uint64_t drop_run(struct vmo *vmo, const struct page_list_run *run, bool 
         struct page *page = slot_page(run->slots[i]);
 
         if (run->slots[i] == SLOT_EMPTY ||
-            (page && clean_only && (page->state != PAGE_CLEAN || page->busy)))
+            (page && how == DROP_CLEAN && (page->state != PAGE_CLEAN || page->busy)))
             continue;
-        run->slots[i] = SLOT_EMPTY;
-        dropped++;
+        run->slots[i] = how == DROP_TO_ZERO ? slot_zero_marker() : SLOT_EMPTY;
+        dropped += how != DROP_TO_ZERO;
         if (page)
             drop_page(vmo, page);
     }
     return dropped;
 }
 
-void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, bool clean_only)
+void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how)
 {
     assert(vmo_locked(vmo));
     for (struct page_list_run run; first < end; first += run.count) {
         run = page_list_find_run(&vmo->pages, first, end);
         if (run.slots)
-            page_list_changed(&vmo->pages, &run, first, -(int64_t)drop_run(vmo, &run, clean_only));
-        else if (run.fill != SLOT_EMPTY)
+            page_list_changed(&vmo->pages, &run, first, -(int64_t)drop_run(vmo, &run, how));
+        else if (run.fill != SLOT_EMPTY && how != DROP_TO_ZERO)
             page_list_fill(&vmo->pages, first, first + run.count, SLOT_EMPTY);
     }
 }
 
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index)
 {
+    if (vmo->family->busy == 0)
+        return false;
     for (struct page_list_run run; first < end; first += run.count) {
         run = page_list_find_run(&vmo->pages, first, end);
         for (uint64_t i = 0; run.slots && i < run.count; i++) {
@@ -235,21 +235,33 @@ static status_t wait_for_device(struct vmo *vmo, uint64_t index, enum request_ki
     return ERR_SHOULD_WAIT;
 }
 
-/* A page of its own for a slot that holds none: zeros, or the bytes of `from`. */
-static status_t make_page(struct vmo *vmo, uint64_t index, const struct page *from, struct page **out_page)
+/* What mappings show at index is right no more.  A fault enters the page itself: then only others matter. */
+static void uncover(struct vmo *vmo, uint64_t index, const struct page_request *request)
 {
-    struct page *page = from ? frame_alloc(FRAME_ANON) : frame_alloc_zeroed(FRAME_ANON);
-    status_t status;
+    if (vmo->ops || vmo->mappings > (request && request->of_fault))
+        vmo_unmap_pages(vmo, index, 1);
+}
+
+/* A page of its own for a slot that holds none, or one that others hold too: zeros, or the bytes of `from`. */
+static status_t make_page(struct vmo *vmo, uint64_t index, const struct page *from, const struct page_request *request,
+                          struct page **out_page)
+{
+    struct page *page = frame_alloc(FRAME_ANON);
 
     if (!page)
         return ERR_NO_MEMORY;
     if (from)
         arch_copy_page(page_to_virt(page), page_to_virt(from));
-    status = vmo_put_page(vmo, index, page);
-    if (status != OK) {
+    else
+        arch_zero_page(page_to_virt(page));
+    if (page_list_set(&vmo->pages, index, slot_of_page(page)) != OK) {
         frame_free(page);
-        return status;
+        return ERR_NO_MEMORY;
     }
+    if (vmo->others_mapped || from)
+        uncover(vmo, index, request);
+    page_init(page, vmo, index);
+    vmo->resident++;
     *out_page = page;
     return OK;
 }
@@ -262,12 +274,10 @@ static status_t unshare(struct vmo *vmo, uint64_t index, struct page_request *re
 
     if (shared->busy)
         return wait_for_device(vmo, index, REQUEST_UNBUSY, request);
-    status = make_page(vmo, index, shared, page);
-    if (status != OK)
-        return status;
-    vmo_unmap_pages(vmo, index, 1);
-    drop_page(vmo, shared);
-    return OK;
+    status = make_page(vmo, index, shared, request, page);
+    if (status == OK)
+        drop_page(vmo, shared);
+    return status;
 }
 
 static void mark_dirty(struct vmo *vmo, struct page *page)
@@ -287,7 +297,7 @@ static status_t get_from_root(struct vmo *vmo, uint64_t index, enum page_want wa
     if (status != OK)
         return status;
     if (want == WANT_WRITE)
-        return make_page(vmo, index, *out_page, out_page);
+        return make_page(vmo, index, *out_page, request, out_page);
     if (!*out_page)
         root->others_mapped = true;
     return OK;
@@ -301,7 +311,7 @@ static status_t get_absent(struct vmo *vmo, uint64_t index, enum page_want want,
 
     if (index >= vmo->source_pages) {
         *out_page = NULL;
-        return want == WANT_WRITE ? make_page(vmo, index, NULL, out_page) : OK;
+        return want == WANT_WRITE ? make_page(vmo, index, NULL, request, out_page) : OK;
     }
     run = min_u64(run, vmo->source_pages - index);
     if (run > 1)
@@ -330,7 +340,7 @@ status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint
     else if (page && page->state == PAGE_FILLING)
         status = wait_for_device(vmo, index, REQUEST_READ, request);
     else if (!page && want == WANT_WRITE)
-        status = make_page(vmo, index, NULL, &page);
+        status = make_page(vmo, index, NULL, request, &page);
     else if (page && want == WANT_WRITE && page->shares > 1)
         status = unshare(vmo, index, request, &page);
     if (status == ERR_RETRY)
@@ -345,13 +355,6 @@ status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint
     return OK;
 }
 
-bool vmo_page_writable(struct vmo *vmo, struct page *page)
-{
-    if (vmo->ops)
-        return page->state == PAGE_DIRTY;
-    return page->shares == 1 && frame_kind(page) == FRAME_ANON;   /* neither another's nor the root's */
-}
-
 /* --- For sources. --- */
 
 status_t vmo_insert_busy(struct vmo *vmo, uint64_t index, struct page *page)
@@ -360,7 +363,7 @@ status_t vmo_insert_busy(struct vmo *vmo, uint64_t index, struct page *page)
     if (vmo_put_page(vmo, index, page) != OK)
         return ERR_NO_MEMORY;
     page->state = PAGE_FILLING;
-    page->busy = 1;
+    page_hold(vmo, page);
     return OK;
 }
 
@@ -372,11 +375,11 @@ void vmo_fill_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t sta
         struct page *page = slot_page(page_list_get(&vmo->pages, i));
 
         assert(page && page->state == PAGE_FILLING && page->busy == 1);
-        page->busy = 0;
+        page_let_go(vmo, page);
         page->state = PAGE_CLEAN;
     }
     if (status != OK)
-        vmo_drop_slots(vmo, first, first + count, false);
+        vmo_drop_slots(vmo, first, first + count, DROP_ALL);
     vmo_complete_range(vmo, REQUEST_READ, first, count, status);
     vmo_complete_range(vmo, REQUEST_UNBUSY, first, count, OK);
 }
@@ -385,7 +388,7 @@ void vmo_clean_start(struct vmo *vmo, struct page *page)
 {
     assert(vmo_locked(vmo) && page->state == PAGE_DIRTY && page->busy == 0);
     page->state = PAGE_AWAITING_CLEAN;
-    page->busy = 1;
+    page_hold(vmo, page);
     vmo_protect_pages(vmo, page->index, 1);
 }
 
@@ -396,7 +399,7 @@ void vmo_clean_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t st
         struct page *page = slot_page(page_list_get(&vmo->pages, i));
 
         assert(page && page->busy > 0);
-        page->busy--;
+        page_let_go(vmo, page);
         if (page->state != PAGE_AWAITING_CLEAN)
             continue;
         page->state = status == OK ? PAGE_CLEAN : PAGE_DIRTY;

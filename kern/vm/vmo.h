@@ -25,6 +25,7 @@ struct vmo_family {
     struct spinlock lock;               /* RANK_FAMILY */
     atomic_uint references;             /* one a member */
     struct list members;                /* struct vmo with pages of their own; lock */
+    uint64_t busy;                      /* pages of theirs that devices hold; lock */
 };
 
 struct vmo {
@@ -56,7 +57,7 @@ struct vmo {
     uint64_t resident;                  /* pages held, shared ones included */
     uint64_t dirty;                     /* pages not clean (pager, device) */
     uint64_t change_events;
-    char name[32];
+    char name[32];                      /* object.lock */
 };
 
 extern const struct object_ops vmo_ops;
@@ -130,7 +131,12 @@ enum page_want { WANT_READ, WANT_WRITE };
 status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run, struct page_request *request,
                       struct page **out_page);
 /* May the page that get_page gave be mapped writable?  Family lock held. */
-bool vmo_page_writable(struct vmo *vmo, struct page *page);
+static inline bool vmo_page_writable(const struct vmo *vmo, const struct page *page)
+{
+    if (vmo->ops)
+        return page->state == PAGE_DIRTY;
+    return page->shares == 1 && frame_kind(page) == FRAME_ANON;     /* neither another's nor the root's */
+}
 
 /*
  * For sources.  vmo_insert_busy puts a frame that is being filled into an empty slot (page->busy = 1); NO_MEMORY.

@@ -48,21 +48,27 @@ static struct vmo *make_view(const struct making *making, enum vmo_kind kind)
 static uint64_t share_run(struct vmo *child, uint64_t at, const struct page_list_run *run)
 {
     struct page_list_run into;
-    int64_t used = 0;
+    uint64_t pages = 0, markers = 0;
 
     if (page_list_make_run(&child->pages, at, at + run->count, &into) != OK)
         return 0;
-    for (uint64_t i = 0; i < into.count; i++) {
-        struct page *page = slot_page(run->slots[i]);
+    slot_t *to = into.slots;
+    const slot_t *end = run->slots + into.count;
 
-        into.slots[i] = run->slots[i];
-        used += run->slots[i] != SLOT_EMPTY;
-        if (page) {
-            page->shares++;
-            child->resident++;
+#pragma GCC unroll 8
+    for (const slot_t *from = run->slots; from < end; from++, to++) {
+        slot_t slot = *from;
+
+        *to = slot;
+        if (__builtin_expect(slot_kind(slot) == SLOT_PAGE, 1)) {
+            slot_page(slot)->shares++;
+            pages++;
+        } else {
+            markers += slot != SLOT_EMPTY;
         }
     }
-    page_list_changed(&child->pages, &into, at, used);
+    child->resident += pages;
+    page_list_changed(&child->pages, &into, at, pages + markers);
     return into.count;
 }
 

@@ -5,11 +5,13 @@
 
 #include "vm/vmo.h"
 
-/* The page, CLEAN and not busy, takes the place of nothing, or of what mappings may show there. */
-static inline void page_give(struct page *page, struct vmo *vmo, uint64_t index, uint8_t kind)
+/* The page belongs to the VMO now, CLEAN and not busy. */
+static inline void page_init(struct page *page, struct vmo *vmo, uint64_t index)
 {
-    if (vmo->others_mapped)
-        vmo_unmap_pages(vmo, index, 1);
+    static const uint8_t kinds[] = {
+        [VMO_ANONYMOUS] = FRAME_ANON, [VMO_PAGER] = FRAME_PAGER, [VMO_DEVICE] = FRAME_DEVICE,
+    };
+
     page->owner = vmo->family;
     page->owner_koid = vmo->object.koid;
     page->index = vmo->base + index;
@@ -17,7 +19,27 @@ static inline void page_give(struct page *page, struct vmo *vmo, uint64_t index,
     page->busy = 0;
     page->state = PAGE_CLEAN;
     page->referenced = 1;
-    frame_set_kind(page, kind);
+    frame_set_kind(page, kinds[vmo->kind]);
+}
+
+/* Likewise, in place of nothing or of what mappings may show there. */
+static inline void page_give(struct page *page, struct vmo *vmo, uint64_t index)
+{
+    if (vmo->others_mapped)
+        vmo_unmap_pages(vmo, index, 1);
+    page_init(page, vmo, index);
+}
+
+/* A transfer takes hold of the page, and lets go. */
+static inline void page_hold(struct vmo *vmo, struct page *page)
+{
+    page->busy++;
+    vmo->family->busy++;
+}
+static inline void page_let_go(struct vmo *vmo, struct page *page)
+{
+    page->busy--;
+    vmo->family->busy--;
 }
 
 /* A VMO with nothing in it, in no list yet; the caller gives it its place in the family.  NULL without memory. */
@@ -27,10 +49,12 @@ struct vmo *vmo_alloc(enum vmo_kind kind, uint64_t size, bool resizable, struct 
 status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page);
 
 /*
- * Empty the slots of [first, end); with clean_only, those of dirty and of busy pages stay.  The caller has removed the pages from
+ * Empty the slots of [first, end).  DROP_CLEAN: those of dirty and of busy pages stay; DROP_TO_ZERO: a page leaves a zero
+ * marker, and a hole stays one.  The caller has removed the pages from
  * all mappings; those that only this VMO holds are not busy.  Without memory a zero marker that reaches beyond the range stays.
  */
-void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, bool clean_only);
+enum drop { DROP_ALL, DROP_CLEAN, DROP_TO_ZERO };
+void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how);
 
 /* The first busy page of [first, end): false if none. */
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index);

@@ -56,10 +56,10 @@ status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
 }
 
 /* Drop all slots of [first, end) and let those who wait for its pages look again.  Nothing in it is busy. */
-static void drop_range(struct vmo *vmo, uint64_t first, uint64_t end)
+static void drop_range(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how)
 {
     vmo_unmap_pages(vmo, first, end - first);
-    vmo_drop_slots(vmo, first, end, false);
+    vmo_drop_slots(vmo, first, end, how);
     vmo_complete_range(vmo, REQUEST_READ, first, end - first, OK);
 }
 
@@ -95,7 +95,7 @@ status_t vmo_set_size(struct vmo *vmo, uint64_t size)
         vmo->content_size = min_u64(vmo->content_size, size);
         lower_limits(vmo, new_end);
         if (new_end < old_end)
-            drop_range(vmo, new_end, old_end);
+            drop_range(vmo, new_end, old_end, DROP_ALL);
     }
     vmo_unlock(vmo);
     return status;
@@ -166,7 +166,7 @@ status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length)
         whole_pages(offset, length, &first, &end);
         status = vmo_wait_not_busy(vmo, first, end);
         if (status == OK && end > first)
-            drop_range(vmo, first, end);
+            drop_range(vmo, first, end, DROP_ALL);
     }
     vmo_unlock(vmo);
     return status;
@@ -228,7 +228,7 @@ static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
     if (status == OK && end > vmo->size >> PAGE_SHIFT)
         status = ERR_OUT_OF_RANGE;
     if (status == OK && drop) {
-        drop_range(vmo, *index, end);
+        drop_range(vmo, *index, end, vmo->parent ? DROP_TO_ZERO : DROP_ALL);
         status = page_list_fill(&vmo->pages, *index, min_u64(end, vmo->source_pages), slot_zero_marker());
         *index = end;
     }
@@ -279,8 +279,8 @@ void vmo_info(struct vmo *vmo, info_vmo_t *info)
     info->change_events = target->change_events;
     info->num_children = vmo->children;
     info->num_mappings = target->mappings;
-    memcpy(info->name, vmo->name, sizeof info->name);
     vmo_unlock(target);
+    object_get_name(&vmo->object, info->name);
     info->share_count = atomic_load(&vmo->object.handles);
     info->flags = INFO_VMO_PAGED | (vmo->resizable ? INFO_VMO_RESIZABLE : 0) |
                   (target->kind == VMO_ANONYMOUS && target->parent_koid ? INFO_VMO_IS_COW_CLONE : 0) |

@@ -32,7 +32,7 @@ static status_t lend_for_read(struct vmo_transfer *transfer, uint32_t i, bool wh
         page->state = PAGE_FILLING;
         transfer->made |= 1ull << i;
     }
-    page->busy++;
+    page_hold(transfer->vmo, page);
     transfer->pages[i] = page;
     return OK;
 }
@@ -43,7 +43,7 @@ static status_t lend_for_write(struct vmo_transfer *transfer, uint32_t i)
 
     if (!page)
         return ERR_NOT_FOUND;
-    page->busy++;
+    page_hold(transfer->vmo, page);
     transfer->pages[i] = page;
     return OK;
 }
@@ -54,12 +54,12 @@ static void give_back(struct vmo_transfer *transfer, uint32_t count, status_t st
     for (uint32_t i = 0; i < count; i++) {
         struct page *page = transfer->pages[i];
 
-        page->busy--;
+        page_let_go(transfer->vmo, page);
         if (!(transfer->made & (1ull << i)))
             continue;
         page->state = PAGE_CLEAN;
         if (status != OK)
-            vmo_drop_slots(transfer->vmo, transfer->first + i, transfer->first + i + 1, false);
+            vmo_drop_slots(transfer->vmo, transfer->first + i, transfer->first + i + 1, DROP_ALL);
     }
 }
 

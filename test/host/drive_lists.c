@@ -8,115 +8,283 @@
 #include "lib/kprintf.h"
 #include "lib/tree.h"
 
-#define ENTRIES 300u
+#define ENTRIES  300u
+#define SEGMENTS 500u
+#define GREATEST ((VMO_SIZE_MAX >> PAGE_SHIFT) - 1)
+#define HEIGHT   6u                             /* of a list that holds page GREATEST */
 
 /* --- Page lists. --- */
 
-struct dictionary {
-    uint32_t count;
-    struct { uint64_t index; slot_t slot; } entries[ENTRIES];
-};
+/* What is not empty, as disjoint stretches in no order: pages are stretches of one, zeros may be long. */
+struct stretch { uint64_t first, end; slot_t slot; };
 
-static uint32_t dictionary_find(const struct dictionary *dictionary, uint64_t index)
+static struct stretch stretches[SEGMENTS];
+static uint32_t stretch_count;
+
+/* The slot at index, and how far from there on it is the same (a page: 1). */
+static slot_t expected_slot(uint64_t index, uint64_t *out_end)
 {
-    uint32_t i = 0;
-
-    while (i < dictionary->count && dictionary->entries[i].index != index)
-        i++;
-    return i;
+    *out_end = UINT64_MAX;
+    for (uint32_t i = 0; i < stretch_count; i++) {
+        if (index >= stretches[i].first && index < stretches[i].end) {
+            *out_end = stretches[i].end;
+            return stretches[i].slot;
+        }
+        if (stretches[i].first > index)
+            *out_end = min_u64(*out_end, stretches[i].first);
+    }
+    return SLOT_EMPTY;
 }
 
-/* Mostly near each other, sometimes anywhere: all heights, full and sparse nodes. */
+static void expect(uint64_t first, uint64_t end, slot_t slot)
+{
+    for (uint32_t i = 0; i < stretch_count; i++) {
+        struct stretch *stretch = &stretches[i], old = *stretch;
+
+        if (old.end <= first || old.first >= end)
+            continue;
+        if (old.first < first && old.end > end)
+            stretches[stretch_count++] = (struct stretch){ end, old.end, old.slot };
+        if (old.first < first)
+            stretch->end = first;
+        else if (old.end > end)
+            stretch->first = end;
+        else
+            stretches[i--] = stretches[--stretch_count];
+    }
+    if (slot != SLOT_EMPTY)
+        stretches[stretch_count++] = (struct stretch){ first, end, slot };
+}
+
+static bool next_expected_page(uint64_t index, uint64_t end, uint64_t *out_index)
+{
+    *out_index = end;
+    for (uint32_t i = 0; i < stretch_count; i++)
+        if (slot_page(stretches[i].slot) && stretches[i].first >= index)
+            *out_index = min_u64(*out_index, stretches[i].first);
+    return *out_index < end;
+}
+
+/* Mostly near each other, sometimes anywhere: all heights, full and sparse nodes, the borders of nodes of every level. */
 static uint64_t choose_index(void)
 {
-    uint64_t greatest = (VMO_SIZE_MAX >> PAGE_SHIFT) - 1;
-
     switch (choose(8)) {
     case 0:
-        return choose(greatest + 1);
+        return choose(GREATEST + 1);
     case 1:
-        return greatest - choose(3);
+        return GREATEST - choose(3);
     case 2:
         return (1ull << (6 * choose_between(1, 5))) - choose(3);
     case 3:
         return choose(8) * 64 + choose(3);
+    case 4:
+        return min_u64(GREATEST, choose(4) << (6 * choose_between(1, 5)));
     default:
         return choose(140);
     }
 }
 
-static void page_list_change(struct page_list *list, struct dictionary *dictionary, uint64_t index)
+/* An end above first: of one page or of all, aligned or not. */
+static uint64_t choose_end(uint64_t first)
 {
-    uint32_t i = dictionary_find(dictionary, index);
-    slot_t old = i < dictionary->count ? dictionary->entries[i].slot : SLOT_EMPTY;
+    uint64_t end = one_in(3) ? choose_index() : first + (choose_between(1, 200) << (6 * choose(6)));
 
-    if (one_in(2)) {
-        step("take %lu", index);
-        check_equal(page_list_take(list, index), old);
-        if (i < dictionary->count)
-            dictionary->entries[i] = dictionary->entries[--dictionary->count];
-    } else if (i < dictionary->count || dictionary->count < ENTRIES) {
-        slot_t slot = choose_between(1, 1000) << 2 | choose_between(1, 3);
-        status_t status;
+    return min_u64(max_u64(end, first + 1), GREATEST + 1);
+}
 
-        fail_allocation(one_in(8) ? choose_between(1, 6) : 0);
-        status = page_list_set(list, index, slot);
-        step("set %lu to 0x%lx: %d", index, slot, status);
-        if (allocation_failed()) {
-            check_equal(status, ERR_NO_MEMORY);
-            check_equal(old, SLOT_EMPTY);
-            check_equal(page_list_get(list, index), SLOT_EMPTY);
-            return;
-        }
-        check_equal(status, OK);
-        dictionary->entries[i].index = index;
-        dictionary->entries[i].slot = slot;
-        dictionary->count += i == dictionary->count;
+static slot_t choose_slot(void)
+{
+    return one_in(3) ? slot_zero_marker() : slot_of_page((struct page *)(choose_between(1, 1000) << 4));
+}
+
+static void set_slot(struct page_list *list, uint64_t index)
+{
+    slot_t slot = choose_slot();
+    status_t status;
+
+    fail_allocation(one_in(8) ? choose_between(1, 6) : 0);
+    status = page_list_set(list, index, slot);
+    step("set %lu to 0x%lx: %d", index, slot, status);
+    check_equal(status, allocation_failed() ? ERR_NO_MEMORY : OK);
+    if (status == OK)
+        expect(index, index + 1, slot);
+}
+
+/* Empty slots of a run in place, or fill them, as VMOs do. */
+static void change_run(struct page_list *list, struct page_list_run *run, uint64_t index, uint64_t odds)
+{
+    int64_t more = 0;
+
+    for (uint64_t i = 0; i < run->count; i++) {
+        slot_t slot = run->slots[i] != SLOT_EMPTY ? SLOT_EMPTY : choose_slot();
+
+        if (!one_in(odds) || (slot != SLOT_EMPTY && stretch_count > SEGMENTS - 100))
+            continue;
+        more += (slot != SLOT_EMPTY) - (run->slots[i] != SLOT_EMPTY);
+        run->slots[i] = slot;
+        expect(index + i, index + i + 1, slot);
+    }
+    page_list_changed(list, run, index, more);
+}
+
+static void make_run(struct page_list *list, uint64_t index, uint64_t end)
+{
+    struct page_list_run run;
+    status_t status;
+    uint64_t until;
+
+    fail_allocation(one_in(4) ? choose_between(1, 6) : 0);
+    status = page_list_make_run(list, index, end, &run);
+    step("make a run at %lu below %lu: %d", index, end, status);
+    check_equal(status, allocation_failed() ? ERR_NO_MEMORY : OK);
+    if (status != OK)
+        return;
+    check(run.slots && run.count >= 1 && run.count <= end - index);
+    check_equal(run.count, min_u64(end - index, PAGE_LIST_FANOUT - index % PAGE_LIST_FANOUT));
+    for (uint64_t i = 0; i < run.count; i++)
+        check_equal(run.slots[i], expected_slot(index + i, &until));
+    change_run(list, &run, index, choose_between(1, 4));
+}
+
+/* Empty the slots that hold pages, so that the range can be filled. */
+static void drop_pages(struct page_list *list, uint64_t first, uint64_t end)
+{
+    uint64_t index;
+    slot_t slot;
+
+    for (; page_list_next(list, first, end, &index, &slot); first = index) {
+        struct page_list_run run = page_list_find_run(list, index, index + 1);
+
+        *run.slots = SLOT_EMPTY;
+        page_list_changed(list, &run, index, -1);
+        expect(index, index + 1, SLOT_EMPTY);
     }
 }
 
-static void page_list_look(const struct page_list *list, const struct dictionary *dictionary, uint64_t index)
+/* Done in part: every slot is as before or as wanted; and what was all empty can be made so again without memory. */
+static void fill_failed(struct page_list *list, uint64_t first, uint64_t end, slot_t slot, bool was_empty)
 {
-    uint32_t i = dictionary_find(dictionary, index);
-    uint64_t end = one_in(4) ? UINT64_MAX : index + choose(200), found = 0, expected = end;
-    slot_t slot;
+    uint64_t until;
 
-    check_equal(page_list_get(list, index), i < dictionary->count ? dictionary->entries[i].slot : SLOT_EMPTY);
-    for (i = 0; i < dictionary->count; i++)
-        if (dictionary->entries[i].index >= index)
-            expected = min_u64(expected, dictionary->entries[i].index);
-    step("next of %lu below %lu", index, end);
-    if (page_list_next(list, index, end, &found, &slot)) {
-        check_equal(found, expected);
-        check_equal(slot, dictionary->entries[dictionary_find(dictionary, found)].slot);
-    } else {
-        check_equal(expected, end);
+    for (uint32_t i = 0; i < 20; i++) {
+        uint64_t index = one_in(2) ? first + choose(end - first) : choose_index();
+        slot_t found = page_list_get(list, index);
+
+        if (found != slot || index < first || index >= end)
+            check_equal(found, expected_slot(index, &until));
     }
+    if (!was_empty || one_in(2)) {
+        check_equal(page_list_fill(list, first, end, slot), OK);
+        expect(first, end, slot);
+        return;
+    }
+    fail_allocation(1);
+    check_equal(page_list_fill(list, first, end, SLOT_EMPTY), OK);
+    check(!allocation_failed());
+}
+
+static void fill(struct page_list *list, uint64_t first, uint64_t end)
+{
+    slot_t slot = one_in(2) ? slot_zero_marker() : SLOT_EMPTY;
+    uint64_t nodes, until;
+    bool was_empty;
+    status_t status;
+
+    drop_pages(list, first, end);
+    was_empty = expected_slot(first, &until) == SLOT_EMPTY && until >= end;
+    nodes = heap_live();
+    fail_allocation(one_in(4) ? choose_between(1, 12) : 0);
+    status = page_list_fill(list, first, end, slot);
+    step("fill [%lu, %lu) with 0x%lx: %d", first, end, slot, status);
+    if (!allocation_failed()) {
+        check_equal(status, OK);
+        expect(first, end, slot);
+    } else {
+        check_equal(status, ERR_NO_MEMORY);
+        fill_failed(list, first, end, slot, was_empty);
+    }
+    if (heap_live() > nodes + 3 * HEIGHT)              /* the way up, and one down to each end */
+        fail("the fill took %lu nodes", heap_live() - nodes);
+}
+
+static void look(const struct page_list *list, uint64_t index)
+{
+    uint64_t end = one_in(4) ? UINT64_MAX : index + choose_between(1, 200), until, found, expected;
+    slot_t slot = expected_slot(index, &until);
+    struct page_list_run run = page_list_find_run(list, index, end);
+
+    check_equal(page_list_get(list, index), slot);
+    check_equal(page_list_gap(list, index, end - index), slot == SLOT_EMPTY ? min_u64(until, end) - index : 0);
+    check(run.count >= 1 && run.count <= end - index);
+    if (!run.slots) {
+        check_equal(run.fill, slot);
+        for (uint64_t at = index; at < index + run.count; at = until)
+            check_equal(expected_slot(at, &until), run.fill);
+    }
+    for (uint64_t i = 0; run.slots && i < run.count; i++)
+        check_equal(run.slots[i], expected_slot(index + i, &until));
+    if (page_list_next(list, index, end, &found, &slot)) {
+        check(next_expected_page(index, end, &expected));
+        check_equal(found, expected);
+        check_equal(slot, expected_slot(found, &until));
+    } else {
+        check(!next_expected_page(index, end, &expected));
+    }
+}
+
+/* Everything goes: no node is left. */
+static void empty_list(struct page_list *list, uint64_t heap)
+{
+    step("empty the list");
+    drop_pages(list, 0, GREATEST + 1);
+    fail_allocation(1);
+    check_equal(page_list_fill(list, 0, one_in(2) ? GREATEST + 1 : UINT64_MAX, SLOT_EMPTY), OK);
+    check(!allocation_failed());
+    stretch_count = 0;
+    check_equal(heap_live(), heap);
+    check(!list->root && list->height == 0);
+}
+
+/* However long the range, what it takes is the nodes at its two ends; the whole of it is one node. */
+static void fill_empty_list(struct page_list *list, uint64_t heap)
+{
+    uint64_t first = one_in(3) ? 0 : choose_index(), end = one_in(3) ? GREATEST + 1 : choose_end(first);
+
+    step("fill the empty list at [%lu, %lu)", first, end);
+    check_equal(page_list_fill(list, first, end, slot_zero_marker()), OK);
+    expect(first, end, slot_zero_marker());
+    check(heap_live() - heap <= (first == 0 && end == GREATEST + 1 ? 1 : 2 * HEIGHT));
 }
 
 void drive_page_list(uint32_t steps)
 {
-    static struct dictionary dictionary;
-    uint64_t heap = heap_live();
+    uint64_t heap = heap_live(), index;
     struct page_list list;
 
     page_list_init(&list);
-    dictionary.count = 0;
+    stretch_count = 0;
     while (steps-- > 0 && choices_left()) {
-        uint64_t index = choose_index();
-
-        page_list_change(&list, &dictionary, index);
-        page_list_look(&list, &dictionary, choose_index());
-        check_equal(list.used, dictionary.count);
-        if (one_in(20))
-            while (dictionary.count > (one_in(10) ? 0 : choose(3)))
-                page_list_take(&list, dictionary.entries[--dictionary.count].index);
-        if (list.used == 0)
+        index = choose_index();
+        switch (choose(4)) {
+        case 0:
+            make_run(&list, index, choose_end(index));
+            break;
+        case 1:
+            fill(&list, index, choose_end(index));
+            break;
+        default:
+            set_slot(&list, index);
+        }
+        look(&list, choose_index());
+        look(&list, index);
+        if (stretch_count > SEGMENTS / 2 || one_in(100)) {
+            empty_list(&list, heap);
+            fill_empty_list(&list, heap);
+        }
+        if (stretch_count == 0)
             check_equal(heap_live(), heap);
     }
-    while (dictionary.count > 0)
-        page_list_take(&list, dictionary.entries[--dictionary.count].index);
-    check_equal(heap_live(), heap);
+    empty_list(&list, heap);
 }
 
 /* --- Trees. --- */

@@ -128,7 +128,7 @@ static void supply(struct model *model, uint64_t first, uint64_t count)
     status = pager_supply_pages(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, aux, offset);
     step("supply %lu pages from %lu of key %lu: %d", count, first, model->key, status);
     if (allocation_failed())
-        check(status == ERR_NO_MEMORY || status == OK);
+        check(status == ERR_NO_MEMORY || status == expected);
     else
         check_equal(status, expected);
     check_equal(aux->resident, 0);
@@ -364,9 +364,9 @@ static void check_vmo(const struct model *model)
         struct page *page = slot_page(slot);
 
         check(index < vmo->size >> PAGE_SHIFT);
-        check(!page || (page->owner == vmo && page->index == index && page->busy == 0));
-        resident += page != NULL;
-        dirty += page && page->state == PAGE_DIRTY;
+        check(page->owner == vmo->family && page->index == index && page->shares == 1 && page->busy == 0);
+        resident++;
+        dirty += page->state == PAGE_DIRTY;
     }
     check_equal(vmo->resident, resident);
     check_equal(vmo->dirty, dirty);

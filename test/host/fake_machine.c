@@ -50,6 +50,11 @@ _Noreturn void arch_halt(void)
     abort();
 }
 
+/* Simulated threads have no user registers: they are never stopped, they only end. */
+void arch_user_stop(void)       { }
+void arch_user_resume(void)     { }
+uaddr_t arch_user_pc(void)      { return 0; }
+
 /* --- Time. --- */
 
 uint64_t arch_time(void)                { return now; }

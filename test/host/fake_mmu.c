@@ -213,10 +213,28 @@ status_t user_access(uint64_t address, bool write, uint8_t *value)
 
 /* --- What a page table may say. --- */
 
+/* What the VMO shows at index: its page, or its root's where it holds nothing; NULL: zeros. */
+static struct page *shown_page(const struct vmo *vmo, uint64_t index)
+{
+    slot_t slot = page_list_get(&vmo->pages, index);
+
+    if (slot == SLOT_EMPTY && vmo->parent && index < vmo->source_pages)
+        return shown_page(vmo->parent, vmo->base + index);
+    return slot_page(slot);
+}
+
+/* Only a VMO's own page, which no other holds, and of a source only a dirty one. */
+static bool may_be_writable(const struct vmo *vmo, uint64_t index)
+{
+    struct page *page = slot_page(page_list_get(&vmo->pages, index));
+
+    return page && page->shares == 1 && (!vmo->ops || page->state == PAGE_DIRTY);
+}
+
 static void check_mapping(const struct region *region, const struct mapping *mapping)
 {
     uint64_t index = (mapping->address - region->base + region->vmo_offset) >> PAGE_SHIFT;
-    struct page *page = slot_page(page_list_get(&region->vmo->pages, index));
+    struct page *page = shown_page(region->vmo, index);
     paddr_t frame = page_to_phys(page ? page : zero_frame);
 
     if (index >= region->vmo->size >> PAGE_SHIFT)
@@ -225,17 +243,19 @@ static void check_mapping(const struct region *region, const struct mapping *map
         fail("0x%lx is mapped to %s, but page %lu of the VMO is %s", mapping->address,
              mapping->frame == page_to_phys(zero_frame) ? "the frame of zeros" : "a stale frame", index,
              page ? "another frame" : "absent");
+    if (page && page->state == PAGE_FILLING)
+        fail("0x%lx is mapped to page %lu, which a device is filling", mapping->address, index);
     if (mapping->flags & ~region->flags)
         fail("0x%lx is mapped with rights %u, its region has %u", mapping->address, mapping->flags, region->flags);
-    if ((mapping->flags & MMU_WRITE) && (!page || !vmo_page_writable(region->vmo, page)))
-        fail("0x%lx is mapped writable, but page %lu is %s", mapping->address, index, page ? "clean" : "zero");
+    if ((mapping->flags & MMU_WRITE) && !may_be_writable(region->vmo, index))
+        fail("0x%lx is mapped writable, but page %lu is clean, zero, or another's too", mapping->address, index);
 }
 
 void check_mappings(struct aspace *aspace)
 {
     struct mapping mapping;
 
-    mutex_lock(&aspace->lock);
+    spin_lock(&aspace->lock);
     for (uint64_t i = 0; mmu_mapping(&aspace->mmu, i, &mapping); i++) {
         struct region *region = aspace_find_region(aspace, mapping.address);
 
@@ -245,5 +265,5 @@ void check_mappings(struct aspace *aspace)
         check_mapping(region, &mapping);
         vmo_unlock(region->vmo);
     }
-    mutex_unlock(&aspace->lock);
+    spin_unlock(&aspace->lock);
 }

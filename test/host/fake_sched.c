@@ -97,9 +97,13 @@ _Noreturn void arch_enter_user(uaddr_t entry, uaddr_t stack, uint64_t a0, uint64
     void (*body)(void *) = (void (*)(void *))entry;
 
     (void)stack, (void)a0;
+    return_to_user();
     body((void *)a1);
     thread_exit();
 }
+
+void arch_user_sync(void)   { }
+uaddr_t arch_user_pc(void)  { return 0; }
 
 /* --- Who runs. --- */
 
@@ -219,7 +223,7 @@ void interleave_odds(uint32_t n)
     odds = n;
 }
 
-/* Nothing is held here but mutexes: whoever else is runnable may come first. */
+/* No lock is held here: whoever else is runnable may come first. */
 void interleave(void)
 {
     struct hart *hart = this_hart();

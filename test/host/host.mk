@@ -13,7 +13,7 @@ SECONDS    ?= 60
 
 HOST_KERNEL := kern/lib/tree.c kern/lib/kprintf.c kern/lib/command_line.c kern/sync/spinlock.c \
                kern/object/object.c kern/object/handle.c \
-               $(addprefix kern/task/,mutex.c wait_queue.c timer.c thread.c process.c) \
+               $(addprefix kern/task/,wait_queue.c timer.c thread.c process.c) \
                $(wildcard kern/ipc/*.c) $(wildcard kern/vm/*.c) kern/mm/heap.c
 HOST_OWN    := $(wildcard test/host/*.c)
 HOST_FLAGS  := -std=gnu11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer -Itest/host/include -Ikern -Iarch/riscv \

@@ -1,16 +1,60 @@
 /*
  * free.c: what physical memory is used for, and the kernel's counters (-c).
+ *
+ * Cached are the pages of files and devices: whoever supplied them can do so again, but as long as
+ * nothing is paged out they are not given back for other uses.  Used is all that is neither free
+ * nor cached.  -h: sizes in few digits.
  */
+#include <err.h>
 #include <inttypes.h>
-#include <quire.h>
+#include <quire/tool.h>
 #include <stdio.h>
-#include <string.h>
+#include <unistd.h>
+
+static bool in_few_digits;
+
+static void print_size(uint64_t frames)
+{
+    char text[SIZE_TEXT];
+    if (in_few_digits)
+        printf(" %9s", size_text(frames * PAGE_SIZE, text));
+    else
+        printf(" %9" PRIu64, frames * (PAGE_SIZE / 1024));
+}
+
+static void print_summary(const info_system_t *info)
+{
+    uint64_t total = info->memory_bytes / PAGE_SIZE;
+    uint64_t cached = info->frames[FRAME_PAGER] + info->frames[FRAME_DEVICE];
+    uint64_t free = info->frames[FRAME_FREE];
+    printf("%-12s %9s %9s %9s %9s\n", in_few_digits ? "" : "KiB", "total", "used", "free",
+           "cached");
+    printf("%-12s", "memory");
+    print_size(total);
+    print_size(total - free - cached);
+    print_size(free);
+    print_size(cached);
+    printf("\n");
+}
+
+static void print_kinds(const info_system_t *info)
+{
+    static const char *const kinds[FRAME_KINDS] = {
+        "free", "kernel", "page tables", "anonymous", "pager", "device", "in flight",
+    };
+    uint64_t total = info->memory_bytes / PAGE_SIZE;
+    printf("\n%-12s %9s %9s %6s\n", "use", in_few_digits ? "size" : "KiB", "pages", "%");
+    for (int i = 0; i < FRAME_KINDS; i++) {
+        printf("%-12s", kinds[i]);
+        print_size(info->frames[i]);
+        printf(" %9" PRIu64 " %6.1f\n", info->frames[i], 100.0 * info->frames[i] / total);
+    }
+}
 
 static void print_counters(const info_system_t *info)
 {
-    printf("up %" PRIu64 ".%03" PRIu64 " s, %" PRIu32 " harts, idle %" PRIu64 ".%03" PRIu64 " s\n",
-           info->uptime / 1000000000, info->uptime / 1000000 % 1000, info->harts,
-           info->idle_time / 1000000000, info->idle_time / 1000000 % 1000);
+    printf("\nup %.3f s, %" PRIu32 " harts, idle %.3f s\n", info->uptime / 1e9, info->harts,
+           info->idle_time / 1e9);
     printf("switches %" PRIu64 ", hand-overs %" PRIu64 ", faults %" PRIu64 ", calls %" PRIu64
            ", interrupts %" PRIu64 ", shootdowns %" PRIu64 "\n", info->context_switches,
            info->hand_overs, info->page_faults, info->syscalls, info->interrupts,
@@ -19,23 +63,25 @@ static void print_counters(const info_system_t *info)
 
 int main(int argument_count, char **arguments)
 {
-    static const char *const kinds[FRAME_KINDS] = {
-        "free", "kernel", "page tables", "anonymous", "pager", "device", "in flight",
-    };
+    bool with_counters = false;
     info_system_t info;
-    status_t status = sys_object_get_info(system_handle(), INFO_SYSTEM, &info, sizeof info, NULL,
-                                          NULL);
-    if (status != OK) {
-        fprintf(stderr, "free: %s\n", status_text(status));
-        return 1;
+    int option;
+    while ((option = getopt(argument_count, arguments, "ch")) != -1) {
+        if (option == 'c')
+            with_counters = true;
+        else if (option == 'h')
+            in_few_digits = true;
+        else
+            return usage("free [-ch]");
     }
-    printf("%-12s %10s %10s\n", "", "pages", "KiB");
-    printf("%-12s %10" PRIu64 " %10" PRIu64 "\n", "all", info.memory_bytes / PAGE_SIZE,
-           info.memory_bytes / 1024);
-    for (int i = 0; i < FRAME_KINDS; i++)
-        printf("%-12s %10" PRIu64 " %10" PRIu64 "\n", kinds[i], info.frames[i],
-               info.frames[i] * (PAGE_SIZE / 1024));
-    if (argument_count > 1 && strcmp(arguments[1], "-c") == 0)
+    if (optind < argument_count)
+        return usage("free [-ch]");
+    status_t status = system_info(&info);
+    if (status != OK)
+        errx(1, "%s", status_text(status));
+    print_summary(&info);
+    print_kinds(&info);
+    if (with_counters)
         print_counters(&info);
     return 0;
 }

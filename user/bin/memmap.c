@@ -5,8 +5,9 @@
  * so many frames that the map has at most MAP_ROWS lines; it shows the most frequent use in them,
  * free only if nothing else is there, and `*` if a page is in flight.  -p: without colours.
  */
+#include <err.h>
 #include <inttypes.h>
-#include <quire.h>
+#include <quire/tool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,7 +167,9 @@ int main(int argument_count, char **arguments)
 {
     void *runs = NULL, *records = NULL;
     size_t run_count;
-    plain = argument_count > 1 && strcmp(arguments[1], "-p") == 0;
+    plain = argument_count == 2 && strcmp(arguments[1], "-p") == 0;
+    if (argument_count > 1 && !plain)
+        return usage("memmap [-p]");
     status_t status = info_list(system_handle(), INFO_PAGER_LIST, sizeof(info_pager_vmo_t),
                                 &records, &vmo_count);
     vmos = records;
@@ -174,9 +177,7 @@ int main(int argument_count, char **arguments)
         status = info_list(system_handle(), INFO_FRAME_MAP, sizeof(info_frame_run_t), &runs,
                            &run_count);
     if (status != OK) {
-        fprintf(stderr, "memmap: %s\n", status_text(status));
-        free(records);
-        return 1;
+        errx(1, "%s", status_text(status));
     }
     if (run_count > 0)
         draw(runs, run_count);

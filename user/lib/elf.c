@@ -135,6 +135,7 @@ static status_t prepare_copy(const struct elf_segment *segment, handle_t file,
     status_t status = sys_vmo_create(length, 0, &out->vmo);
     if (status != OK)
         return status;
+    sys_object_set_name(out->vmo, "data", 4);
     status = copy_bytes(segment, file, out->vmo, segment->address - address);
     if (status != OK)
         sys_handle_close(out->vmo);

@@ -95,6 +95,8 @@ static status_t make_program(struct execution *execution, const char *const *arg
     execution->prepared = true;
     status = sys_vmo_create(STACK_SIZE, 0, &execution->stack);
     if (status == OK)
+        status = sys_object_set_name(execution->stack, "stack", 5);
+    if (status == OK)
         status = sys_channel_create(0, &execution->parent_end, &execution->child_end);
     if (status != OK)
         return status;
@@ -131,7 +133,7 @@ static void make_list(struct execution *execution)
         .options = VM_READ | VM_WRITE | VM_FIXED, .address = STACK_BASE, .vmo = execution->stack,
         .length = STACK_SIZE,
     });
-    add(execution, CALL_vm_protect, (const uint64_t[7]){ process, VM_READ, STACK_BASE, PAGE_SIZE });
+    add(execution, CALL_vm_protect, (const uint64_t[7]){ process, 0, STACK_BASE, PAGE_SIZE });
     for (uint32_t i = 0; i < execution->elf.segment_count; i++)
         add_map(execution, &execution->mappings[i]);
     add(execution, CALL_handle_close_others, (const uint64_t[7]){ execution->child_end });

@@ -234,6 +234,7 @@ void *sbrk(ptrdiff_t increment)
         handle_t vmo;
         status_t status = sys_vmo_create(HEAP_SIZE, 0, &vmo);
         if (status == OK) {
+            sys_object_set_name(vmo, "heap", 4);
             status = sys_vm_map(process_self(), VM_READ | VM_WRITE, 0, vmo, 0, HEAP_SIZE, &base);
             sys_handle_close(vmo);
         }

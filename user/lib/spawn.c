@@ -59,10 +59,11 @@ static void map_stack(struct spawning *child)
         child->giving.status = sys_vmo_create(STACK_SIZE, 0, &vmo);
     if (child->giving.status != OK)
         return;
-    child->giving.status = sys_vm_map(child->process, VM_READ | VM_WRITE | VM_FIXED, STACK_BASE, vmo, 0,
-                               STACK_SIZE, &base);
-    if (child->giving.status == OK)            /* the guard: no store gets past it */
-        child->giving.status = sys_vm_protect(child->process, VM_READ, STACK_BASE, PAGE_SIZE);
+    sys_object_set_name(vmo, "stack", 5);
+    child->giving.status = sys_vm_map(child->process, VM_READ | VM_WRITE | VM_FIXED, STACK_BASE,
+                                      vmo, 0, STACK_SIZE, &base);
+    if (child->giving.status == OK)     /* the guard */
+        child->giving.status = sys_vm_protect(child->process, 0, STACK_BASE, PAGE_SIZE);
     sys_handle_close(vmo);
 }
 

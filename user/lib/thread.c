@@ -90,12 +90,13 @@ status_t thread_new(size_t stack_size, size_t guard_size, struct pthread **out_t
     status_t status = sys_vmo_create(size, 0, &vmo);
     if (status != OK)
         return status;
+    sys_object_set_name(vmo, "thread stack", 12);
     status = sys_vm_map(process_self(), VM_READ | VM_WRITE, 0, vmo, 0, size, &base);
     sys_handle_close(vmo);
     if (status != OK)
         return status;
     if (guard_size != 0)
-        status = sys_vm_protect(process_self(), VM_READ, base, guard_size);
+        status = sys_vm_protect(process_self(), 0, base, guard_size);
     if (status != OK) {
         sys_vm_unmap(process_self(), base, size);
         return status;

@@ -245,6 +245,8 @@ void pager_set_name(struct pager *pager, const char *name, size_t length)
         name += length - NAME_MAX_LENGTH;
         length = NAME_MAX_LENGTH;
     }
+    memcpy(pager->name, name, length);
+    pager->name[length] = 0;
     sys_object_set_name(pager->vmo, name, length);
 }
 
@@ -253,6 +255,8 @@ status_t pager_make_reference(struct pager *pager, rights_t rights, handle_t *ou
     handle_t child;
     status_t status = sys_vmo_create_child(pager->vmo, VMO_CHILD_REFERENCE, 0, 0, &child);
 
+    if (status == OK)
+        sys_object_set_name(child, pager->name, strlen(pager->name));
     return status != OK ? status : sys_handle_replace(child, rights, out_vmo);
 }
 

@@ -98,6 +98,33 @@ TEST(killed_in_console_write)
     CHECK_EQ(fflush(stdout), 0);
 }
 
+/* `tests/t_console interrupt`: wait for ^C without reading, then read it.  test_console.py types. */
+int test_helper(int argument_count, char **arguments)
+{
+    char typed = 0;
+    size_t actual = 0;
+
+    (void)argument_count;
+    (void)arguments;
+    sys_object_signal(console_handle(), SIGNAL_USER_0, 0);
+    printf("type\n");
+    fflush(stdout);
+    if (sys_object_wait_one(console_handle(), SIGNAL_USER_0, after(PATIENCE), NULL) != OK)
+        return 1;
+    if (sys_object_wait_one(console_handle(), SIGNAL_READABLE, after(PATIENCE), NULL) != OK)
+        return 2;
+    while (typed != 3)
+        if (sys_console_read(console_handle(), &typed, 1, &actual) != OK)
+            return 3;
+    if (sys_object_wait_one(console_handle(), SIGNAL_USER_0, 0, NULL) != OK)
+        return 4;
+    sys_object_signal(console_handle(), SIGNAL_USER_0, 0);
+    if (sys_object_wait_one(console_handle(), SIGNAL_USER_0, 0, NULL) != ERR_TIMED_OUT)
+        return 5;
+    printf("seen\n");
+    return 0;
+}
+
 /* --- The system object. --- */
 
 TEST(power_refusals_leave_the_machine_on)

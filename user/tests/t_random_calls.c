@@ -286,7 +286,7 @@ static bool prepare(void)
                    &at) != OK)
         return false;
     handles[0] = vmo;
-    bool done = replace(process_self(), RIGHT_INSPECT | RIGHT_WAIT | RIGHT_READ, 1) &&
+    bool done = replace(process_self(), RIGHT_INSPECT | RIGHT_WAIT, 1) &&        /* READ: its memory's VMOs */
                 replace(thread_self(), RIGHT_INSPECT | RIGHT_WAIT | RIGHT_READ, 2) &&
                 replace(console_handle(), RIGHT_INSPECT | RIGHT_WAIT | RIGHT_DUPLICATE, 3);
     if (done && system_handle() != HANDLE_INVALID)

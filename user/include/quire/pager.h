@@ -52,6 +52,7 @@ struct pager {
     struct pager_service *service;
     handle_t vmo;                       /* with all rights: never given away */
     uint64_t size;                      /* bytes, whole pages */
+    char name[NAME_MAX_LENGTH + 1];     /* of the VMO and its references */
     struct pager_run runs[PAGER_RUNS];  /* the latest first; of the worker that serves it */
 };
 

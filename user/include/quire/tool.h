@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <quire.h>
+
 enum { EXIT_USAGE = 2 };
 
 /* Print "usage: TEXT"; returns EXIT_USAGE, for main to return. */
@@ -14,3 +16,17 @@ int usage(const char *text);
  * such a file, or-ed with what use returned.
  */
 int each_file(char *const *names, int (*use)(int descriptor, const char *name));
+
+/* --- For programs that look at the system. --- */
+
+enum { SIZE_TEXT = 8 };
+
+/* A size in few digits: "0B", "999B", "9.8K", "124M"; returns out. */
+char *size_text(uint64_t bytes, char out[static SIZE_TEXT]);
+/* Nanoseconds from a text in seconds, at least 0.01; -1: it is not one. */
+int64_t interval_read(const char *text);
+/* A whole number from 1 on; -1: it is not one. */
+long count_read(const char *text);
+/* A handle to look at a process with (READ, INSPECT).  NOT_FOUND: it has ended. */
+status_t process_open(uint64_t koid, handle_t *out_process);
+status_t system_info(info_system_t *out_info);
