@@ -260,13 +260,15 @@ uint32_t handle_table_count(struct handle_table *table)
     return used;
 }
 
-void handle_table_close_all(struct handle_table *table)
+static void close_all_but(struct handle_table *table, handle_t kept)
 {
     struct handle_slot slot;
 
     spin_lock(&table->lock);
-    table->closed = true;
+    table->closed = kept == HANDLE_INVALID;
     for (uint32_t index = 0; index < table->capacity; index++) {
+        if (index == (kept & (HANDLE_TABLE_MAX - 1)) && kept != HANDLE_INVALID)
+            continue;
         if (take_entry(table, index, &slot)) {
             spin_unlock(&table->lock);
             handle_slot_close(slot);
@@ -274,6 +276,23 @@ void handle_table_close_all(struct handle_table *table)
         }
     }
     spin_unlock(&table->lock);
+}
+
+void handle_table_close_all(struct handle_table *table)
+{
+    close_all_but(table, HANDLE_INVALID);
+}
+
+status_t handle_close_others(struct handle_table *table, handle_t kept)
+{
+    struct object *object;
+    status_t status = handle_lookup(table, kept, OBJECT_ANY, RIGHT_NONE, &object, NULL);
+
+    if (status != OK)
+        return status;
+    object_unref(object);
+    close_all_but(table, kept);
+    return OK;
 }
 
 void handle_table_destroy(struct handle_table *table)

@@ -27,6 +27,8 @@ uint32_t handle_table_count(struct handle_table *table);
 
 /* Close everything in the table, which stays usable but refuses new handles (process exit). */
 void handle_table_close_all(struct handle_table *table);
+/* Close every handle but this one.  BAD_HANDLE. */
+status_t handle_close_others(struct handle_table *table, handle_t kept);
 
 /*
  * The object behind a handle with a reference for the caller.  BAD_HANDLE; WRONG_TYPE unless type is
