@@ -77,6 +77,8 @@ static void access_page(uint32_t i)
     device_error = OK;
     if (model_read(target, index, words) == ERR_SHOULD_WAIT)
         return;                                 /* see wait_for_pager */
+    if (!write || (regions[i].flags & VM_WRITE))
+        must_wait |= write ? write_waits(target, index) : read_waits(target, index);
     maybe_fail();
     current_thread()->process = processes[regions[i].process];
     status = user_access(regions[i].base + (page << PAGE_SHIFT) + half * HALF + 8, write, &value);

@@ -47,11 +47,18 @@ static void end_work(void)
     worker = NULL;
 }
 
+static void access_some(struct model *model)
+{
+    (void)model;
+    access_region();
+}
+
 /* Somebody does something while a device holds pages: true if the worker waits. */
 static bool work_beside_device(void)
 {
     static void (*const operations[])(struct model *) = {
         read_word, write_word, write_word, zero_range, decommit_range, commit_range, set_size, make_child, make_child,
+        access_some, access_some,
     };
     struct model *model = choose_model();
 
@@ -68,6 +75,9 @@ static bool work_beside_device(void)
     if (!work.done)
         return true;
     end_work();
+    transferring = true;
+    check_world();
+    transferring = false;
     return false;
 }
 
