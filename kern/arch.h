@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "lib/types.h"
+#include "lib/list.h"
 #include "sync/spinlock.h"
 
 struct thread;
@@ -49,6 +49,8 @@ enum mmu_flags { MMU_READ = 1, MMU_WRITE = 2, MMU_EXECUTE = 4 };
 struct arch_mmu {
     struct spinlock lock;                   /* RANK_PAGE_TABLE */
     paddr_t  root;
+    uint64_t satp;                          /* what names the space and its tables to a hart */
+    struct list tables;                     /* frames of the tables below the root, by page->link */
     uint16_t asid;
     _Atomic uint32_t harts;                 /* harts whose TLB may hold entries; bit = index */
     _Atomic uint32_t stale_code;            /* harts that must fence.i before running this space */
@@ -89,6 +91,7 @@ void arch_mmu_sync_code(struct arch_mmu *mmu);
  * Addresses outside user space copy nothing.  No lock rules: usable under spinlocks. */
 size_t arch_copy_from_user(void *to, uaddr_t from, size_t length);
 size_t arch_copy_to_user(uaddr_t to, const void *from, size_t length);
+size_t arch_store_to_user(uaddr_t to, uint32_t value);
 
 /* Zero / copy one whole frame through the direct map. */
 void arch_zero_page(void *page);
@@ -102,6 +105,7 @@ void arch_stack_destroy(void *stack);
 /* --- Threads. --- */
 struct arch_thread {
     uint64_t sp;                            /* saved kernel stack pointer while not running */
+    struct arch_mmu *mmu;                   /* of its process; NULL: a kernel thread */
     bool     fp_live;                       /* the thread has floating-point state */
     uint64_t fp[33];                        /* f0..f31, fcsr: valid when not running; first 0 */
 };

@@ -14,6 +14,7 @@
 #define HART_HELD       64
 #define HART_RESCHEDULE 81
 
+#define USER_TOP_BIT    38
 #define STACK_BIT       14          /* set in every address of a kernel stack, clear in its guard */
 
 /* Boot assembly only. */

@@ -7,14 +7,14 @@
  *      38    30 29    21 20    12 11        0
  *     | root   | middle | leaf   | offset    |
  *
- * TLB entries carry the address space's ASID, so they outlive a switch.  `active` says which space
+ * TLB entries carry the address space's ASID, so they outlive a switch.  hart->space says which space
  * each hart runs now.  A shootdown interrupts the harts that run the space; of every other hart it
  * only clears the bit in mmu->harts, and a hart whose bit is clear flushes the ASID when it next
  * enters the space.
  *
  * Invariant: a hart with its bit in mmu->harts has no stale entry of the space, or is interrupted
- * before the shootdown returns.  The two sides cannot miss each other: a hart sets `active`, then
- * looks at its bit; a shootdown clears the bit, then looks at `active`.
+ * before the shootdown returns.  The two sides cannot miss each other: a hart sets `space`, then
+ * looks at its bit; a shootdown clears the bit, then looks at `space`.
  * Locks: mmu->lock guards tables and counts.  ASIDs are taken and returned atomically.
  */
 #include "csr.h"
@@ -27,7 +27,6 @@
 #define MAX_ASIDS 4096u
 #define LEAF_RIGHTS (PTE_READ | PTE_WRITE | PTE_EXECUTE)
 
-static _Atomic(struct arch_mmu *) active[MAX_HARTS];    /* NULL: only the kernel's half */
 static uint32_t asid_limit;                             /* 1 .. asid_limit - 1 can be given out */
 static _Atomic uint64_t asids_used[MAX_ASIDS / 64];
 
@@ -77,6 +76,8 @@ status_t arch_mmu_init(struct arch_mmu *mmu)
     spin_init(&mmu->lock, RANK_PAGE_TABLE);
     mmu->root = virt_to_phys(root);
     mmu->asid = asid_alloc();
+    mmu->satp = satp_value(mmu->root, mmu->asid);
+    list_init(&mmu->tables);
     atomic_init(&mmu->harts, 0);            /* every hart flushes what the ASID's last owner left */
     atomic_init(&mmu->stale_code, UINT32_MAX);
     mmu->resident = 0;
@@ -85,42 +86,35 @@ status_t arch_mmu_init(struct arch_mmu *mmu)
 
 void arch_mmu_destroy(struct arch_mmu *mmu)
 {
-    uint64_t *root = phys_to_virt(mmu->root);
+    struct list_node *table;
 
     for (uint32_t i = 0; i < MAX_HARTS; i++)
-        assert(atomic_load(&active[i]) != mmu);
-    for (uint32_t i = 0; i < 256; i++) {
-        if (!(root[i] & PTE_VALID))
-            continue;
-        uint64_t *middle = pte_table(root[i]);
-
-        for (uint32_t k = 0; k < 512; k++)
-            if (middle[k] & PTE_VALID)
-                frame_free_virt(pte_table(middle[k]));
-        frame_free_virt(middle);
-    }
-    frame_free_virt(root);
+        assert(atomic_load(&harts[i].space) != mmu);
+    while ((table = list_pop_front(&mmu->tables)))
+        frame_free(list_entry(table, struct page, link));
+    frame_free_virt(phys_to_virt(mmu->root));
     asid_free(mmu->asid);
 }
 
 void mmu_switch(struct arch_mmu *mmu)
 {
-    uint32_t index = this_hart()->index;
-    uint32_t me = 1u << index;
+    struct hart *hart = this_hart();
+    uint32_t me = 1u << hart->index;
 
-    if (atomic_load_explicit(&active[index], memory_order_relaxed) == mmu)
+    if (atomic_load_explicit(&hart->space, memory_order_relaxed) == mmu)
         return;
-    atomic_store(&active[index], mmu);
+    atomic_store_explicit(&hart->space, mmu, memory_order_release);
     if (!mmu) {
         csr_write("satp", satp_value(virt_to_phys(kernel_root), 0));
         return;
     }
-    csr_write("satp", satp_value(mmu->root, mmu->asid));
-    if (!(atomic_load(&mmu->harts) & me) || mmu->asid == 0) {
+    csr_write("satp", mmu->satp);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!(atomic_load_explicit(&mmu->harts, memory_order_relaxed) & me) || mmu->asid == 0) {
         atomic_fetch_or(&mmu->harts, me);
         flush_tlb_asid(mmu->asid);
     }
-    if (atomic_load(&mmu->stale_code) & me) {
+    if (atomic_load_explicit(&mmu->stale_code, memory_order_relaxed) & me) {
         atomic_fetch_and(&mmu->stale_code, ~me);
         flush_code();
     }
@@ -132,7 +126,7 @@ static uint32_t active_elsewhere(const struct arch_mmu *mmu, uint32_t me)
     uint32_t mask = 0;
 
     for (uint32_t i = 0; i < hart_count; i++)
-        if (i != me && atomic_load(&active[i]) == mmu)
+        if (i != me && atomic_load(&harts[i].space) == mmu)
             mask |= 1u << i;
     return mask;
 }
@@ -144,7 +138,7 @@ static uint32_t active_elsewhere(const struct arch_mmu *mmu, uint32_t me)
 static void shootdown(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
 {
     struct hart *hart = this_hart();
-    bool here = atomic_load(&active[hart->index]) == mmu;
+    bool here = atomic_load(&hart->space) == mmu;
 
     /* Who runs it is interrupted and keeps its bit; the rest loses it, then is looked at again. */
     uint32_t keep = active_elsewhere(mmu, hart->index) | (here ? 1u << hart->index : 0);
@@ -192,12 +186,23 @@ uint64_t *mmu_next_table(uint64_t *entry)
     return table;
 }
 
+/* Likewise, of a user's space, which frees it at its end. */
+static uint64_t *next_user_table(struct arch_mmu *mmu, uint64_t *entry)
+{
+    bool missing = !(*entry & PTE_VALID);
+    uint64_t *table = mmu_next_table(entry);
+
+    if (missing && table)
+        list_push_back(&mmu->tables, &phys_to_page(virt_to_phys(table))->link);
+    return table;
+}
+
 static __attribute__((noinline)) uint64_t *make_leaf_table(struct arch_mmu *mmu, vaddr_t address)
 {
     uint64_t *root = phys_to_virt(mmu->root);
-    uint64_t *middle = mmu_next_table(&root[address >> 30]);
+    uint64_t *middle = next_user_table(mmu, &root[address >> 30]);
 
-    return middle ? mmu_next_table(&middle[address >> 21 & 511]) : NULL;
+    return middle ? next_user_table(mmu, &middle[address >> 21 & 511]) : NULL;
 }
 
 static uint64_t leaf_entry(paddr_t frame, uint64_t flags)
@@ -320,6 +325,6 @@ void arch_mmu_sync_code(struct arch_mmu *mmu)
 
     atomic_store(&mmu->stale_code, UINT32_MAX);
     sbi_hart_call(SBI_RFENCE, RFENCE_CODE, active_elsewhere(mmu, me), 0, 0, 0);
-    if (atomic_load(&active[me]) == mmu)
+    if (atomic_load(&harts[me].space) == mmu)
         flush_code();
 }

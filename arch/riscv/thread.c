@@ -38,11 +38,12 @@ void arch_thread_init(struct thread *thread, void (*entry)(void *), void *argume
     };
     thread->user_frame = user;
     thread->arch.sp = (uint64_t)first;
+    thread->arch.mmu = thread->process ? aspace_mmu(thread->process->aspace) : NULL;
     thread->arch.fp_live = false;
 }
 
 /* Kernel threads do not use the unit: what is in it stays, already saved. */
-static void fp_switch(struct thread *from, struct thread *to)
+static __attribute__((noinline)) void fp_switch(struct thread *from, struct thread *to)
 {
     uint64_t state = csr_read("sstatus") & SSTATUS_FS;
 
@@ -69,8 +70,9 @@ struct thread *arch_switch(struct thread *from, struct thread *to)
 
     hart->current = to;
     hart->kernel_sp = (uint64_t)to->stack + KERNEL_STACK_SIZE;
-    mmu_switch(to->process ? aspace_mmu(to->process->aspace) : NULL);
-    fp_switch(from, to);
+    mmu_switch(to->arch.mmu);
+    if ((csr_read("sstatus") & SSTATUS_FS) != SSTATUS_FS_INITIAL || to->arch.fp_live)
+        fp_switch(from, to);
     return stack_switch(&from->arch.sp, to->arch.sp, from);
 }
 

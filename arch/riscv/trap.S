@@ -5,20 +5,18 @@
  * So one swap tells where a trap came from.  A trap from user mode saves the registers at the top
  * of the thread's kernel stack; a trap from the kernel saves them where the stack pointer is.
  *
- * System calls take the short way: trap_entry, syscall_dispatch, two flags looked at, out.  sstatus
- * needs no saving there: SPP is 0 whenever the kernel was entered from user mode, and stays so.
+ * System calls take the short way: trap_entry, syscall_dispatch, two flags looked at, out.  The frame
+ * lacks s0-s11 then, which C code keeps, until the thread has a reason to stay; and sstatus needs no saving: SPP is 0 whenever the kernel was entered from user mode, and stays so.
  */
 #include "asm_offsets.h"
 
-/* All registers but sp and tp, to or from the frame at sp. */
-    .macro each_register operation
+/* The registers that C code changes, and those that it keeps; but sp and tp. */
+    .macro each_changed operation
     \operation ra, X(1)(sp)
     \operation gp, X(3)(sp)
     \operation t0, X(5)(sp)
     \operation t1, X(6)(sp)
     \operation t2, X(7)(sp)
-    \operation s0, X(8)(sp)
-    \operation s1, X(9)(sp)
     \operation a0, X(10)(sp)
     \operation a1, X(11)(sp)
     \operation a2, X(12)(sp)
@@ -27,6 +25,15 @@
     \operation a5, X(15)(sp)
     \operation a6, X(16)(sp)
     \operation a7, X(17)(sp)
+    \operation t3, X(28)(sp)
+    \operation t4, X(29)(sp)
+    \operation t5, X(30)(sp)
+    \operation t6, X(31)(sp)
+    .endm
+
+    .macro each_kept operation
+    \operation s0, X(8)(sp)
+    \operation s1, X(9)(sp)
     \operation s2, X(18)(sp)
     \operation s3, X(19)(sp)
     \operation s4, X(20)(sp)
@@ -37,10 +44,11 @@
     \operation s9, X(25)(sp)
     \operation s10, X(26)(sp)
     \operation s11, X(27)(sp)
-    \operation t3, X(28)(sp)
-    \operation t4, X(29)(sp)
-    \operation t5, X(30)(sp)
-    \operation t6, X(31)(sp)
+    .endm
+
+    .macro each_register operation
+    each_changed \operation
+    each_kept \operation
     .endm
 
     .text
@@ -52,7 +60,7 @@ trap_entry:
     sd      sp, HART_SCRATCH(tp)
     ld      sp, HART_KERNEL_SP(tp)
     addi    sp, sp, -FRAME_SIZE
-    each_register sd
+    each_changed sd
     ld      t1, HART_SCRATCH(tp)
     csrrw   t2, sscratch, zero      /* the user's tp; from now on a trap is from the kernel */
     csrr    t3, sepc
@@ -72,9 +80,9 @@ trap_entry:
     lw      t0, HART_HELD(tp)
     lbu     t1, HART_RESCHEDULE(tp)
     or      t0, t0, t1
-    bnez    t0, reason_to_stay
+    bnez    t0, stay_after_call
 
-    /* s0-s11 hold the user's values again, as C code promises; a0 is the result. */
+    /* a0 is the result. */
     ld      t0, X(0)(sp)
     csrw    sepc, t0
     csrw    sscratch, tp
@@ -98,7 +106,12 @@ trap_entry:
     ld      sp, X(2)(sp)
     sret
 
+stay_after_call:
+    each_kept sd
+    j       reason_to_stay
+
 other_user_trap:
+    each_kept sd
     sd      t3, X(0)(sp)
     mv      a0, sp
     mv      a1, t4

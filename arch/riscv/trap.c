@@ -14,11 +14,11 @@
 static_assert(sizeof(struct trap_frame) == FRAME_SIZE &&
               offsetof(struct trap_frame, status) == FRAME_STATUS,
               "asm_offsets.h names struct trap_frame");
+static_assert(USER_TOP == 1ul << USER_TOP_BIT, "user_copy.S");
 static_assert(KERNEL_STACK_SIZE == 1ul << STACK_BIT, "one bit tells a stack from its guard");
 
 extern const char trap_entry[];
 extern const char user_copy_words[], user_copy_bytes[], user_copy_end[];
-size_t user_copy(void *to, const void *from, size_t length);
 
 /* This hart takes traps, and user code may read the clock and the counters. */
 void trap_init_hart(void)
@@ -89,7 +89,7 @@ void trap_leave(void)
         return_to_user();
 }
 
-/* A fault of user_copy on its user side: go on where it can end.  False: it was something else. */
+/* A fault of a copy on its user side: go on where it can end.  False: it was something else. */
 static bool user_copy_fixup(struct trap_frame *frame, uint64_t cause, uint64_t address)
 {
     uint64_t pc = frame->x[0];
@@ -125,20 +125,6 @@ void trap_from_kernel(struct trap_frame *frame, uint64_t cause, uint64_t value)
 _Noreturn void trap_stack_overflow(uint64_t sp, uint64_t pc)
 {
     panic("kernel stack overflow: sp 0x%lx, pc 0x%lx", sp, pc);
-}
-
-size_t arch_copy_from_user(void *to, uaddr_t from, size_t length)
-{
-    if (!range_inside(from, length, USER_TOP))
-        return length;
-    return user_copy(to, (const void *)from, length);
-}
-
-size_t arch_copy_to_user(uaddr_t to, const void *from, size_t length)
-{
-    if (!range_inside(to, length, USER_TOP))
-        return length;
-    return user_copy((void *)to, from, length);
 }
 
 void arch_interrupt_window(void)

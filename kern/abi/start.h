@@ -35,4 +35,7 @@ struct start_message {
     uint32_t environment_count;
     uint64_t image_base, image_size;    /* where the program was loaded */
     uint64_t stack_base, stack_size;    /* its first stack */
+    uint32_t ignored_signals, blocked_signals;  /* sets of POSIX signals: 1 << number */
+    uint32_t more_messages;             /* this many follow, with handles and tags but no strings */
+    uint32_t reserved;
 };

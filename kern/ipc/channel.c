@@ -20,6 +20,7 @@
 struct channel {
     struct object object;
     struct channel_pair *pair;
+    struct channel *peer;                   /* the other end */
 
     /* Guarded by pair->lock. */
     struct list messages;                   /* to be read here, oldest first */
@@ -40,19 +41,13 @@ struct channel_pair {
     struct spinlock lock;                   /* RANK_CHANNEL */
     atomic_uint ends;                       /* not destroyed yet */
     uint32_t last_transaction;              /* lock */
+    _Atomic(struct message *) spare;        /* empty, of MESSAGE_SMALL bytes; or NULL */
     struct channel end[2];
 };
 
-static struct channel *peer_of(const struct channel *channel)
-{
-    struct channel *ends = channel->pair->end;
-
-    return channel == &ends[0] ? &ends[1] : &ends[0];
-}
-
 bool channel_is_end(const struct channel *channel, const struct object *object)
 {
-    return object == &channel->object || object == &peer_of(channel)->object;
+    return object == &channel->object || object == &channel->peer->object;
 }
 
 status_t channel_create(struct object *out_ends[2])
@@ -68,12 +63,36 @@ status_t channel_create(struct object *out_ends[2])
 
         object_init(&end->object, &channel_ops, SIGNAL_WRITABLE);
         end->pair = pair;
+        end->peer = &pair->end[1 - i];
         list_init(&end->messages);
         wait_queue_init(&end->calls);
         out_ends[i] = &end->object;
     }
     object_relate(out_ends[0], out_ends[1]);
     return OK;
+}
+
+status_t channel_create_message(struct channel *channel, uint32_t num_bytes, uint32_t num_handles,
+                                struct message **out_message)
+{
+    bool small = message_size(num_bytes, num_handles) <= MESSAGE_SMALL;
+    struct message *spare = small ? atomic_exchange_explicit(&channel->pair->spare, NULL, memory_order_acquire) : NULL;
+
+    if (!spare)
+        return message_create(num_bytes, num_handles, out_message);
+    message_init(spare, num_bytes, num_handles);
+    *out_message = spare;
+    return OK;
+}
+
+void channel_destroy_message(struct channel *channel, struct message *message)
+{
+    /* What the places of handles took, if there were any, is not known any more. */
+    if (message->only == (char *)message->handles &&
+        message_size(message->num_bytes, 0) <= MESSAGE_SMALL)
+        message = atomic_exchange(&channel->pair->spare, message);
+    if (message)
+        message_destroy(message);
 }
 
 static bool is_full(const struct channel *channel)
@@ -85,9 +104,9 @@ static bool is_full(const struct channel *channel)
 /* Give the message to the thread that waits for it at this end, if there is one. */
 static bool answer_call(struct channel *channel, struct message *message)
 {
-    if (list_empty(&channel->calls.sleepers))
+    if (list_empty(&channel->calls.sleepers) || message->num_bytes < sizeof(transaction_t))
         return false;
-    uint32_t transaction = message_transaction(message);
+    uint32_t transaction = *message_transaction(message);
 
     list_for_each(&channel->calls.sleepers, node) {
         struct channel_call *call = list_entry(node, struct channel_call, sleeper.link);
@@ -101,9 +120,10 @@ static bool answer_call(struct channel *channel, struct message *message)
     return false;
 }
 
-static status_t write_locked(struct channel *channel, struct message *message, bool hand_over)
+static inline __attribute__((always_inline)) status_t
+write_locked(struct channel *channel, struct message *message, bool hand_over)
 {
-    struct channel *peer = peer_of(channel);
+    struct channel *peer = channel->peer;
 
     if (peer->closed)
         return ERR_PEER_CLOSED;
@@ -132,7 +152,7 @@ status_t channel_write(struct channel *channel, struct message *message)
 
 status_t channel_read(struct channel *channel, const struct channel_read *read)
 {
-    struct channel *peer = peer_of(channel);
+    struct channel *peer = channel->peer;
     struct message *message = NULL;
     status_t status;
 
@@ -154,7 +174,7 @@ status_t channel_read(struct channel *channel, const struct channel_read *read)
     }
     spin_unlock(&channel->pair->lock);
     if (status == OK)
-        message_destroy(message);
+        channel_destroy_message(channel, message);
     return status;
 }
 
@@ -162,11 +182,13 @@ status_t channel_call(struct channel *channel, struct message *message, int64_t 
                       struct message **out_reply)
 {
     struct channel_pair *pair = channel->pair;
-    struct channel_call call = { .failure = OK };
+    struct channel_call call;
 
     spin_lock(&pair->lock);
+    call.failure = OK;
+    call.reply = NULL;
     call.transaction = TRANSACTION_KERNEL | pair->last_transaction++;
-    message_fill(message, 0, &call.transaction, sizeof(call.transaction));
+    *message_transaction(message) = call.transaction;
 
     status_t status = channel->closed ? ERR_CANCELED : write_locked(channel, message, true);
     bool sent = status == OK;
@@ -200,7 +222,7 @@ static void fail_calls(struct channel *channel, status_t status)
 static void channel_unreachable(struct object *object)
 {
     struct channel *channel = container_of(object, struct channel, object);
-    struct channel *peer = peer_of(channel);
+    struct channel *peer = channel->peer;
     struct list_node *node;
     struct list unread;
 
@@ -225,8 +247,10 @@ static void channel_destroy(struct object *object)
 
     if (!channel->closed)
         channel_unreachable(object);
-    if (atomic_fetch_sub_explicit(&channel->pair->ends, 1, memory_order_acq_rel) == 1)
-        heap_free(channel->pair);
+    if (atomic_fetch_sub_explicit(&channel->pair->ends, 1, memory_order_acq_rel) > 1)
+        return;
+    heap_free(atomic_load(&channel->pair->spare));
+    heap_free(channel->pair);
 }
 
 const struct object_ops channel_ops = {

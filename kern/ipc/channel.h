@@ -15,6 +15,13 @@ status_t channel_create(struct object *out_ends[2]);
 /* Is the object one of the two ends of this channel? */
 bool channel_is_end(const struct channel *channel, const struct object *object);
 
+/*
+ * A message to send here, as message_create makes it, and the end of one that was sent, without its
+ * handles: small ones are used again.
+ */
+status_t channel_create_message(struct channel *channel, uint32_t num_bytes, uint32_t num_handles,
+                                struct message **out_message);
+void channel_destroy_message(struct channel *channel, struct message *message);
 /* Send: on OK the channel owns the message.  PEER_CLOSED; SHOULD_WAIT when the peer's queue is full. */
 status_t channel_write(struct channel *channel, struct message *message);
 /*

@@ -11,36 +11,34 @@
 #include "mm/heap.h"
 #include "task/process.h"
 
-status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message **out_message)
+/* A message too big for the heap: its frames' addresses lie behind the handles.  NULL: no memory. */
+static __attribute__((noinline)) struct message *add_frames(struct message *message)
 {
-    assert(num_bytes <= CHANNEL_MAX_BYTES && num_handles <= CHANNEL_MAX_HANDLES);
-    size_t head = sizeof(struct message) + num_handles * sizeof(struct handle_slot);
-    bool small = head + sizeof(char *) + num_bytes <= HEAP_MAX;
-    uint32_t pieces = small ? 1 : page_ceil(num_bytes) / PAGE_SIZE;
-
-    head += pieces * sizeof(char *);
-    struct message *message = heap_alloc(small ? head + num_bytes : head);
-
-    if (!message)
-        return ERR_NO_MEMORY;
-    message->num_bytes = num_bytes;
-    message->num_handles = num_handles;
-    message->frame_count = 0;
-    message->pieces = (char **)&message->handles[num_handles];
-    message->pieces[0] = (char *)message + head;
-    for (uint32_t i = 0; i < num_handles; i++)
-        message->handles[i].object = NULL;
-    for (; !small && message->frame_count < pieces; message->frame_count++) {
+    message->pieces = (char **)&message->handles[message->num_handles];
+    while (message->frame_count * PAGE_SIZE < message->num_bytes) {
         struct page *page = frame_alloc(FRAME_KERNEL);
 
         if (!page) {
             message_destroy(message);
-            return ERR_NO_MEMORY;
+            return NULL;
         }
-        message->pieces[message->frame_count] = page_to_virt(page);
+        message->pieces[message->frame_count++] = page_to_virt(page);
     }
-    *out_message = message;
-    return OK;
+    return message;
+}
+
+status_t message_create(uint32_t num_bytes, uint32_t num_handles, struct message **out_message)
+{
+    assert(num_bytes <= CHANNEL_MAX_BYTES && num_handles <= CHANNEL_MAX_HANDLES);
+    size_t whole = message_size(num_bytes, num_handles);
+    size_t by_frames = message_size(page_ceil(num_bytes) / PAGE_SIZE * sizeof(char *), num_handles);
+    struct message *message = heap_alloc(whole <= HEAP_MAX ? max_u64(whole, MESSAGE_SMALL) : by_frames);
+
+    if (!message)
+        return ERR_NO_MEMORY;
+    message_init(message, num_bytes, num_handles);
+    *out_message = whole <= HEAP_MAX ? message : add_frames(message);
+    return *out_message ? OK : ERR_NO_MEMORY;
 }
 
 void message_destroy(struct message *message)
@@ -69,25 +67,19 @@ void message_set_handle(struct message *message, uint32_t index, struct handle_s
     message->handles[index] = slot;
 }
 
-uint32_t message_transaction(const struct message *message)
-{
-    uint32_t transaction = 0;
-
-    if (message->num_bytes >= sizeof(transaction))
-        memcpy(&transaction, message->pieces[0], sizeof(transaction));
-    return transaction;
-}
-
 /* --- To a process. --- */
 
-static status_t store_count(uaddr_t at, uint32_t count)
+static inline status_t put(uaddr_t to, const void *from, size_t length)
 {
-    if (at != 0 && arch_copy_to_user(at, &count, sizeof(count)) != 0)
-        return user_missing(at, sizeof(count), true);
-    return OK;
+    return arch_copy_to_user(to, from, length) == 0 ? OK : user_missing(to, length, true);
 }
 
-static status_t copy_out(const struct message *message, uaddr_t to)
+static inline status_t put_count(uaddr_t to, uint32_t count)
+{
+    return arch_store_to_user(to, count) == 0 ? OK : user_missing(to, sizeof(count), true);
+}
+
+static __attribute__((noinline)) status_t put_pieces(const struct message *message, uaddr_t to)
 {
     for (uint32_t done = 0, part; done < message->num_bytes; done += part) {
         char *from = message_piece(message, done, message->num_bytes - done, &part);
@@ -99,7 +91,7 @@ static status_t copy_out(const struct message *message, uaddr_t to)
 }
 
 /* The handles move into the current process, their values to the user's array.  All or nothing. */
-static status_t take_handles(struct message *message, uaddr_t to)
+static __attribute__((noinline)) status_t take_handles(struct message *message, uaddr_t to)
 {
     struct handle_table *table = current_process()->handles;
     uint32_t count = message->num_handles;
@@ -108,9 +100,10 @@ static status_t take_handles(struct message *message, uaddr_t to)
 
     if (status != OK)
         return status;
-    if (arch_copy_to_user(to, values, count * sizeof(handle_t)) != 0) {
+    status = put(to, values, count * sizeof(handle_t));
+    if (status != OK) {
         handle_unreserve(table, count, values);
-        return user_missing(to, count * sizeof(handle_t), true);
+        return status;
     }
     for (uint32_t i = 0; i < count; i++)
         handle_install(table, values[i], message->handles[i]);
@@ -120,15 +113,18 @@ static status_t take_handles(struct message *message, uaddr_t to)
 
 status_t message_take(struct message *message, const struct channel_read *read)
 {
-    status_t status = store_count(read->actual_bytes_at, message->num_bytes);
+    status_t status = OK;
 
-    if (status == OK)
-        status = store_count(read->actual_handles_at, message->num_handles);
+    if (read->actual_bytes_at)
+        status = put_count(read->actual_bytes_at, message->num_bytes);
+    if (status == OK && read->actual_handles_at)
+        status = put_count(read->actual_handles_at, message->num_handles);
     if (status == OK &&
         (message->num_bytes > read->num_bytes || message->num_handles > read->num_handles))
         status = ERR_BUFFER_TOO_SMALL;
     if (status == OK)
-        status = copy_out(message, read->bytes);
+        status = message->frame_count > 0 ? put_pieces(message, read->bytes)
+                                          : put(read->bytes, message->only, message->num_bytes);
     if (status == OK && message->num_handles > 0)
         status = take_handles(message, read->handles);
     return status;

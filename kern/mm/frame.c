@@ -1,22 +1,21 @@
 /*
  * frame.c: physical memory.
  *
- * One struct page for every frame of RAM, in one array carved out of RAM at boot; memory that is
- * not ours (firmware, kernel, device tree, boot archive) has descriptors too, counted as
- * FRAME_KERNEL, so the kinds always add up to all of memory.  Free frames are a stack: the frame
- * freed last is the one most likely still in a cache.
+ * One struct page for every frame from the lowest of RAM to the highest, in one array carved out of
+ * RAM at boot; memory that is not ours (firmware, kernel, device tree, boot archive) and holes have
+ * descriptors too, counted as FRAME_KERNEL, so the kinds always add up to all of memory.  Free
+ * frames are a stack: the frame freed last is the one most likely still in a cache.
  *
  * Invariant: a frame is on the free stack exactly while its kind is FRAME_FREE; counts[kind] frames
  * have each kind.
  * Locks: frame_lock guards the stack, and kinds that become or stop being FRAME_FREE; other changes
- * of kind are the owner's.  The counts are atomic, the ranges never change after boot.
+ * of kind are the owner's.  The counts are atomic.
  */
 #include "mm/frame.h"
 
-struct frame_range frame_ranges[MAX_MEMORY_RANGES];
-static uint32_t range_count;
-static uint64_t total_frames;
+paddr_t frame_base = UINT64_MAX;
 struct page *frame_pages;
+static uint64_t total_frames;
 
 static struct spinlock frame_lock = SPINLOCK_INITIALIZER(RANK_FRAME);
 static struct list_node *free_frames;       /* singly linked through page->link.next */
@@ -24,13 +23,9 @@ static _Atomic uint64_t frames_of_kind[FRAME_KINDS];
 
 struct page *phys_to_page(paddr_t address)
 {
-    for (uint32_t i = 0; i < range_count; i++) {
-        uint64_t index = (address - frame_ranges[i].base) >> PAGE_SHIFT;
+    uint64_t number = (address - frame_base) >> PAGE_SHIFT;
 
-        if (index < frame_ranges[i].frames)
-            return &frame_pages[frame_ranges[i].first + index];
-    }
-    return NULL;
+    return number < total_frames ? &frame_pages[number] : NULL;
 }
 
 uint64_t frame_total(void)
@@ -90,11 +85,10 @@ void frame_free(struct page *page)
     spin_unlock(&frame_lock);
 }
 
-void frame_set_kind(struct page *page, uint8_t kind)
+void frame_count_as(struct page *page, uint8_t kind)
 {
     assert(frame_kind(page) != FRAME_FREE && kind != FRAME_FREE);
-    if (frame_kind(page) != kind)
-        count_change(page, kind);
+    count_change(page, kind);
 }
 
 void *frame_alloc_virt(uint8_t kind)
@@ -127,12 +121,12 @@ static paddr_t reserved_end(paddr_t base, uint64_t size)
 /* Whole frames of RAM that nothing has reserved, for the descriptors. */
 static paddr_t find_room(uint64_t size)
 {
-    for (uint32_t i = 0; i < range_count; i++) {
-        paddr_t candidate = frame_ranges[i].base, end;
+    for (uint32_t i = 0; i < machine.memory_ranges; i++) {
+        paddr_t candidate = machine.memory[i].base, end;
 
         while ((end = reserved_end(candidate, size)))
             candidate = page_ceil(end);
-        if (candidate + size <= frame_ranges[i].base + (frame_ranges[i].frames << PAGE_SHIFT))
+        if (candidate + size <= machine.memory[i].base + machine.memory[i].size)
             return candidate;
     }
     panic("no room for %lu page descriptors", total_frames);
@@ -151,20 +145,28 @@ static void reserve(paddr_t base, uint64_t size)
     }
 }
 
+/* The hole between a range of RAM and the next one above it, if there is one, is not free. */
+static void reserve_hole(const struct memory_range *range)
+{
+    paddr_t end = range->base + range->size, next = UINT64_MAX;
+
+    for (uint32_t i = 0; i < machine.memory_ranges; i++)
+        if (machine.memory[i].base >= end)
+            next = min_u64(next, machine.memory[i].base);
+    if (next != UINT64_MAX)
+        reserve(end, next - end);
+}
+
 void frame_init(void)
 {
-    /* 1. The ranges, in whole frames. */
+    paddr_t top = 0;
+
+    /* 1. From where to where?  The ranges are made of whole frames. */
     for (uint32_t i = 0; i < machine.memory_ranges; i++) {
-        paddr_t base = page_ceil(machine.memory[i].base);
-        paddr_t end = page_floor(machine.memory[i].base + machine.memory[i].size);
-
-        if (base >= end)
-            continue;
-        uint64_t frames = (end - base) >> PAGE_SHIFT;
-
-        frame_ranges[range_count++] = (struct frame_range){ base, frames, total_frames };
-        total_frames += frames;
+        frame_base = min_u64(frame_base, machine.memory[i].base);
+        top = max_u64(top, machine.memory[i].base + machine.memory[i].size);
     }
+    total_frames = (top - frame_base) >> PAGE_SHIFT;
 
     /* 2. The descriptors. */
     uint64_t size = page_ceil(total_frames * sizeof(struct page));
@@ -179,6 +181,8 @@ void frame_init(void)
     /* 3. What is not free, and the stack of the rest, lowest address on top. */
     for (uint32_t i = 0; i < machine.reserved_ranges; i++)
         reserve(machine.reserved[i].base, machine.reserved[i].size);
+    for (uint32_t i = 0; i < machine.memory_ranges; i++)
+        reserve_hole(&machine.memory[i]);
     reserve(room, size);
     for (struct page *page = end; page-- > first; ) {
         if (frame_kind(page) == FRAME_FREE) {

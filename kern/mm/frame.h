@@ -56,21 +56,20 @@ static inline uint8_t frame_kind(const struct page *page)
 {
     return atomic_load_explicit(&page->kind, memory_order_relaxed);
 }
-void frame_set_kind(struct page *page, uint8_t kind);
+void frame_count_as(struct page *page, uint8_t kind);
+static inline void frame_set_kind(struct page *page, uint8_t kind)
+{
+    if (frame_kind(page) != kind)
+        frame_count_as(page, kind);
+}
 
-/* RAM, for the two below: the descriptors of all ranges are one array, filled in at boot. */
-struct frame_range { paddr_t base; uint64_t frames, first; };
-extern struct frame_range frame_ranges[MAX_MEMORY_RANGES];
+/* The lowest frame, and the descriptors from it on; filled in at boot. */
+extern paddr_t frame_base;
 extern struct page *frame_pages;
 
 static inline paddr_t page_to_phys(const struct page *page)
 {
-    uint64_t number = (uint64_t)(page - frame_pages);
-    const struct frame_range *range = frame_ranges;
-
-    while (number - range->first >= range->frames)
-        range++;
-    return range->base + ((number - range->first) << PAGE_SHIFT);
+    return frame_base + ((uint64_t)(page - frame_pages) << PAGE_SHIFT);
 }
 struct page *phys_to_page(paddr_t address);     /* NULL: not RAM that we manage */
 static inline void *page_to_virt(const struct page *page)

@@ -6,12 +6,16 @@
  * entry have wrapped.  Entries live in chunks; both are made when needed and stay until the table
  * goes.
  *
+ * A lookup takes no lock.  It says in hart->reading that it is under way, and whoever empties an
+ * entry waits for those before the object is dropped and the generation changes.
+ *
  * Invariant: an entry is in use (object set), reserved (no object, in nobody's list) or free (no
  * object, in the free list).  Generations are never 0, so no value is HANDLE_INVALID.
- * Locks: table.lock guards everything; objects are closed with it released.
+ * Locks: table.lock guards all changes; objects are closed with it released.
  */
 #include "object/handle.h"
 
+#include "arch.h"
 #include "mm/heap.h"
 
 #define INDEX_BITS      14
@@ -23,7 +27,7 @@
 static_assert(HANDLE_TABLE_MAX == 1u << INDEX_BITS, "every entry has an index");
 
 struct entry {
-    struct object *object;          /* NULL: free or reserved */
+    _Atomic(struct object *) object;    /* NULL: free or reserved */
     union {
         rights_t rights;            /* in use */
         uint32_t next_free;         /* free: an index, or NO_ENTRY */
@@ -39,7 +43,7 @@ struct handle_table {
     uint32_t used;                  /* entries with an object */
     uint32_t capacity;              /* entries made so far */
     uint32_t first_free;
-    struct entry *chunks[CHUNKS];
+    _Atomic(struct entry *) chunks[CHUNKS];
 };
 
 struct handle_table *handle_table_create(void)
@@ -53,23 +57,26 @@ struct handle_table *handle_table_create(void)
     return table;
 }
 
-static struct entry *entry_at(struct handle_table *table, uint32_t index)
+static inline struct entry *entry_at(struct handle_table *table, uint32_t index)
 {
     return &table->chunks[index / CHUNK_ENTRIES][index % CHUNK_ENTRIES];
 }
 
 /*
- * The entry that a value names, in use or reserved; NULL if the value is stale or was never given
- * out.
+ * The entry that a value names, in use or reserved, and its object; NULL if the value is stale or
+ * was never given out.  Without the lock: the object is read first, so a match is the object's own.
  */
-static inline struct entry *find_entry(struct handle_table *table, handle_t handle)
+static inline struct entry *find_entry(struct handle_table *table, handle_t handle,
+                                       struct object **out_object)
 {
     uint32_t index = handle & (HANDLE_TABLE_MAX - 1);
-
-    if (index >= table->capacity)
+    struct entry *chunk = atomic_load_explicit(&table->chunks[index / CHUNK_ENTRIES],
+                                               memory_order_relaxed);
+    if (!chunk)
         return NULL;
-    struct entry *entry = entry_at(table, index);
+    struct entry *entry = &chunk[index % CHUNK_ENTRIES];
 
+    *out_object = atomic_load_explicit(&entry->object, memory_order_acquire);
     return entry->generation == handle >> INDEX_BITS ? entry : NULL;
 }
 
@@ -77,7 +84,6 @@ static void free_entry(struct handle_table *table, uint32_t index)
 {
     struct entry *entry = entry_at(table, index);
 
-    entry->object = NULL;
     entry->generation = entry->generation == GENERATION_MAX ? 1 : entry->generation + 1;
     entry->next_free = table->first_free;
     table->first_free = index;
@@ -122,6 +128,7 @@ struct handle_table *handle_table_copy(struct handle_table *table)
             object_add_handle(entry->object);
             copy->used++;
         } else {
+            entry->object = NULL;
             free_entry(copy, index);
         }
     }
@@ -166,12 +173,14 @@ void handle_unreserve(struct handle_table *table, uint32_t count, const handle_t
 
 void handle_install(struct handle_table *table, handle_t value, struct handle_slot slot)
 {
-    spin_lock(&table->lock);
-    struct entry *entry = find_entry(table, value);
+    struct object *none;
 
-    assert(entry && !entry->object);
-    entry->object = slot.object;
+    spin_lock(&table->lock);
+    struct entry *entry = find_entry(table, value, &none);
+
+    assert(entry && !none);
     entry->rights = slot.rights;
+    atomic_store_explicit(&entry->object, slot.object, memory_order_release);
     table->used++;
     spin_unlock(&table->lock);
 }
@@ -179,14 +188,15 @@ void handle_install(struct handle_table *table, handle_t value, struct handle_sl
 status_t handle_lookup(struct handle_table *table, handle_t handle, uint32_t type, rights_t rights,
                        struct object **out_object, rights_t *out_rights)
 {
+    struct hart *hart = this_hart();
+    struct object *object;
     status_t status = ERR_BAD_HANDLE;
 
-    spin_lock(&table->lock);
-    struct entry *entry = find_entry(table, handle);
+    atomic_store_explicit(&hart->reading, table, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+    struct entry *entry = find_entry(table, handle, &object);
 
-    if (entry && entry->object) {
-        struct object *object = entry->object;
-
+    if (entry && object) {
         if (type != OBJECT_ANY && object->ops->type != type) {
             status = ERR_WRONG_TYPE;
         } else if (rights & ~entry->rights) {
@@ -199,18 +209,31 @@ status_t handle_lookup(struct handle_table *table, handle_t handle, uint32_t typ
             status = OK;
         }
     }
-    spin_unlock(&table->lock);
+    atomic_store_explicit(&hart->reading, NULL, memory_order_release);
     return status;
+}
+
+/* Whoever may have seen what an entry held has its own reference when this returns. */
+static void wait_for_lookups(const struct handle_table *table)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    for (uint32_t i = 0; i < hart_count; i++)
+        while (atomic_load_explicit(&harts[i].reading, memory_order_acquire) == table)
+            if (panicking)
+                arch_halt();
 }
 
 /* Empty entry `index` into *out_slot if it is in use. */
 static bool take_entry(struct handle_table *table, uint32_t index, struct handle_slot *out_slot)
 {
     struct entry *entry = entry_at(table, index);
+    struct object *object = atomic_load_explicit(&entry->object, memory_order_relaxed);
 
-    if (!entry->object)
+    if (!object)
         return false;
-    *out_slot = (struct handle_slot){ entry->object, entry->rights };
+    atomic_store_explicit(&entry->object, NULL, memory_order_relaxed);
+    wait_for_lookups(table);
+    *out_slot = (struct handle_slot){ object, entry->rights };
     free_entry(table, index);
     table->used--;
     return true;
@@ -218,8 +241,10 @@ static bool take_entry(struct handle_table *table, uint32_t index, struct handle
 
 status_t handle_remove(struct handle_table *table, handle_t handle, struct handle_slot *out_slot)
 {
+    struct object *object;
+
     spin_lock(&table->lock);
-    bool taken = find_entry(table, handle) &&
+    bool taken = find_entry(table, handle, &object) &&
                  take_entry(table, handle & (HANDLE_TABLE_MAX - 1), out_slot);
 
     spin_unlock(&table->lock);
@@ -235,13 +260,15 @@ uint32_t handle_table_count(struct handle_table *table)
     return used;
 }
 
-void handle_table_close_all(struct handle_table *table)
+static void close_all_but(struct handle_table *table, handle_t kept)
 {
     struct handle_slot slot;
 
     spin_lock(&table->lock);
-    table->closed = true;
+    table->closed = kept == HANDLE_INVALID;
     for (uint32_t index = 0; index < table->capacity; index++) {
+        if (index == (kept & (HANDLE_TABLE_MAX - 1)) && kept != HANDLE_INVALID)
+            continue;
         if (take_entry(table, index, &slot)) {
             spin_unlock(&table->lock);
             handle_slot_close(slot);
@@ -251,10 +278,27 @@ void handle_table_close_all(struct handle_table *table)
     spin_unlock(&table->lock);
 }
 
+void handle_table_close_all(struct handle_table *table)
+{
+    close_all_but(table, HANDLE_INVALID);
+}
+
+status_t handle_close_others(struct handle_table *table, handle_t kept)
+{
+    struct object *object;
+    status_t status = handle_lookup(table, kept, OBJECT_ANY, RIGHT_NONE, &object, NULL);
+
+    if (status != OK)
+        return status;
+    object_unref(object);
+    close_all_but(table, kept);
+    return OK;
+}
+
 void handle_table_destroy(struct handle_table *table)
 {
     handle_table_close_all(table);
-    for (uint32_t i = 0; i < CHUNKS; i++)
+    for (uint32_t i = 0; i * CHUNK_ENTRIES < table->capacity; i++)
         heap_free(table->chunks[i]);
     heap_free(table);
 }

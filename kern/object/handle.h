@@ -27,11 +27,13 @@ uint32_t handle_table_count(struct handle_table *table);
 
 /* Close everything in the table, which stays usable but refuses new handles (process exit). */
 void handle_table_close_all(struct handle_table *table);
+/* Close every handle but this one.  BAD_HANDLE. */
+status_t handle_close_others(struct handle_table *table, handle_t kept);
 
 /*
  * The object behind a handle with a reference for the caller.  BAD_HANDLE; WRONG_TYPE unless type is
  * OBJECT_ANY; ACCESS_DENIED unless all of `rights` are there: checked in this order.  out_rights may
- * be NULL.  Takes the table's lock.
+ * be NULL.
  */
 status_t handle_lookup(struct handle_table *table, handle_t handle, uint32_t type, rights_t rights,
                        struct object **out_object, rights_t *out_rights);

@@ -9,8 +9,8 @@
  *
  * Invariant: an object in a reaper either holds the reference of its last handle (unreachable is
  * due) or has no reference at all (destroy is due).
- * Locks: object.lock guards signals and observers; observers are told with it held, so they see
- * every change in order.
+ * Locks: object.lock guards observers and the setting of signals; observers are told with it held,
+ * so they see every signal become set, in order.
  */
 #include "object/object.h"
 
@@ -57,21 +57,13 @@ void object_set_name(struct object *object, const char from[32])
     spin_unlock(&object->lock);
 }
 
-static bool drop_reference(struct object *object)
-{
-    uint32_t before = atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel);
-
-    assert(before > 0);
-    return before == 1;
-}
-
 static void end_one(struct object *object)
 {
     const struct object_ops *ops = object->ops;
 
     if (atomic_load_explicit(&object->references, memory_order_relaxed) > 0) {
         ops->unreachable(object);
-        if (!drop_reference(object))
+        if (!object_drop_reference(object))
             return;
     }
     assert(list_empty(&object->observers));
@@ -79,8 +71,7 @@ static void end_one(struct object *object)
     ops->destroy(object);
 }
 
-/* Run what is due for the object now, or after the end that this thread is in the middle of. */
-static void end(struct object *object)
+void object_end(struct object *object)
 {
     struct object_reaper *reaper = current_reaper();
 
@@ -98,12 +89,6 @@ static void end(struct object *object)
         end_one(next);
     }
     reaper->running = false;
-}
-
-void object_unref(struct object *object)
-{
-    if (drop_reference(object))
-        end(object);
 }
 
 void object_add_handle(struct object *object)
@@ -149,31 +134,23 @@ void object_drop_handle(struct object *object)
     assert_no_spinlocks();
     drop_observers(object);
     if (object->ops->unreachable && !atomic_exchange(&object->unreachable, true))
-        end(object);
+        object_end(object);
     else
         object_unref(object);
 }
 
-void object_signal_hint(struct object *object, signals_t clear, signals_t set, bool hand_over)
+void object_raise(struct object *object, signals_t set, bool hand_over)
 {
-    signals_t before = atomic_load_explicit(&object->signals, memory_order_relaxed);
-
-    if (((before & ~clear) | set) == before)
-        return;
-
     spin_lock(&object->lock);
-    before = atomic_load_explicit(&object->signals, memory_order_relaxed);
-    signals_t now = (before & ~clear) | set;
-    signals_t risen = now & ~before;
 
-    atomic_store_explicit(&object->signals, now, memory_order_relaxed);
-    if (risen) {
-        list_for_each(&object->observers, node) {
-            struct observer *observer = list_entry(node, struct observer, link);
+    signals_t before = atomic_fetch_or_explicit(&object->signals, set, memory_order_relaxed);
+    signals_t risen = set & ~before;
 
-            if (observer->trigger & risen)
-                observer->ops->notify(observer, object, now, hand_over);
-        }
+    list_for_each(&object->observers, node) {
+        struct observer *observer = list_entry(node, struct observer, link);
+
+        if (observer->trigger & risen)
+            observer->ops->notify(observer, object, before | set, hand_over);
     }
     spin_unlock(&object->lock);
 }

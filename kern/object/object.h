@@ -29,14 +29,14 @@ struct object {
     /* Immutable. */
     const struct object_ops *ops;
     uint64_t koid;                              /* never reused */
-    uint64_t related_koid;                      /* the other end of a channel or pipe, a thread's process; 0: none */
+    uint64_t related_koid;                      /* the other end of a channel or pipe, a thread's process, a process' maker; 0: none */
 
     atomic_uint references;
     atomic_uint handles;                        /* each holds a reference too */
     atomic_uint unreachable;                    /* ops->unreachable has been run, or is about to be */
     struct object *next_ending;                 /* in the object_reaper of the thread that ends it */
 
-    /* Guarded by lock (RANK_OBJECT). */
+    /* Guarded by lock (RANK_OBJECT); signals are cleared without it. */
     struct spinlock lock;
     _Atomic signals_t signals;
     struct list observers;                      /* struct observer */
@@ -94,15 +94,40 @@ static inline bool object_ref_unless_dead(struct object *object)
     return false;
 }
 
+/* True if it was the last one. */
+static inline bool object_drop_reference(struct object *object)
+{
+    uint32_t before = atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel);
+
+    assert(before > 0);
+    return before == 1;
+}
+/* Run what is due for the object now, or after the end that this thread is in the middle of. */
+void object_end(struct object *object);
 /* May destroy: then no spinlock may be held.  Inside another object's end it is put off until that has returned. */
-void object_unref(struct object *object);
+static inline void object_unref(struct object *object)
+{
+    if (object_drop_reference(object))
+        object_end(object);
+}
 
 /* One handle more, with its reference / one fewer: handle_slot_make and handle_slot_close are for everybody else. */
 void object_add_handle(struct object *object);
 void object_drop_handle(struct object *object);
 
-/* Clear, then set signals, and tell observers whose trigger became set.  Takes object.lock. */
-void object_signal_hint(struct object *object, signals_t clear, signals_t set, bool hand_over);
+/* Set signals and tell observers whose trigger became set, or let their threads be handed the processor.  Takes object.lock. */
+void object_raise(struct object *object, signals_t set, bool hand_over);
+/* Clear, then set signals.  Nobody is told of a signal that is cleared, so that needs no lock. */
+static inline void object_signal_hint(struct object *object, signals_t clear, signals_t set, bool hand_over)
+{
+    signals_t before = atomic_load_explicit(&object->signals, memory_order_relaxed);
+
+    clear &= ~set;
+    if (before & clear)
+        atomic_fetch_and_explicit(&object->signals, ~clear, memory_order_relaxed);
+    if (set & ~before)
+        object_raise(object, set, hand_over);
+}
 static inline void object_signal(struct object *object, signals_t clear, signals_t set)
 {
     object_signal_hint(object, clear, set, false);

@@ -11,6 +11,7 @@
 #include "lib/types.h"
 
 struct thread;
+struct arch_mmu;
 
 struct hart {
     uint64_t kernel_sp;             /* top of the current thread's stack; offset 0, trap.S */
@@ -25,6 +26,8 @@ struct hart {
     uint64_t id;                    /* the hardware's number for it: data, not an index */
     bool     online;
     volatile bool reschedule;       /* look at the run queue before returning to user mode */
+    _Atomic(struct arch_mmu *) space;   /* the address space that it is in; NULL: only the kernel's half */
+    _Atomic(const void *) reading;  /* the handle table that it looks at without its lock, or NULL */
     uint32_t fail_countdown;        /* current's: which allocation from now on fails; 0: none */
 
     /* Counters, written by this hart alone. */
@@ -35,13 +38,9 @@ struct hart {
 extern struct hart harts[MAX_HARTS];
 extern uint32_t hart_count;
 
-static inline struct hart *this_hart(void)
-{
-    struct hart *hart;
+register struct hart *hart_register __asm__("tp");      /* this_hart() is its one reader */
 
-    __asm__ volatile("mv %0, tp" : "=r"(hart));
-    return hart;
-}
+static inline struct hart *this_hart(void) { return hart_register; }
 
 static inline struct thread *current_thread(void)
 {

@@ -10,7 +10,7 @@
 
 #include "arch.h"
 
-void spin_contended(struct spinlock *lock, struct hart *hart)
+void spin_contended(struct spinlock *lock)
 {
     struct hart *expected;
 
@@ -19,7 +19,7 @@ void spin_contended(struct spinlock *lock, struct hart *hart)
             if (panicking)
                 arch_halt();
         expected = NULL;
-    } while (!atomic_compare_exchange_weak_explicit(&lock->owner, &expected, hart,
+    } while (!atomic_compare_exchange_weak_explicit(&lock->owner, &expected, this_hart(),
                                                     memory_order_acquire, memory_order_relaxed));
 }
 

@@ -33,7 +33,7 @@ static inline void spin_init(struct spinlock *lock, enum lock_rank rank)
     lock->rank_bit = 1u << rank;
 }
 
-void spin_contended(struct spinlock *lock, struct hart *hart);
+void spin_contended(struct spinlock *lock);
 _Noreturn void spin_order_violation(struct spinlock *lock);
 const char *lock_rank_name(uint32_t rank);      /* where a lock of this rank lives, for messages */
 
@@ -52,7 +52,7 @@ static inline void spin_lock(struct spinlock *lock)
     hart->held |= lock->rank_bit;
     if (!atomic_compare_exchange_strong_explicit(&lock->owner, &expected, hart,
                                                  memory_order_acquire, memory_order_relaxed))
-        spin_contended(lock, hart);
+        spin_contended(lock);
 }
 
 static inline void spin_unlock(struct spinlock *lock)
@@ -60,7 +60,7 @@ static inline void spin_unlock(struct spinlock *lock)
     struct hart *hart = this_hart();
 
     assert(atomic_load_explicit(&lock->owner, memory_order_relaxed) == hart);
-    hart->held &= ~lock->rank_bit;
+    hart->held ^= lock->rank_bit;
     atomic_store_explicit(&lock->owner, NULL, memory_order_release);
 }
 

@@ -8,18 +8,6 @@
 
 #include "vm/fault.h"
 
-status_t sys_lookup(handle_t handle, uint32_t type, rights_t rights, void *out_object)
-{
-    typedef struct object *__attribute__((may_alias)) any_object;
-    struct object *object;
-    status_t status = handle_lookup(current_process()->handles, handle, type, rights, &object,
-                                    NULL);
-
-    if (status == OK)
-        *(any_object *)out_object = object;
-    return status;
-}
-
 status_t sys_resolve_fault(void)
 {
     const struct user_missing *missing = &current_thread()->missing;

@@ -14,7 +14,16 @@
 #define UNUSED __attribute__((unused))
 
 /* handle_lookup in the current process; out_object is the address of a `struct vmo *` or whatever the type says. */
-status_t sys_lookup(handle_t handle, uint32_t type, rights_t rights, void *out_object);
+static inline status_t sys_lookup(handle_t handle, uint32_t type, rights_t rights, void *out_object)
+{
+    typedef struct object *__attribute__((may_alias)) any_object;
+    struct object *object;
+    status_t status = handle_lookup(current_process()->handles, handle, type, rights, &object, NULL);
+
+    if (status == OK)
+        *(any_object *)out_object = object;
+    return status;
+}
 /* Make reachable what the last ERR_USER_FAULT was about (user_missing).  INVALID_ARGS, CANCELED. */
 status_t sys_resolve_fault(void);
 /*

@@ -14,8 +14,9 @@ status_t sys_channel_create(uint32_t options, uaddr_t a, uaddr_t b)
                            (const uaddr_t[2]){ a, b });
 }
 
-static status_t copy_bytes(struct message *message, uaddr_t from, uint32_t length)
+static __attribute__((noinline)) status_t copy_pieces(struct message *message, uaddr_t from)
 {
+    uint32_t length = message->num_bytes;
     status_t status = OK;
 
     for (uint32_t done = 0, part; status == OK && done < length; done += part) {
@@ -27,13 +28,24 @@ static status_t copy_bytes(struct message *message, uaddr_t from, uint32_t lengt
 }
 
 /*
- * Move handles out of the caller's table into the message, if `status` (what is known so far) is
- * OK; else, and from the first one that may not be sent, close them.  The status so far, or of that
- * first one.
+ * Move the handles that `from` names out of the caller's table into the message, if `status` (what
+ * is known so far) is OK; else, and from the first one that may not be sent, close them.  The status
+ * so far, or of that first one.
  */
-static status_t move_handles(struct channel *channel, struct message *message, status_t status,
-                             const handle_t *values, uint32_t count)
+static __attribute__((noinline)) status_t move_handles(struct channel *channel,
+                                                       struct message *message, status_t status,
+                                                       const channel_call_args_t *from)
 {
+    handle_t values[CHANNEL_MAX_HANDLES];
+    uint32_t count = from->wr_num_handles;
+
+    if (count > CHANNEL_MAX_HANDLES)
+        return status;
+    status_t copied = user_copy_in(values, (uaddr_t)from->wr_handles, count * sizeof(handle_t));
+
+    if (copied != OK)
+        return status == OK ? copied : status;
+
     for (uint32_t i = 0; i < count; i++) {
         struct handle_slot slot;
         status_t removed = handle_remove(current_process()->handles, values[i], &slot);
@@ -55,42 +67,30 @@ static status_t move_handles(struct channel *channel, struct message *message, s
 }
 
 /*
- * Look up the channel and make the message that `from` describes in its wr_ fields.  On OK the
- * caller owns both.
+ * Make the message that `from` describes in its wr_ fields: the caller's, if OK.  `status` is that of
+ * the channel's lookup.
  */
-static status_t prepare(handle_t handle, rights_t rights, uint32_t options, uint32_t min_bytes,
-                        const channel_call_args_t *from, struct channel **out_channel,
-                        struct message **out_message)
+static inline __attribute__((always_inline)) status_t
+make_message(struct channel *channel, status_t status, uint32_t options, uint32_t min_bytes,
+             const channel_call_args_t *from, struct message **out_message)
 {
-    handle_t values[CHANNEL_MAX_HANDLES];
     uint32_t count = from->wr_num_handles, length = from->wr_num_bytes;
-    struct channel *channel = NULL;
     struct message *message = NULL;
-    status_t status = sys_lookup(handle, OBJECT_CHANNEL, rights, &channel);
 
     if (status == OK && (options != 0 || length < min_bytes))
         status = ERR_INVALID_ARGS;
     if (status == OK && (length > CHANNEL_MAX_BYTES || count > CHANNEL_MAX_HANDLES))
         status = ERR_OUT_OF_RANGE;
-    if (count > CHANNEL_MAX_HANDLES)
-        count = 0;
-    if (count > 0) {
-        status_t copied = user_copy_in(values, (uaddr_t)from->wr_handles, count * sizeof(handle_t));
-
-        status = status == OK ? copied : status;
-        count = copied == OK ? count : 0;
-    }
     if (status == OK)
-        status = message_create(length, count, &message);
+        status = channel_create_message(channel, length, count, &message);
     if (status == OK)
-        status = copy_bytes(message, (uaddr_t)from->wr_bytes, length);
-    status = move_handles(channel, message, status, values, count);
-
+        status = message->frame_count == 0
+                     ? user_copy_in(message->only, (uaddr_t)from->wr_bytes, length)
+                     : copy_pieces(message, (uaddr_t)from->wr_bytes);
+    if (count > 0)
+        status = move_handles(channel, message, status, from);
     if (status != OK && message)
         message_destroy(message);
-    if (status != OK && channel)
-        object_unref((struct object *)channel);
-    *out_channel = channel;
     *out_message = message;
     return status;
 }
@@ -102,16 +102,15 @@ status_t sys_channel_write(handle_t handle, uint32_t options, uaddr_t bytes, uin
         .wr_bytes = (void *)bytes, .wr_handles = (handle_t *)handles,
         .wr_num_bytes = num_bytes, .wr_num_handles = num_handles,
     };
-    struct channel *channel;
+    struct channel *channel = NULL;
     struct message *message;
-    status_t status = prepare(handle, RIGHT_WRITE, options, 0, &from, &channel, &message);
+    status_t status = sys_lookup(handle, OBJECT_CHANNEL, RIGHT_WRITE, &channel);
 
-    if (status != OK)
-        return status;
-    status = channel_write(channel, message);
-    if (status != OK)
+    status = make_message(channel, status, options, 0, &from, &message);
+    if (status == OK && (status = channel_write(channel, message)) != OK)
         message_destroy(message);
-    object_unref((struct object *)channel);
+    if (channel)
+        object_unref((struct object *)channel);
     return status;
 }
 
@@ -128,14 +127,15 @@ status_t sys_channel_read(struct channel *channel, uint32_t options, uaddr_t byt
 }
 
 /* The reply waits in kernel memory while the user's is made present. */
-static status_t take_reply(struct message *reply, const struct channel_read *read)
+static status_t take_reply(struct channel *channel, struct message *reply,
+                           const struct channel_read *read)
 {
     status_t status;
 
     do
         status = message_take(reply, read);
     while (status == ERR_USER_FAULT && (status = sys_resolve_fault()) == OK);
-    message_destroy(reply);
+    channel_destroy_message(channel, reply);
     return status;
 }
 
@@ -157,16 +157,16 @@ status_t sys_channel_call(handle_t handle, uint32_t options, int64_t deadline, u
         .num_bytes = given.rd_num_bytes, .num_handles = given.rd_num_handles,
         .actual_bytes_at = actual_bytes, .actual_handles_at = actual_handles,
     };
-    struct channel *channel;
+    struct channel *channel = NULL;
     struct message *message, *reply;
 
-    status = prepare(handle, RIGHT_READ | RIGHT_WRITE, options, sizeof(uint32_t), &given, &channel,
-                     &message);
-    if (status != OK)
-        return status;
-    status = channel_call(channel, message, deadline, &reply);
+    status = sys_lookup(handle, OBJECT_CHANNEL, RIGHT_READ | RIGHT_WRITE, &channel);
+    status = make_message(channel, status, options, sizeof(uint32_t), &given, &message);
     if (status == OK)
-        status = take_reply(reply, &read);
-    object_unref((struct object *)channel);
+        status = channel_call(channel, message, deadline, &reply);
+    if (status == OK)
+        status = take_reply(channel, reply, &read);
+    if (channel)
+        object_unref((struct object *)channel);
     return status;
 }

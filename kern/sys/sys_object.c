@@ -16,6 +16,11 @@ status_t sys_handle_close(handle_t handle)
     return status;
 }
 
+status_t sys_handle_close_others(handle_t handle)
+{
+    return handle_close_others(current_process()->handles, handle);
+}
+
 status_t sys_handle_duplicate(rights_t held, struct object *object, rights_t rights, uaddr_t out)
 {
     status_t status = sys_narrow_rights(held, &rights);

@@ -24,6 +24,7 @@ status_t sys_process_create(uaddr_t name_from, size_t name_length, uint32_t opti
         status = process_create(name, options ? current_process()->handles : NULL, &process);
     if (status != OK)
         return status;
+    process->object.related_koid = current_process()->object.koid;
     return sys_new_handle(&process->object, process_ops.default_rights, out);
 }
 

@@ -140,6 +140,18 @@ static void set_clock(struct run_queue *queue, uint64_t slice_end, uint64_t grac
     timer_program(min_u64(slice_end, grace_end));
 }
 
+/* What sched_set_next need not do while this hart hands over and nobody is idle. */
+static __attribute__((noinline)) void watch_next(struct hart *hart, struct thread *older)
+{
+    struct run_queue *queue = queue_of(hart);
+
+    if (atomic_load_explicit(&idle_harts, memory_order_relaxed) && queue->grace_end == NEVER &&
+        hart->current != hart->idle)
+        set_clock(queue, queue->slice_end, arch_time() + HAND_OVER_GRACE);
+    if (older)
+        sched_make_runnable(older);
+}
+
 /*
  * With nobody idle the handed-over thread waits at most for the rest of the time slice.  Otherwise
  * the clock is set to give it to an idle hart soon, should the caller go on instead of blocking.
@@ -147,15 +159,11 @@ static void set_clock(struct run_queue *queue, uint64_t slice_end, uint64_t grac
 void sched_set_next(struct thread *thread)
 {
     struct hart *hart = this_hart();
-    struct run_queue *queue = queue_of(hart);
     struct thread *older = hart->next;
 
-    if (atomic_load_explicit(&idle_harts, memory_order_relaxed) && queue->grace_end == NEVER &&
-        hart->current != hart->idle)
-        set_clock(queue, queue->slice_end, arch_time() + HAND_OVER_GRACE);
     hart->next = thread;
-    if (older)
-        sched_make_runnable(older);
+    if (older || atomic_load_explicit(&idle_harts, memory_order_relaxed))
+        watch_next(hart, older);
 }
 
 void sched_release_next(void)
@@ -168,26 +176,36 @@ void sched_release_next(void)
         sched_make_runnable(thread);
 }
 
-/* The thread to run now: the one handed over, one of ours, one of another hart's, or idle. */
-static struct thread *pick(struct hart *hart)
+/*
+ * The thread to run now, when that is not at hand: one handed over that is still leaving another
+ * hart, one of ours, one of another hart's, or idle.
+ */
+static __attribute__((noinline)) struct thread *pick_slowly(struct hart *hart)
 {
     struct thread *thread = hart->next;
 
-    if (thread) {
-        hart->next = NULL;
-        hart->hand_overs++;
-        while (hart_of(thread))
-            if (panicking)
-                arch_halt();
-        return thread;
-    }
+    hart->next = NULL;
+    while (thread && hart_of(thread))
+        if (panicking)
+            arch_halt();
     for (uint32_t i = 0; i < hart_count && !thread; i++)
         thread = take(&harts[(hart->index + i) % hart_count]);
     return thread ? thread : hart->idle;
 }
 
+static inline struct thread *pick(struct hart *hart)
+{
+    struct thread *thread = hart->next;
+
+    hart->hand_overs += !!thread;
+    if (!thread || hart_of(thread))
+        return pick_slowly(hart);
+    hart->next = NULL;
+    return thread;
+}
+
 /* Run `to` until something switches back.  The caller may be on another hart afterwards. */
-static void switch_to(struct thread *to)
+static inline void switch_to(struct thread *to)
 {
     struct hart *hart = this_hart();
     struct thread *me = hart->current;

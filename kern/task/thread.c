@@ -20,7 +20,7 @@
 #include "task/sched.h"
 #include "task/timer.h"
 
-enum { PARK_RUNNING, PARK_PARKED, PARK_PERMIT };
+enum { PARK_RUNNING = 0, PARK_PARKED = 1, PARK_PERMIT = 2 };    /* bits: PERMIT and PARKED is PERMIT */
 
 static void thread_destroy(struct object *object)
 {
@@ -148,13 +148,13 @@ void thread_free_finished(struct thread *thread)
 }
 
 /*
- * Tell a thread to look at a flag.  It may run in user mode on another hart: then that hart must
- * look.  It publishes on_hart before it looks at the flags (sched_switched), and we do the reverse,
+ * Give a thread a reason to leave.  It may run in user mode on another hart: then that hart must
+ * look.  It publishes on_hart before it looks at its reasons (sched_switched), and we do the reverse,
  * so one of the two sees the other.
  */
-static void raise_flag(struct thread *thread, atomic_bool *flag)
+static void tell_to_leave(struct thread *thread, uint32_t reason)
 {
-    atomic_store(flag, true);
+    atomic_fetch_or(&thread->leave, reason);
     thread_unpark(thread);
 
     struct hart *hart = atomic_load(&thread->on_hart);
@@ -174,7 +174,7 @@ void thread_kill_locked(struct thread *thread)
         object_signal(&thread->object, 0, SIGNAL_TERMINATED);
         return;
     }
-    raise_flag(thread, &thread->killed);
+    tell_to_leave(thread, LEAVE_KILLED);
 }
 
 void thread_kill(struct thread *thread)
@@ -194,7 +194,7 @@ status_t thread_interrupt(struct thread *thread)
     bool alive = thread->life == LIFE_STARTED;
 
     if (alive)
-        raise_flag(thread, &thread->interrupted);
+        tell_to_leave(thread, LEAVE_INTERRUPTED);
     spin_unlock(&thread->process->lock);
     return alive ? OK : ERR_BAD_STATE;
 }
@@ -215,21 +215,16 @@ uint32_t thread_state(struct thread *thread)
 void thread_park(void)
 {
     struct thread *me = current_thread();
-    unsigned expected = PARK_RUNNING;
 
-    if (atomic_compare_exchange_strong(&me->park, &expected, PARK_PARKED))
+    if (atomic_fetch_or(&me->park, PARK_PARKED) == PARK_RUNNING)
         sched_block();
-    atomic_exchange(&me->park, PARK_RUNNING);
+    atomic_exchange_explicit(&me->park, PARK_RUNNING, memory_order_acquire);
 }
 
-bool thread_park_until(int64_t deadline)
+bool thread_park_timed(int64_t deadline)
 {
     struct timer timer;
 
-    if (deadline == DEADLINE_INFINITE) {
-        thread_park();
-        return true;
-    }
     if (deadline <= 0 || arch_time() >= (uint64_t)deadline)
         return false;
     timer_set(&timer, (uint64_t)deadline);
@@ -255,8 +250,8 @@ void return_to_user(void)
     for (;;) {
         if (thread_killed())
             thread_exit();
-        if (atomic_load(&current_thread()->interrupted)) {
-            atomic_store(&current_thread()->interrupted, false);
+        if (thread_leaves(LEAVE_INTERRUPTED)) {
+            atomic_fetch_and(&current_thread()->leave, ~(uint32_t)LEAVE_INTERRUPTED);
             user_exception(EXCEPTION_INTERRUPT, 0, OK);
             continue;
         }

@@ -14,6 +14,7 @@
 struct process;
 struct exception_stop;                      /* ipc/exception.c */
 
+enum { LEAVE_KILLED = 1, LEAVE_INTERRUPTED = 2 };       /* to die; to report an interrupt */
 enum thread_life { LIFE_NEW, LIFE_STARTED, LIFE_DEAD };
 
 /* User memory that a copy with faults disabled could not reach. */
@@ -47,8 +48,7 @@ struct thread {
     /* Any hart, atomically. */
     atomic_uint park;                       /* PARK_ states in thread.c */
     _Atomic(struct hart *) on_hart;         /* where its registers live; NULL when saved */
-    atomic_bool killed;                     /* dies before it next reaches user mode; waits end */
-    atomic_bool interrupted;                /* reports so before it reaches user mode; waits end */
+    atomic_uint leave;                      /* LEAVE_ bits; waits end, and return_to_user acts on them */
     _Atomic uint64_t pager_wait_since;      /* when it began to wait for a user pager, or 0 */
 
     /* Guarded by the run queue's lock of `home`. */
@@ -80,24 +80,19 @@ void thread_kill_locked(struct thread *thread);
 /* Report an INTERRUPT exception before it next returns to user mode; its wait for others ends with
  * CANCELED.  Takes process->lock.  BAD_STATE: not started, or dead. */
 status_t thread_interrupt(struct thread *thread);
+/* Is there such a reason for the calling thread to leave the kernel?  Then it will look before it does. */
+static inline bool thread_leaves(uint32_t reasons)
+{
+    bool leaves = atomic_load(&current_thread()->leave) & reasons;
+
+    if (leaves)
+        this_hart()->reschedule = true;
+    return leaves;
+}
 /* Of the calling thread, which from then on does not return to user mode: who ends a wait for it dies. */
-static inline bool thread_killed(void)
-{
-    bool killed = atomic_load(&current_thread()->killed);
-
-    if (killed)
-        this_hart()->reschedule = true;
-    return killed;
-}
+static inline bool thread_killed(void) { return thread_leaves(LEAVE_KILLED); }
 /* Killed or interrupted: the calling thread, about to sleep for others, goes to return_to_user. */
-static inline bool thread_should_leave(void)
-{
-    bool interrupted = atomic_load(&current_thread()->interrupted);
-
-    if (interrupted)
-        this_hart()->reschedule = true;
-    return thread_killed() || interrupted;
-}
+static inline bool thread_should_leave(void) { return thread_leaves(LEAVE_KILLED | LEAVE_INTERRUPTED); }
 /* ERR_USER_FAULT, with a note of what to make reachable for the next try (sys_resolve_fault). */
 static inline status_t user_missing(uaddr_t address, size_t length, bool write)
 {
@@ -115,7 +110,14 @@ uint32_t thread_state(struct thread *thread);
 /* Sleep until unparked (or spuriously).  No spinlock held. */
 void thread_park(void);
 /* Likewise, at most until `deadline` (absolute): false if it has passed. */
-bool thread_park_until(int64_t deadline);
+bool thread_park_timed(int64_t deadline);
+static inline bool thread_park_until(int64_t deadline)
+{
+    if (deadline != DEADLINE_INFINITE)
+        return thread_park_timed(deadline);
+    thread_park();
+    return true;
+}
 /* Give the permit: the thread runs soon, here or on an idle hart.  The caller knows it lives. */
 void thread_unpark(struct thread *thread);
 /*

@@ -19,8 +19,7 @@ status_t wait_queue_sleep_as(struct wait_queue *queue, struct wait_sleeper *slee
     sleeper->thread = current_thread();
     list_push_back(&queue->sleepers, &sleeper->link);
     do {
-        if ((mode == WAIT_KILLABLE && thread_killed()) ||
-            (mode == WAIT_INTERRUPTIBLE && thread_should_leave())) {
+        if (thread_leaves(mode)) {
             status = ERR_CANCELED;
             break;
         }
@@ -32,33 +31,6 @@ status_t wait_queue_sleep_as(struct wait_queue *queue, struct wait_sleeper *slee
     } while (status == OK);
     list_remove(&sleeper->link);
     return status;
-}
-
-status_t wait_queue_sleep(struct wait_queue *queue, struct spinlock *lock, int64_t deadline,
-                          enum wait_mode mode)
-{
-    struct wait_sleeper sleeper;
-
-    return wait_queue_sleep_as(queue, &sleeper, lock, deadline, mode);
-}
-
-void wait_queue_wake(struct wait_sleeper *sleeper, bool hand_over)
-{
-    list_remove(&sleeper->link);
-    if (hand_over)
-        thread_unpark_next(sleeper->thread);
-    else
-        thread_unpark(sleeper->thread);
-}
-
-bool wait_queue_wake_one(struct wait_queue *queue, bool hand_over)
-{
-    struct list_node *first = list_first(&queue->sleepers);
-
-    if (!first)
-        return false;
-    wait_queue_wake(list_entry(first, struct wait_sleeper, link), hand_over);
-    return true;
 }
 
 void wait_queue_wake_all(struct wait_queue *queue)

@@ -154,38 +154,34 @@ status_t user_touch(uaddr_t address, size_t length, bool write)
     return status;
 }
 
+/* What is left of a copy, page by page. */
+static __attribute__((noinline)) status_t copy_rest(char *kernel, uaddr_t user, size_t length,
+                                                    size_t left, bool out)
+{
+    status_t status = range_inside(user, length, USER_TOP) ? OK : ERR_INVALID_ARGS;
+
+    while (status == OK && left > 0) {
+        kernel += length - left;
+        user += length - left;
+        length = left;
+        status = touch_page(user, out);
+        if (status == OK)
+            left = out ? arch_copy_to_user(user, kernel, length)
+                       : arch_copy_from_user(kernel, user, length);
+    }
+    return status;
+}
+
 status_t user_copy_in(void *to, uaddr_t from, size_t length)
 {
-    size_t left;
-    status_t status;
+    size_t left = arch_copy_from_user(to, from, length);
 
-    if (!range_inside(from, length, USER_TOP))
-        return ERR_INVALID_ARGS;
-    while ((left = arch_copy_from_user(to, from, length)) > 0) {
-        to = (char *)to + (length - left);
-        from += length - left;
-        length = left;
-        status = touch_page(from, false);
-        if (status != OK)
-            return status;
-    }
-    return OK;
+    return left ? copy_rest(to, from, length, left, false) : OK;
 }
 
 status_t user_copy_out(uaddr_t to, const void *from, size_t length)
 {
-    size_t left;
-    status_t status;
+    size_t left = arch_copy_to_user(to, from, length);
 
-    if (!range_inside(to, length, USER_TOP))
-        return ERR_INVALID_ARGS;
-    while ((left = arch_copy_to_user(to, from, length)) > 0) {
-        from = (const char *)from + (length - left);
-        to += length - left;
-        length = left;
-        status = touch_page(to, true);
-        if (status != OK)
-            return status;
-    }
-    return OK;
+    return left ? copy_rest((char *)from, to, length, left, true) : OK;
 }

@@ -6,6 +6,7 @@
  * 64 pages is a single node.  Who needs a slot below a marker splits it: a node of 64 markers takes its place.
  *
  * Invariant: node->used counts the slots that are not empty; no node but one being filled has used == 0.
+ * list->recent is forgotten before a node is freed.
  * Locks: the caller's family lock.
  */
 #include "vm/page_list.h"
@@ -15,11 +16,6 @@
 #include "mm/heap.h"
 
 #define LEVELS_MAX (64 / PAGE_LIST_BITS)
-
-struct page_list_node {
-    uintptr_t slots[PAGE_LIST_FANOUT];
-    uint32_t used;
-};
 
 static bool fits(const struct page_list *list, uint64_t index)
 {
@@ -70,15 +66,33 @@ struct page_list_run page_list_find_run(const struct page_list *list, uint64_t i
     return run;
 }
 
-slot_t page_list_get(const struct page_list *list, uint64_t index)
+/* The lowest node for index; NULL if there is none: *out_fill is what stands there instead. */
+static struct page_list_node *find_leaf(struct page_list *list, uint64_t index, slot_t *out_fill)
 {
+    struct page_list_node *node;
     uint32_t level;
 
+    if (list->recent && list->recent_number == index >> PAGE_LIST_BITS)
+        return list->recent;
+    *out_fill = SLOT_EMPTY;
     if (!fits(list, index))
-        return SLOT_EMPTY;
-    struct page_list_node *node = descend(list, index, &level);
+        return NULL;
+    node = descend(list, index, &level);
+    if (level > 0) {
+        *out_fill = node->slots[slot_number(index, level)];
+        return NULL;
+    }
+    list->recent = node;
+    list->recent_number = index >> PAGE_LIST_BITS;
+    return node;
+}
 
-    return node->slots[slot_number(index, level)];
+slot_t page_list_find(struct page_list *list, uint64_t index)
+{
+    slot_t fill;
+    struct page_list_node *leaf = find_leaf(list, index, &fill);
+
+    return leaf ? leaf->slots[slot_number(index, 0)] : fill;
 }
 
 /* Free the empty nodes on the way to index, from the lowest up, and the root if nothing is left. */
@@ -87,6 +101,7 @@ static void prune(struct page_list *list, uint64_t index)
     struct page_list_node *path[LEVELS_MAX], *below;
     uint32_t level = list->height - 1;
 
+    list->recent = NULL;
     path[level] = list->root;
     while (level > 0 && (below = slot_node(path[level]->slots[slot_number(index, level)])))
         path[--level] = below;
@@ -186,16 +201,18 @@ void page_list_changed(struct page_list *list, const struct page_list_run *run, 
 status_t page_list_set(struct page_list *list, uint64_t index, slot_t slot)
 {
     struct page_list_run run;
-    uint32_t level = 1;
+    slot_t fill;
+    struct page_list_node *leaf = find_leaf(list, index, &fill);
 
     assert(slot != SLOT_EMPTY);
-    if (fits(list, index))
-        run.node = descend(list, index, &level);
-    if (level > 0 && page_list_make_run(list, index, index + 1, &run) != OK)
-        return ERR_NO_MEMORY;
-    slot_t *place = &run.node->slots[slot_number(index, 0)];
+    if (!leaf) {
+        if (page_list_make_run(list, index, index + 1, &run) != OK)
+            return ERR_NO_MEMORY;
+        leaf = run.node;
+    }
+    slot_t *place = &leaf->slots[slot_number(index, 0)];
 
-    run.node->used += *place == SLOT_EMPTY;
+    leaf->used += *place == SLOT_EMPTY;
     *place = slot;
     return OK;
 }
@@ -251,6 +268,7 @@ status_t page_list_fill(struct page_list *list, uint64_t first, uint64_t end, sl
 
     if (first >= end)
         return OK;
+    list->recent = NULL;
     if (slot == SLOT_EMPTY && list->height > 0)
         end = min_u64(end, 1ul << (list->height * PAGE_LIST_BITS));
     else if (slot == SLOT_EMPTY || grow(list, end - 1) != OK)

@@ -14,7 +14,6 @@
 #define PAGE_LIST_FANOUT (1u << PAGE_LIST_BITS)
 
 struct page;
-struct page_list_node;
 
 typedef uintptr_t slot_t;           /* 0: empty */
 
@@ -29,14 +28,27 @@ static inline struct page *slot_page(slot_t slot)
     return slot_kind(slot) == SLOT_PAGE ? (struct page *)(slot - SLOT_PAGE) : NULL;
 }
 
+struct page_list_node {
+    uintptr_t slots[PAGE_LIST_FANOUT];
+    uint32_t used;
+};
+
 struct page_list {
     struct page_list_node *root;
     uint32_t height;                /* levels; 0: no root */
+    struct page_list_node *recent;  /* the lowest node used last, for pages recent_number * 64 on; or NULL */
+    uint64_t recent_number;
 };
 
-static inline void page_list_init(struct page_list *list) { list->root = NULL; list->height = 0; }
+static inline void page_list_init(struct page_list *list) { *list = (struct page_list){ 0 }; }
 
-slot_t page_list_get(const struct page_list *list, uint64_t index);
+slot_t page_list_find(struct page_list *list, uint64_t index);
+static inline slot_t page_list_get(struct page_list *list, uint64_t index)
+{
+    if (list->recent && list->recent_number == index >> PAGE_LIST_BITS)
+        return list->recent->slots[index % PAGE_LIST_FANOUT];
+    return page_list_find(list, index);
+}
 /* NO_MEMORY when a node is needed; replacing a page cannot fail.  slot is not empty. */
 status_t page_list_set(struct page_list *list, uint64_t index, slot_t slot);
 /* Make [first, end), where there are no pages, all empty or all zero markers.  NO_MEMORY: done in part. */

@@ -347,10 +347,11 @@ status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint
         return vmo_get_page(vmo, index, want, run, request, out_page);
     if (status != OK)
         return status;
-    if (page && want == WANT_WRITE && vmo->ops)
-        mark_dirty(vmo, page);
-    if (page)
+    if (page) {
         page->referenced = 1;
+        if (want == WANT_WRITE && vmo->ops)
+            mark_dirty(vmo, page);
+    }
     *out_page = page;
     return OK;
 }

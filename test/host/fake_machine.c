@@ -39,9 +39,8 @@ void panic(const char *format, ...)
 }
 
 /* With one hart and no switch under a spinlock a lock is never seen taken, unless by its own holder. */
-void spin_contended(struct spinlock *lock, struct hart *hart)
+void spin_contended(struct spinlock *lock)
 {
-    (void)hart;
     fail("a spinlock (%s) is taken twice", lock_rank_name(lowest_bit(lock->rank_bit)));
 }
 

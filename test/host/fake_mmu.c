@@ -187,6 +187,11 @@ size_t arch_copy_to_user(uaddr_t to, const void *from, size_t length)
     return copy(to, NULL, from, length);
 }
 
+size_t arch_store_to_user(uaddr_t to, uint32_t value)
+{
+    return arch_copy_to_user(to, &value, sizeof value);
+}
+
 status_t user_access(uint64_t address, bool write, uint8_t *value)
 {
     uint32_t access = write ? MMU_WRITE : MMU_READ;

@@ -569,8 +569,10 @@ class Tree:
         p = self.pick()
         node = self.nodes[p]
         pages = self.draw(16)
+        if isinstance(node.vmo, Root):
+            pages = ROOT_PAGES - pages % 6
         self.note(f"n{p} to {pages}")
-        if node.shared or (isinstance(node.vmo, Root) and self.draw(8) != 0):
+        if node.shared:
             return "-"
         if not node.resizable:
             return "u"

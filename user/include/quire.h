@@ -82,6 +82,10 @@ struct spawn_arguments {
  * on failure.
  */
 status_t spawn(const struct spawn_arguments *arguments, handle_t *out_process);
+/* Which signal ended a process with this exit code; 0 if it exited by itself. */
+int process_end_signal(handle_t process, int64_t code);
+/* Send a signal (<signal.h>) to a process, as kill does. */
+status_t process_signal(handle_t process, int number);
 /* Wait for a process to end, close the handle, and tell its exit code. */
 status_t process_wait(handle_t process, int64_t *out_code);
 /*

@@ -55,10 +55,10 @@ status_t descriptor_put(int number, const struct descriptor *descriptor)
 {
     if (!is_number(number))
         return ERR_OUT_OF_RANGE;
-    quire_mutex_lock(&lock);
+    lock_hold(&lock);
     struct descriptor old = descriptors[number];
     descriptors[number] = *descriptor;
-    quire_mutex_unlock(&lock);
+    lock_release(&lock);
     descriptor_drop(&old);
     return OK;
 }
@@ -67,13 +67,13 @@ status_t descriptor_put(int number, const struct descriptor *descriptor)
 static status_t set_pages(int number, handle_t vmo)
 {
     status_t status = ERR_WRONG_TYPE;
-    quire_mutex_lock(&lock);
+    lock_hold(&lock);
     struct descriptor *stream = &descriptors[number];
     if (stream->kind == DESCRIPTOR_STREAM && stream->pages == HANDLE_INVALID) {
         stream->pages = vmo;
         status = OK;
     }
-    quire_mutex_unlock(&lock);
+    lock_release(&lock);
     return status;
 }
 
@@ -94,7 +94,7 @@ status_t descriptor_set(int number, handle_t handle)
 status_t descriptor_add(const struct descriptor *descriptor, int lowest, int *out_number)
 {
     status_t status = ERR_NO_RESOURCES;
-    quire_mutex_lock(&lock);
+    lock_hold(&lock);
     for (int number = lowest; number < DESCRIPTOR_MAX; number++) {
         if (descriptors[number].kind == DESCRIPTOR_FREE) {
             descriptors[number] = *descriptor;
@@ -103,7 +103,7 @@ status_t descriptor_add(const struct descriptor *descriptor, int lowest, int *ou
             break;
         }
     }
-    quire_mutex_unlock(&lock);
+    lock_release(&lock);
     return status;
 }
 
@@ -111,9 +111,9 @@ bool descriptor_find(int number, struct descriptor *out)
 {
     if (!is_number(number))
         return false;
-    quire_mutex_lock(&lock);
+    lock_hold(&lock);
     *out = descriptors[number];
-    quire_mutex_unlock(&lock);
+    lock_release(&lock);
     return out->kind != DESCRIPTOR_FREE;
 }
 
@@ -138,10 +138,10 @@ enum descriptor_kind descriptor_get(int number, handle_t *out_handle)
 {
     if (!is_number(number))
         return DESCRIPTOR_FREE;
-    quire_mutex_lock(&lock);
+    lock_hold(&lock);
     enum descriptor_kind kind = descriptors[number].kind;
     *out_handle = descriptors[number].handle;
-    quire_mutex_unlock(&lock);
+    lock_release(&lock);
     return kind;
 }
 
@@ -150,12 +150,12 @@ status_t descriptor_set_close_on_exec(int number, bool value)
     status_t status = ERR_BAD_HANDLE;
     if (!is_number(number))
         return status;
-    quire_mutex_lock(&lock);
+    lock_hold(&lock);
     if (descriptors[number].kind != DESCRIPTOR_FREE) {
         descriptors[number].close_on_exec = value;
         status = OK;
     }
-    quire_mutex_unlock(&lock);
+    lock_release(&lock);
     return status;
 }
 
@@ -163,10 +163,10 @@ status_t descriptor_close(int number)
 {
     if (!is_number(number))
         return ERR_BAD_HANDLE;
-    quire_mutex_lock(&lock);
+    lock_hold(&lock);
     struct descriptor old = descriptors[number];
     descriptors[number] = (struct descriptor){ .kind = DESCRIPTOR_FREE };
-    quire_mutex_unlock(&lock);
+    lock_release(&lock);
     descriptor_drop(&old);
     return old.kind == DESCRIPTOR_FREE ? ERR_BAD_HANDLE : OK;
 }

@@ -124,19 +124,21 @@ static status_t copy_bytes(const struct elf_segment *segment, handle_t file, han
     return status;
 }
 
-static status_t map_copy(const struct elf_segment *segment, handle_t file, handle_t process)
+/* A VMO with the bytes of a segment and zeros behind them. */
+static status_t prepare_copy(const struct elf_segment *segment, handle_t file,
+                             struct elf_mapping *out)
 {
-    handle_t copy;
-    uintptr_t address = page_floor(segment->address), mapped;
+    uintptr_t address = page_floor(segment->address);
     uint64_t length = page_ceiling(segment->address + segment->memory_size) - address;
-    status_t status = sys_vmo_create(length, 0, &copy);
+    *out = (struct elf_mapping){ .options = segment->flags | VM_FIXED, .address = address,
+                                 .length = length, .is_copy = true };
+    status_t status = sys_vmo_create(length, 0, &out->vmo);
     if (status != OK)
         return status;
-    sys_object_set_name(copy, "data", 4);
-    status = copy_bytes(segment, file, copy, segment->address - address);
-    if (status == OK)
-        status = sys_vm_map(process, segment->flags | VM_FIXED, address, copy, 0, length, &mapped);
-    sys_handle_close(copy);
+    sys_object_set_name(out->vmo, "data", 4);
+    status = copy_bytes(segment, file, out->vmo, segment->address - address);
+    if (status != OK)
+        sys_handle_close(out->vmo);
     return status;
 }
 
@@ -147,21 +149,51 @@ static bool can_share(const struct elf_segment *segment)
            ((segment->address ^ segment->file_offset) & PAGE_MASK) == 0;
 }
 
-static status_t map_shared(const struct elf_segment *segment, handle_t file, handle_t process)
+static status_t prepare(const struct elf_segment *segment, handle_t file, struct elf_mapping *out)
 {
-    uintptr_t address = page_floor(segment->address), mapped;
-    uint64_t length = page_ceiling(segment->address + segment->memory_size) - address;
-    return sys_vm_map(process, segment->flags | VM_FIXED, address, file,
-                      page_floor(segment->file_offset), length, &mapped);
+    uintptr_t address = page_floor(segment->address);
+    if (!can_share(segment))
+        return prepare_copy(segment, file, out);
+    *out = (struct elf_mapping){
+        .options = segment->flags | VM_FIXED, .address = address, .vmo = file,
+        .offset = page_floor(segment->file_offset),
+        .length = page_ceiling(segment->address + segment->memory_size) - address,
+    };
+    return OK;
+}
+
+void elf_mapping_drop(const struct elf_mapping *mapping)
+{
+    if (mapping->is_copy)
+        sys_handle_close(mapping->vmo);
+}
+
+status_t elf_prepare(const struct elf_image *image, handle_t vmo,
+                     struct elf_mapping mappings[static ELF_SEGMENTS_MAX])
+{
+    for (uint32_t i = 0; i < image->segment_count; i++) {
+        status_t status = prepare(&image->segments[i], vmo, &mappings[i]);
+        if (status != OK) {
+            while (i-- > 0)
+                elf_mapping_drop(&mappings[i]);
+            return status;
+        }
+    }
+    return OK;
 }
 
 status_t elf_map(const struct elf_image *image, handle_t vmo, handle_t process)
 {
     status_t status = OK;
     for (uint32_t i = 0; i < image->segment_count && status == OK; i++) {
-        const struct elf_segment *segment = &image->segments[i];
-        status = can_share(segment) ? map_shared(segment, vmo, process)
-                                    : map_copy(segment, vmo, process);
+        struct elf_mapping mapping;
+        uintptr_t mapped;
+        status = prepare(&image->segments[i], vmo, &mapping);
+        if (status != OK)
+            break;
+        status = sys_vm_map(process, mapping.options, mapping.address, mapping.vmo, mapping.offset,
+                            mapping.length, &mapped);
+        elf_mapping_drop(&mapping);
     }
     return status;
 }

@@ -46,8 +46,11 @@ static status_t fs_call_send(handle_t fs, struct fs_call *call, handle_t *handle
         .rd_handles = received,
         .rd_num_handles = 2,
     };
-    status_t status = sys_channel_call(fs, 0, DEADLINE_INFINITE, &arguments, &length, &count);
+    status_t status;
 
+    do {                                /* asking twice does no harm */
+        status = sys_channel_call(fs, 0, DEADLINE_INFINITE, &arguments, &length, &count);
+    } while (status == ERR_CANCELED);
     if (status != OK)
         return status;
     if (length < sizeof(call->reply) || length - sizeof(call->reply) != call->reply.data_length ||

@@ -17,6 +17,8 @@ extern char __tls_align[];              /* the same; a power of two, at most PAG
 
 void tls_init(void *area);
 extern __thread handle_t current_thread_handle;
+/* In a child of fork: what it has of its own; what it had a copy of is closed. */
+void own_handles_replace(handle_t own_process, handle_t own_thread, handle_t own_root_fs);
 extern const char *program_name;        /* argv[0] */
 
 /* --- thread.c --- */
@@ -33,6 +35,7 @@ struct pthread {
     struct pthread_cleanup *cleanups;
     struct thread_value *values;        /* pthread_key.c; NULL until it is needed */
     uint32_t read_locks;                /* pthread_rwlock.c: how many it holds */
+    uint32_t blocked;                   /* signals, at first; its creator's */
 };
 
 enum {
@@ -154,6 +157,74 @@ status_t path_stat(const char *path, uint32_t flags, struct fs_attributes *out_a
 
 /* A new child, which waitpid will know.  The handle moves on success. */
 status_t child_add(handle_t process, pid_t *out_number);
+/* For fork, which holds the lock: the same; undo it and close the handle; forget all children. */
+status_t child_add_locked(handle_t process, pid_t *out_number);
+void child_forget_locked(pid_t number);
+void children_forget_locked(void);
+/* A handle to a child that nobody has waited for; the caller closes it. */
+bool child_find(pid_t number, handle_t *out_process);
+/* Have the signal thread told of the end of each child that has not ended. */
+void children_watch(void);
+/* The process number of a koid. */
+pid_t number_of(uint64_t koid);
+
+/* --- signal.c, signal_send.c --- */
+
+/* No handler runs in the calling thread until the second call; they nest. */
+void signals_hold(void);
+void signals_release(void);
+/* A lock that a handler may need too. */
+static inline void lock_hold(struct quire_mutex *lock)
+{
+    signals_hold();
+    quire_mutex_lock(lock);
+}
+static inline void lock_release(struct quire_mutex *lock)
+{
+    quire_mutex_unlock(lock);
+    signals_release();
+}
+
+/* How many handlers ran in this thread, and how many of them without SA_RESTART. */
+uint32_t signals_handled(void);
+uint32_t signals_final(void);
+/* A call that waits, made again until a handler without SA_RESTART has interrupted it. */
+#define RESTARTED(call)                                                                           \
+    ({                                                                                            \
+        uint32_t final_ = signals_final();                                                        \
+        status_t status_;                                                                         \
+        do {                                                                                      \
+            status_ = (call);                                                                     \
+        } while (status_ == ERR_CANCELED && signals_final() == final_);                           \
+        status_;                                                                                  \
+    })
+
+/* The signal thread's port; HANDLE_INVALID: there is none. */
+extern handle_t signals_port;
+/* What a child's end is told it with, or-ed with the koid. */
+#define KEY_CHILD (1ull << 63)
+/* In a child of fork, with no lock held. */
+status_t signals_fork_child(void);
+/* What a new program inherits, as sets. */
+void signals_inheritance(uint32_t *out_ignored, uint32_t *out_blocked);
+void signals_inherit(uint32_t ignored, uint32_t blocked);
+/* Of the calling thread: what a thread that it makes has blocked. */
+uint32_t signals_blocked(void);
+void signals_block_first(uint32_t blocked);
+/* Before exec maps the new program: nobody is told of anything any more. */
+void signals_end(bool inherited);
+/* Say which signal is going to end a process. */
+void process_end_mark(handle_t process, int number);
+
+/* --- Places in every address space. --- */
+
+#define STACK_SIZE  262144ul            /* of the first thread */
+#define STACK_TOP   (USER_TOP - PAGE_SIZE)
+#define STACK_BASE  (STACK_TOP - STACK_SIZE)
+#define EXEC_PAGES_SIZE (2 * PAGE_SIZE) /* exec.c */
+#define EXEC_PAGES  (STACK_BASE - EXEC_PAGES_SIZE)
+#define MAILBOX_PAGE (EXEC_PAGES - PAGE_SIZE)   /* signals.h */
+#define IMAGE_TOP   (STACK_BASE - (1ul << 30))  /* room for mappings between program and stack */
 
 /* --- elf.c --- */
 
@@ -175,5 +246,18 @@ struct elf_image {
  * top.
  */
 status_t elf_read(handle_t vmo, uint64_t base, uint64_t top, struct elf_image *out_image);
+/* How a segment is mapped: the arguments of sys_vm_map. */
+struct elf_mapping {
+    uint32_t options;
+    bool is_copy;                       /* the VMO was made for this, else it is the file */
+    handle_t vmo;
+    uintptr_t address;
+    uint64_t offset, length;
+};
+
+/* Say how its segments are to be mapped; each is dropped when that is done.  None on failure. */
+status_t elf_prepare(const struct elf_image *image, handle_t vmo,
+                     struct elf_mapping mappings[static ELF_SEGMENTS_MAX]);
+void elf_mapping_drop(const struct elf_mapping *mapping);
 /* Map its segments into a new process. */
 status_t elf_map(const struct elf_image *image, handle_t vmo, handle_t process);

@@ -9,6 +9,8 @@
  * Invariant: cursor <= length < size, and the terminal's cursor is where `cursor` is.
  * Locks: none; a process has one console and reads it in one thread at a time (posix.c has a lock).
  */
+#include "internal.h"
+
 #include <quire/line.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +41,7 @@ static status_t read_byte(handle_t console, char *out)
     size_t actual = 0;
     status_t status;
     do {
-        status = sys_console_read(console, out, 1, &actual);
+        status = RESTARTED(sys_console_read(console, out, 1, &actual));
     } while (status == OK && actual == 0);
     return status;
 }

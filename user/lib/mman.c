@@ -54,7 +54,7 @@ static status_t copy_pages(handle_t file, uint64_t offset, size_t length, handle
 static void *map(void *address, size_t length, int protection, int flags, handle_t vmo,
                  uint64_t offset)
 {
-    uint32_t options = map_options(protection);
+    uint32_t options = map_options(protection) | (flags & MAP_SHARED ? VM_SHARED : 0);
     uintptr_t place = (uintptr_t)address & ~PAGE_MASK, mapped;
     if ((flags & MAP_FIXED) != 0) {
         if (place != (uintptr_t)address)

@@ -20,14 +20,14 @@ static char current[FS_PATH_MAX + 1];   /* empty until it is asked for */
 
 void current_directory(char out[static FS_PATH_MAX + 1])
 {
-    quire_mutex_lock(&lock);
+    lock_hold(&lock);
     if (current[0] == 0) {
         const char *told = getenv("PWD");
         bool is_path = told != NULL && told[0] == '/' && strlen(told) <= FS_PATH_MAX;
         strcpy(current, is_path ? told : "/");
     }
     strcpy(out, current);
-    quire_mutex_unlock(&lock);
+    lock_release(&lock);
 }
 
 status_t path_absolute(const char *path, char out[static FS_PATH_MAX + 1])
@@ -38,7 +38,7 @@ status_t path_absolute(const char *path, char out[static FS_PATH_MAX + 1])
     if (path[0] != '/') {
         current_directory(out);
         used = strlen(out);
-        if (used < FS_PATH_MAX)
+        if (used < FS_PATH_MAX && out[used - 1] != '/')
             out[used++] = '/';
     }
     if (length > FS_PATH_MAX - used)
@@ -178,9 +178,9 @@ int chdir(const char *path)
     if (status == OK && (attributes.mode & FS_MODE_TYPE) != FS_MODE_DIRECTORY)
         status = ERR_WRONG_TYPE;
     if (status == OK) {
-        quire_mutex_lock(&lock);
+        lock_hold(&lock);
         strcpy(current, where);
-        quire_mutex_unlock(&lock);
+        lock_release(&lock);
     }
     free(where);
     return status == OK ? 0 : path_fail(status);

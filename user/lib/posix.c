@@ -2,14 +2,14 @@
  * posix.c: reading and writing descriptors, and the heap under the C library.
  *
  * The console is read line by line: what a line has more than the caller wanted is kept for the
- * next read.  A write into a pipe that nobody reads ends the program, as SIGPIPE does by default:
- * so the first program of a pipeline stops when the last has seen enough.
+ * next read.  Calls that wait are made again after a signal, unless its handler says otherwise.
  */
 #include "internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <quire/line.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,6 @@
 
 #define LINE_SIZE 1024u
 #define HEAP_SIZE (64ul << 20)
-#define EXIT_BROKEN_PIPE 141                /* 128 and the number of SIGPIPE */
 
 static struct quire_mutex line_lock;
 static char line[LINE_SIZE];
@@ -34,9 +33,15 @@ void _exit(int code)
     sys_process_exit(code);
 }
 
-/* An illegal instruction: the kernel says where, and the parent sees a fault. */
+/* After a handler, or without one, a breakpoint: the kernel says where. */
 void abort(void)
 {
+    struct sigaction action;
+    if (sigaction(SIGABRT, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
+        action.sa_handler != SIG_IGN)
+        raise(SIGABRT);
+    signal(SIGTRAP, SIG_DFL);
+    process_end_mark(process_self(), SIGABRT);
     __builtin_trap();
 }
 
@@ -63,8 +68,8 @@ ssize_t read(int number, void *to, size_t length)
     status_t status;
     switch (descriptor_get(number, &handle)) {
     case DESCRIPTOR_CONSOLE: status = read_console(handle, to, length, &actual); break;
-    case DESCRIPTOR_STREAM:  status = sys_stream_read(handle, to, length, &actual); break;
-    case DESCRIPTOR_PIPE:    status = sys_pipe_read(handle, to, length, &actual); break;
+    case DESCRIPTOR_STREAM:  status = RESTARTED(sys_stream_read(handle, to, length, &actual)); break;
+    case DESCRIPTOR_PIPE:    status = RESTARTED(sys_pipe_read(handle, to, length, &actual)); break;
     case DESCRIPTOR_NULL:    status = OK; break;
     default:                 status = ERR_BAD_HANDLE;
     }
@@ -78,13 +83,13 @@ ssize_t write(int number, const void *from, size_t length)
     status_t status;
     switch (descriptor_get(number, &handle)) {
     case DESCRIPTOR_CONSOLE: status = sys_console_write(handle, from, length); break;
-    case DESCRIPTOR_STREAM:  status = sys_stream_write(handle, from, length, &actual); break;
-    case DESCRIPTOR_PIPE:    status = sys_pipe_write(handle, from, length, &actual); break;
+    case DESCRIPTOR_STREAM:  status = RESTARTED(sys_stream_write(handle, from, length, &actual)); break;
+    case DESCRIPTOR_PIPE:    status = RESTARTED(sys_pipe_write(handle, from, length, &actual)); break;
     case DESCRIPTOR_NULL:    status = OK; break;
     default:                 status = ERR_BAD_HANDLE;
     }
     if (status == ERR_PEER_CLOSED)
-        sys_process_exit(EXIT_BROKEN_PIPE);
+        raise(SIGPIPE);
     return status == OK ? (ssize_t)actual : fail(status);
 }
 
@@ -106,7 +111,7 @@ ssize_t pread(int number, void *to, size_t length, off_t offset)
         return -1;
     if (offset < 0)
         return fail(ERR_INVALID_ARGS);
-    status_t status = sys_stream_read_at(handle, to, offset, length, &actual);
+    status_t status = RESTARTED(sys_stream_read_at(handle, to, offset, length, &actual));
     return status == OK ? (ssize_t)actual : fail(status);
 }
 
@@ -181,9 +186,13 @@ int fcntl(int number, int command, ...)
     return -1;
 }
 
-int pipe(int ends[2])
+/* O_CLOEXEC. */
+int pipe2(int ends[2], int flags)
 {
-    struct descriptor reader = { .kind = DESCRIPTOR_PIPE }, writer = reader;
+    struct descriptor reader = { .kind = DESCRIPTOR_PIPE,
+                                 .close_on_exec = (flags & O_CLOEXEC) != 0 }, writer = reader;
+    if ((flags & ~O_CLOEXEC) != 0)
+        return fail(ERR_INVALID_ARGS);
     status_t status = sys_pipe_create(0, &reader.handle, &writer.handle);
     if (status != OK)
         return fail(status);
@@ -197,6 +206,11 @@ int pipe(int ends[2])
     descriptor_drop(&writer);
     errno = EMFILE;
     return -1;
+}
+
+int pipe(int ends[2])
+{
+    return pipe2(ends, 0);
 }
 
 int isatty(int number)

@@ -3,7 +3,7 @@
  *
  * Room for the first thread's thread-local variables is taken from the top of its stack.
  */
-    .section .text.start, "ax", @progbits
+    .section .entry, "ax", @progbits
     .globl _start
     .type _start, @function
 _start:
@@ -12,6 +12,7 @@ _start:
     la gp, __global_pointer$
     .option pop
     mv s0, a0
+    mv s1, a1
     la t0, __tls_size
     sub sp, sp, t0
     la t0, __tls_align
@@ -21,6 +22,7 @@ _start:
     mv a0, sp
     call tls_init
     mv a0, s0
+    mv a1, s1
     call start_program
     unimp
 

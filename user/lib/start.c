@@ -20,7 +20,7 @@ int main(int argument_count, char **arguments, char **environment);
 typedef void constructor(void);
 extern constructor *const __init_array_start[], *const __init_array_end[];     /* user.ld */
 extern char **environ;
-void start_program(handle_t channel);
+void start_program(handle_t channel, bool is_exec);
 
 __thread handle_t current_thread_handle;
 const char *program_name = "?";
@@ -42,6 +42,15 @@ void root_fs_set(handle_t channel)
     if (root_fs != HANDLE_INVALID)
         sys_handle_close(root_fs);
     root_fs = channel;
+}
+
+void own_handles_replace(handle_t own_process, handle_t own_thread, handle_t own_root_fs)
+{
+    sys_handle_close(process);
+    sys_handle_close(current_thread_handle);
+    process = own_process;
+    current_thread_handle = own_thread;
+    root_fs = own_root_fs;              /* a channel end cannot be copied: there was no copy */
 }
 
 handle_t start_handle(uint32_t tag)
@@ -75,7 +84,10 @@ static void take_handle(uint32_t tag, handle_t handle)
             sys_handle_close(handle);
         break;
     default:
-        user_handles[user_handle_count++] = (struct spawn_handle){ handle, tag };
+        if (user_handle_count < USER_HANDLES_MAX)
+            user_handles[user_handle_count++] = (struct spawn_handle){ handle, tag };
+        else
+            sys_handle_close(handle);
     }
 }
 
@@ -106,7 +118,7 @@ static char *split_strings(char *text, const char *end, uint32_t count, char **o
     return text;
 }
 
-/* Take the message's handles.  It was written by whoever made us: a wrong one ends the program. */
+/* Read a message and take its handles.  It is our maker's: a wrong one ends the program. */
 static void read_message(handle_t channel, struct start_message *message, uint32_t length)
 {
     handle_t handles[CHANNEL_MAX_HANDLES];
@@ -122,7 +134,17 @@ static void read_message(handle_t channel, struct start_message *message, uint32
         take_handle(tags[i], handles[i]);
 }
 
-void start_program(handle_t channel)
+static void read_more(handle_t channel)
+{
+    struct {
+        struct start_message head;
+        uint32_t tags[CHANNEL_MAX_HANDLES];
+    } message;
+    read_message(channel, &message.head, sizeof message);
+}
+
+/* is_exec: there was another program in this process, and the pages of its exec are still mapped. */
+void start_program(handle_t channel, bool is_exec)
 {
     uint32_t length = 0, handle_count = 0;
     status_t status = sys_channel_read(channel, 0, NULL, NULL, 0, 0, &length, &handle_count);
@@ -132,7 +154,13 @@ void start_program(handle_t channel)
 
     struct start_message *message = __builtin_alloca(length + 1);
     read_message(channel, message, length);
+    for (uint32_t i = 0; i < message->more_messages; i++)
+        read_more(channel);
     sys_handle_close(channel);
+    if (is_exec)
+        sys_vm_unmap(process, EXEC_PAGES, EXEC_PAGES_SIZE);
+    if (message->ignored_signals != 0 || message->blocked_signals != 0)
+        signals_inherit(message->ignored_signals, message->blocked_signals);
     open_console();
 
     char *text = (char *)(message + 1) + message->handle_count * sizeof(uint32_t);

@@ -31,10 +31,10 @@ int clock_gettime(clockid_t clock, struct timespec *time)
     return 0;
 }
 
-/* Nothing interrupts a sleep but the end of the program, so `rest` is never written. */
+/* Any handler interrupts a sleep; `rest` may be NULL. */
 int nanosleep(const struct timespec *time, struct timespec *rest)
 {
-    (void)rest;
+    uint32_t before = signals_handled();
     if (time->tv_sec < 0 || time->tv_nsec < 0 || time->tv_nsec >= SECOND) {
         errno = EINVAL;
         return -1;
@@ -42,15 +42,25 @@ int nanosleep(const struct timespec *time, struct timespec *rest)
     int64_t now = sys_clock_get();
     bool too_long = time->tv_sec >= (INT64_MAX - now) / SECOND - 1;
     int64_t end = too_long ? DEADLINE_INFINITE : now + time->tv_sec * SECOND + time->tv_nsec;
-    while (sys_nanosleep(end) == ERR_CANCELED)
-        ;
+    while (sys_nanosleep(end) == ERR_CANCELED) {
+        if (signals_handled() == before)
+            continue;
+        int64_t left = end - sys_clock_get();
+        if (rest != NULL)
+            *rest = (struct timespec){ .tv_sec = left > 0 ? left / SECOND : 0,
+                                       .tv_nsec = left > 0 ? left % SECOND : 0 };
+        errno = EINTR;
+        return -1;
+    }
     return 0;
 }
 
 unsigned sleep(unsigned seconds)
 {
-    nanosleep(&(struct timespec){ .tv_sec = seconds }, NULL);
-    return 0;
+    struct timespec rest;
+    if (nanosleep(&(struct timespec){ .tv_sec = seconds }, &rest) == 0)
+        return 0;
+    return rest.tv_sec + (rest.tv_nsec > 0);
 }
 
 int usleep(useconds_t microseconds)

@@ -11,7 +11,6 @@
 #include "internal.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +26,7 @@ FORK_TAKES(lock);
 static struct child *children;
 static handle_t port;
 
-static pid_t number_of(uint64_t koid)
+pid_t number_of(uint64_t koid)
 {
     return koid & INT32_MAX;
 }
@@ -50,22 +49,23 @@ static status_t watch_locked(struct child *child)
     if (status == OK)
         status = sys_object_wait_async(child->process, port, child->koid, SIGNAL_TERMINATED,
                                        WAIT_ASYNC_ONCE);
-    if (status == OK) {
-        child->next = children;
-        children = child;
-    }
-    return status;
+    if (status != OK)
+        return status;
+    if (signals_port != HANDLE_INVALID)
+        sys_object_wait_async(child->process, signals_port, KEY_CHILD | child->koid,
+                              SIGNAL_TERMINATED, WAIT_ASYNC_ONCE);
+    child->next = children;
+    children = child;
+    return OK;
 }
 
-status_t child_add(handle_t process, pid_t *out_number)
+status_t child_add_locked(handle_t process, pid_t *out_number)
 {
     struct child *child = malloc(sizeof *child);
     if (child == NULL)
         return ERR_NO_MEMORY;
     child->process = process;
-    quire_mutex_lock(&lock);
     status_t status = watch_locked(child);
-    quire_mutex_unlock(&lock);
     if (status == OK)
         *out_number = number_of(child->koid);
     else
@@ -73,11 +73,54 @@ status_t child_add(handle_t process, pid_t *out_number)
     return status;
 }
 
+status_t child_add(handle_t process, pid_t *out_number)
+{
+    lock_hold(&lock);
+    status_t status = child_add_locked(process, out_number);
+    lock_release(&lock);
+    return status;
+}
+
+void child_forget_locked(pid_t number)
+{
+    struct child **link = &children;
+    while (number_of((*link)->koid) != number)
+        link = &(*link)->next;
+    struct child *child = *link;
+    *link = child->next;
+    sys_port_cancel(port, child->process, child->koid);
+    sys_handle_close(child->process);
+    free(child);
+}
+
+void children_forget_locked(void)
+{
+    while (children != NULL) {
+        struct child *child = children;
+        children = child->next;
+        sys_handle_close(child->process);
+        free(child);
+    }
+    if (port != HANDLE_INVALID)
+        sys_handle_close(port);
+    port = HANDLE_INVALID;
+}
+
+void children_watch(void)
+{
+    lock_hold(&lock);
+    for (struct child *child = children; child != NULL; child = child->next)
+        if (sys_object_wait_one(child->process, SIGNAL_TERMINATED, 0, NULL) == ERR_TIMED_OUT)
+            sys_object_wait_async(child->process, signals_port, KEY_CHILD | child->koid,
+                                  SIGNAL_TERMINATED, WAIT_ASYNC_ONCE);
+    lock_release(&lock);
+}
+
 /* Take a child out of the list, if it has not been waited for; its handle is the caller's then. */
 static bool take(uint64_t koid, handle_t *out_process)
 {
     bool found = false;
-    quire_mutex_lock(&lock);
+    lock_hold(&lock);
     for (struct child **link = &children; *link != NULL; link = &(*link)->next) {
         struct child *child = *link;
         if (child->koid == koid) {
@@ -88,7 +131,7 @@ static bool take(uint64_t koid, handle_t *out_process)
             break;
         }
     }
-    quire_mutex_unlock(&lock);
+    lock_release(&lock);
     return found;
 }
 
@@ -96,41 +139,41 @@ static bool take(uint64_t koid, handle_t *out_process)
 static bool find(pid_t number, uint64_t *out_koid, handle_t *out_process)
 {
     bool found = false;
-    quire_mutex_lock(&lock);
+    lock_hold(&lock);
     for (struct child *child = children; child != NULL && !found; child = child->next) {
         found = number_of(child->koid) == number &&
                 sys_handle_duplicate(child->process, RIGHT_SAME_RIGHTS, out_process) == OK;
         *out_koid = child->koid;
     }
-    quire_mutex_unlock(&lock);
+    lock_release(&lock);
     return found;
+}
+
+bool child_find(pid_t number, handle_t *out_process)
+{
+    uint64_t koid;
+    return find(number, &koid, out_process);
 }
 
 static bool has_children(void)
 {
-    quire_mutex_lock(&lock);
+    lock_hold(&lock);
     bool result = children != NULL;
-    quire_mutex_unlock(&lock);
+    lock_release(&lock);
     return result;
-}
-
-/* The status word of an exit code: see the macros of <sys/wait.h>. */
-static int status_word(int64_t code)
-{
-    switch (code) {
-    case EXIT_CODE_KILLED: return SIGKILL;
-    case EXIT_CODE_FAULT:  return SIGSEGV;
-    default:               return (code & 0xff) << 8;
-    }
 }
 
 /* Its end is known; the handle is used up. */
 static pid_t reap(uint64_t koid, handle_t process, int *out_status)
 {
     int64_t code = 0;
-    process_wait(process, &code);
-    if (out_status != NULL)
-        *out_status = status_word(code);
+    info_process_t info;
+    if (sys_object_get_info(process, INFO_PROCESS, &info, sizeof info, NULL, NULL) == OK)
+        code = info.exit_code;
+    int signal = process_end_signal(process, code);
+    sys_handle_close(process);
+    if (out_status != NULL)             /* see the macros of <sys/wait.h> */
+        *out_status = signal != 0 ? signal : (code & 0xff) << 8;
     return number_of(koid);
 }
 
@@ -143,9 +186,13 @@ static pid_t wait_for_any(int *out_status, int64_t deadline)
             errno = ECHILD;
             return -1;
         }
-        status_t status = sys_port_wait(port, deadline, &packet);
+        status_t status = RESTARTED(sys_port_wait(port, deadline, &packet));
         if (status == ERR_TIMED_OUT)
             return 0;
+        if (status == ERR_CANCELED) {
+            errno = EINTR;
+            return -1;
+        }
         if (status == OK && take(packet.key, &process))
             return reap(packet.key, process, out_status);
     }
@@ -160,14 +207,16 @@ static pid_t wait_for_one(pid_t number, int *out_status, int64_t deadline)
         errno = ECHILD;
         return -1;
     }
-    do {
-        status = sys_object_wait_one(watched, SIGNAL_TERMINATED, deadline, NULL);
-    } while (status == ERR_CANCELED);
+    status = RESTARTED(sys_object_wait_one(watched, SIGNAL_TERMINATED, deadline, NULL));
     if (status == OK)
         sys_port_cancel(port, watched, koid);
     sys_handle_close(watched);
     if (status == ERR_TIMED_OUT)
         return 0;
+    if (status == ERR_CANCELED) {
+        errno = EINTR;
+        return -1;
+    }
     if (take(koid, &process))
         return reap(koid, process, out_status);
     errno = ECHILD;
@@ -198,24 +247,10 @@ pid_t getpid(void)
     return number_of(koid);
 }
 
-/* Every signal ends the process; 0 only asks whether it is there. */
-int kill(pid_t number, int signal)
+/* Who made this process, also if it has ended; 0: the kernel. */
+pid_t getppid(void)
 {
-    handle_t process;
-    uint64_t koid;
-    status_t status = ERR_NOT_FOUND;
-    if (number == getpid() && signal != 0)
-        _exit(128 + signal);
-    if (find(number, &koid, &process))
-        status = OK;
-    else if (number > 0 && system_handle() != HANDLE_INVALID)
-        status = sys_object_get_child(system_handle(), number, RIGHT_SAME_RIGHTS, &process);
-    if (status == OK) {
-        status = signal != 0 ? sys_task_kill(process) : OK;
-        sys_handle_close(process);
-    }
-    if (status == OK)
-        return 0;
-    errno = status == ERR_NOT_FOUND ? ESRCH : status_errno(status);
-    return -1;
+    info_handle_basic_t info = { 0 };
+    sys_object_get_info(process_self(), INFO_HANDLE_BASIC, &info, sizeof info, NULL, NULL);
+    return number_of(info.related_koid);
 }

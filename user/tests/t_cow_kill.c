@@ -167,13 +167,10 @@ static bool is_back(void *argument)
     return memcmp(&now, before, sizeof now) == 0;
 }
 
-static void check_is_back(struct level *before, int64_t round)
+static void show_difference(const struct level *before)
 {
-    if (comes_true_within(20 * SECOND, is_back, before))
-        return;
     struct level now = level_now();
 
-    printf("# round %lld\n", (long long)round);
     for (unsigned i = 0; i < FRAME_KINDS; i++)
         if (now.frames[i] != before->frames[i])
             printf("# frames of kind %u: %llu, before %llu\n", i, (unsigned long long)now.frames[i],
@@ -182,6 +179,14 @@ static void check_is_back(struct level *before, int64_t round)
         if (now.objects[i] != before->objects[i])
             printf("# objects of type %u: %llu, before %llu\n", i, (unsigned long long)now.objects[i],
                    (unsigned long long)before->objects[i]);
+}
+
+static void check_is_back(struct level *before, int64_t round)
+{
+    if (comes_true_within(20 * SECOND, is_back, before))
+        return;
+    printf("# round %lld\n", (long long)round);
+    show_difference(before);
     CHECK(!"all is back");
 }
 
@@ -204,12 +209,12 @@ static void kill_after(const char *mode, int64_t nanoseconds)
     CLOSE(event);
 }
 
-/* As it was, and no child is left. */
-static bool objects_are_back(void *before)
+static bool no_child_is_left(void *argument)
 {
-    struct level now = level_now();
+    struct level *before = argument, now = level_now();
 
-    return memcmp(now.objects, ((struct level *)before)->objects, sizeof now.objects) == 0;
+    return now.objects[OBJECT_PROCESS] == before->objects[OBJECT_PROCESS] &&
+           now.objects[OBJECT_THREAD] == before->objects[OBJECT_THREAD];
 }
 
 /* After some rounds, which leave behind what this program and the system need from then on. */
@@ -220,7 +225,7 @@ static struct level level_of_rest(void)
     for (int i = 0; i < 3; i++) {
         run_to_the_end();
         kill_after("once", i * 100 * STEP);
-        CHECK(comes_true(objects_are_back, &before));
+        CHECK(comes_true(no_child_is_left, &before));
     }
     return level_now();
 }

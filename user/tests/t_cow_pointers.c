@@ -69,7 +69,7 @@ static struct caller {
     struct raw_thread thread;
     uint64_t random;
     handle_t scratch;                   /* pattern pages, written from and into the window */
-    uint64_t calls, refused;
+    volatile uint64_t calls, refused;
     uint64_t words[PAGES * WORDS];
 } callers[2];
 
@@ -133,7 +133,7 @@ static void call(void *argument)
 static struct disturber {
     struct raw_thread thread;
     uint64_t random;
-    uint64_t snapshots, writes;
+    volatile uint64_t snapshots, writes;
     uint64_t words[WORDS];
 } disturbers[2];
 
@@ -207,8 +207,19 @@ static void fill_with_pattern(handle_t of)
     }
 }
 
+/* Even on a slow host everybody gets to do something. */
+static bool all_have_worked(void *start)
+{
+    for (unsigned i = 0; i < array_size(callers); i++)
+        if (callers[i].calls <= 10 || callers[i].refused == callers[i].calls || disturbers[i].snapshots == 0 ||
+            disturbers[i].writes == 0)
+            return false;
+    return sys_clock_get() > *(int64_t *)start + DURATION;
+}
+
 static void race(uint64_t seed)
 {
+    int64_t start = sys_clock_get();
     uintptr_t at;
 
     vmo = new_vmo(PAGES + 1);
@@ -226,7 +237,7 @@ static void race(uint64_t seed)
         disturbers[i].random = next_random(&seed);
         raw_thread_start(&disturbers[i].thread, disturb, &disturbers[i]);
     }
-    sys_nanosleep(after(DURATION));
+    CHECK(comes_true(all_have_worked, &start));
     stopping = true;
     for (unsigned i = 0; i < array_size(callers); i++)
         wait_for_end(callers[i].thread.handle);
@@ -244,8 +255,6 @@ static void check_the_end(void)
     CHECK(holds_pattern(vmo, words));
     for (unsigned i = 0; i < array_size(callers); i++) {
         CHECK(holds_pattern(callers[i].scratch, words));
-        CHECK(callers[i].calls > 10 && callers[i].refused < callers[i].calls);
-        CHECK(disturbers[i].snapshots > 0 && disturbers[i].writes > 0);
         printf("# %llu copies, %llu refused; %llu snapshots, %llu writes\n",
                (unsigned long long)callers[i].calls, (unsigned long long)callers[i].refused,
                (unsigned long long)disturbers[i].snapshots, (unsigned long long)disturbers[i].writes);

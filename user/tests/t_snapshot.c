@@ -75,11 +75,12 @@ TEST(all_mappings_of_one_vmo_agree)
     volatile char *first = map_vmo(vmo, READ_WRITE, 0, 2 * PAGE_SIZE);
     volatile char *second = map_vmo(vmo, READ_WRITE, 0, 2 * PAGE_SIZE);
     volatile char *third = map_vmo(vmo, VM_READ, PAGE_SIZE, PAGE_SIZE);
+
+    put_byte(vmo, PAGE_SIZE + 5, 0);
     handle_t child = new_child(vmo, SNAPSHOT, 0, 2);
     volatile char *other = map_vmo(child, VM_READ, 0, 2 * PAGE_SIZE);
     struct tiny watcher = toucher_create(vmo, VM_READ, 2 * PAGE_SIZE);
 
-    put_byte(vmo, PAGE_SIZE + 5, 0);
     toucher_start(watcher, toucher_watch, PAGE_SIZE + 5);
     CHECK_EQ(first[PAGE_SIZE] + second[PAGE_SIZE] + third[0] + other[PAGE_SIZE], 8);
     first[PAGE_SIZE] = 50;

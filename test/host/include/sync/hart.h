@@ -3,9 +3,16 @@
  */
 #pragma once
 
+#include "lib/types.h"
+
+/* `register struct hart *hart_register __asm__("tp")` becomes a plain declaration. */
+#define register    extern
+#define __asm__(name)
 #define this_hart    this_hart_by_register
 #define current_thread current_thread_by_register
 #include_next "sync/hart.h"
+#undef register
+#undef __asm__
 #undef this_hart
 #undef current_thread
 

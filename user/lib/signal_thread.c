@@ -1,0 +1,429 @@
+/*
+ * signal_thread.c: the signal thread: it stops the other threads and makes them run handlers.
+ *
+ * A fault, a sys_thread_interrupt and the end of a handler all stop a thread and send a packet here
+ * (an exception port).  A stopped thread is made to run a handler by putting its registers into a
+ * frame on its stack and giving it others: the pc of the handler, and as return address a
+ * breakpoint, which stops it again when the handler is done; then the frame's registers are given
+ * back.
+ *
+ * Invariant: a thread that is stopped is resumed before the next packet is taken.
+ * Locks: none, and none may be: any lock might be held by a thread that waits to be resumed.  The
+ * table of actions is changed here only, on request.  Memory of other threads is read and written
+ * by the kernel (sys_vmo_write, sys_vmo_read), which refuses where this thread would fault.
+ */
+#include "signals.h"
+
+#include <string.h>
+
+enum { THREADS_MAX = 64, DIRECTED_MAX = 32 };
+
+struct signal_frame {
+    ucontext_t context;
+    siginfo_t info;
+};
+
+/* The page through which the kernel copies. */
+struct scratch {
+    struct signal_frame frame;
+    struct thread_signals signals;
+};
+
+_Static_assert(sizeof(mcontext_t) == sizeof(thread_state_t), "one is copied to the other");
+_Static_assert(sizeof(struct scratch) <= PAGE_SIZE, "scratch is a page");
+
+/* A thread that is stopped. */
+struct stopped {
+    handle_t thread;
+    uint64_t koid;
+    struct thread_signals *place;       /* in the thread's memory */
+    struct thread_signals signals;
+    thread_state_t state;
+    bool has_signals, changed;          /* changed: `state` is to be written */
+};
+
+struct signal_thread_setup signal_thread_setup;
+
+static struct sigaction actions[NSIG];
+static siginfo_t infos[NSIG];           /* of what is pending for the process */
+static struct {
+    uint64_t koid;                      /* 0: this place is free */
+    int number;
+} directed[DIRECTED_MAX];               /* to single threads that have not stopped yet */
+static info_thread_t threads[THREADS_MAX];
+
+static struct scratch *scratch(void)
+{
+    return signal_thread_setup.scratch_page;
+}
+
+/* --- Memory of a stopped thread. --- */
+
+static bool fetch(void *to, uintptr_t from, size_t length)
+{
+    if (sys_vmo_write(signal_thread_setup.scratch, 0, (const void *)from, 0, length) != OK)
+        return false;
+    memcpy(to, scratch(), length);
+    return true;
+}
+
+static bool store(uintptr_t to, const void *from, size_t length)
+{
+    memcpy(scratch(), from, length);
+    return sys_vmo_read(signal_thread_setup.scratch, 0, (void *)to, 0, length) == OK;
+}
+
+/* --- Ends. --- */
+
+static void die(int number)
+{
+    process_end_mark(process_self(), number);
+    sys_task_kill(process_self());
+}
+
+/*
+ * No handler will see this fault: without a port it is the kernel's to report.  The thread faults
+ * again as soon as it is resumed.
+ */
+static void give_up(int number)
+{
+    process_end_mark(process_self(), number);
+    sys_exception_bind(process_self(), HANDLE_INVALID, 0);
+}
+
+/* --- Running a handler. --- */
+
+static uintptr_t frame_place(const struct stopped *stopped, const struct sigaction *action)
+{
+    const stack_t *other = &stopped->signals.alternate;
+    uintptr_t sp = stopped->state.x[REG_SP];
+    bool is_on_it = sp - (uintptr_t)other->ss_sp - 1 < other->ss_size;
+    if ((action->sa_flags & SA_ONSTACK) != 0 && other->ss_size > 0 && !is_on_it)
+        sp = (uintptr_t)other->ss_sp + other->ss_size;
+    return (sp - sizeof(struct signal_frame)) & -16ul;
+}
+
+/* False: there is no room on the stack. */
+static bool enter_handler(struct stopped *stopped, const siginfo_t *info)
+{
+    struct sigaction *action = &actions[info->si_signo];
+    struct thread_signals *signals = &stopped->signals;
+    uint64_t *x = stopped->state.x;
+    uintptr_t sp = frame_place(stopped, action);
+    struct signal_frame *frame = &scratch()->frame;
+    memset(frame, 0, sizeof *frame);
+    frame->info = *info;
+    frame->context.uc_stack = signals->alternate;
+    frame->context.uc_sigmask = signals->blocked;
+    memcpy(&frame->context.uc_mcontext, &stopped->state, sizeof stopped->state);
+    if (sys_vmo_read(signal_thread_setup.scratch, 0, (void *)sp, 0, sizeof *frame) != OK)
+        return false;
+
+    x[REG_PC] = (uintptr_t)action->sa_handler;
+    x[REG_RA] = (uintptr_t)signal_return;
+    x[REG_SP] = sp;
+    x[REG_A0] = info->si_signo;
+    x[REG_A0 + 1] = sp + offsetof(struct signal_frame, info);
+    x[REG_A0 + 2] = sp + offsetof(struct signal_frame, context);
+    __asm__("mv %0, gp" : "=r"(x[3]));
+    stopped->changed = true;
+
+    signals->blocked |= action->sa_mask & ~SIGNALS_NEVER_BLOCKED;
+    if ((action->sa_flags & SA_NODEFER) == 0)
+        signals->blocked |= SIGNAL_BIT(info->si_signo);
+    signals->delivered++;
+    signals->final += (action->sa_flags & SA_RESTART) == 0;
+    if ((action->sa_flags & SA_RESETHAND) != 0)
+        action->sa_handler = SIG_DFL;
+    return true;
+}
+
+static void leave_handler(struct stopped *stopped)
+{
+    static struct signal_frame frame;
+    if (!fetch(&frame, stopped->state.x[REG_SP], sizeof frame)) {
+        give_up(SIGSEGV);
+        return;
+    }
+    memcpy(&stopped->state, &frame.context.uc_mcontext, sizeof stopped->state);
+    stopped->signals.blocked = frame.context.uc_sigmask & ~SIGNALS_NEVER_BLOCKED;
+    stopped->changed = true;
+}
+
+/* --- What is pending. --- */
+
+/* Move what was sent to this thread alone to it. */
+static void take_directed(struct stopped *stopped)
+{
+    for (size_t i = 0; i < DIRECTED_MAX; i++) {
+        if (directed[i].koid != stopped->koid)
+            continue;
+        stopped->signals.pending |= SIGNAL_BIT(directed[i].number);
+        directed[i].koid = 0;
+    }
+}
+
+static void deliver(struct stopped *stopped, const siginfo_t *info)
+{
+    int number = info->si_signo;
+    _sig_func_ptr handler = actions[number].sa_handler;
+    if (handler == SIG_IGN || (handler == SIG_DFL && signal_is_harmless(number)))
+        return;
+    if (handler == SIG_DFL)
+        die(number);
+    if (!enter_handler(stopped, info))
+        die(SIGSEGV);
+}
+
+/* Enter handlers, each interrupted by the next, until all that is left is blocked. */
+static void deliver_pending(struct stopped *stopped)
+{
+    for (;;) {
+        uint32_t ready = (stopped->signals.pending | signals_pending) & ~stopped->signals.blocked;
+        if (ready == 0)
+            return;
+        int number = __builtin_ctz(ready);
+        siginfo_t info = { .si_signo = number, .si_code = SI_TKILL };
+        if ((stopped->signals.pending & SIGNAL_BIT(number)) != 0) {
+            stopped->signals.pending &= ~SIGNAL_BIT(number);
+        } else {
+            info = infos[number];
+            if ((atomic_fetch_and(&signals_pending, ~SIGNAL_BIT(number)) & SIGNAL_BIT(number)) == 0)
+                continue;               /* sigwait was faster */
+        }
+        deliver(stopped, &info);
+    }
+}
+
+/* --- Stopping threads. --- */
+
+static void interrupt(uint64_t koid)
+{
+    handle_t thread;
+    if (sys_object_get_child(process_self(), koid, RIGHT_SAME_RIGHTS, &thread) != OK)
+        return;
+    sys_thread_interrupt(thread);
+    sys_handle_close(thread);
+}
+
+/*
+ * Something is pending: stop the first thread, or all but that one, which has it blocked.  Who has
+ * it not takes it.
+ */
+static void interrupt_threads(bool others)
+{
+    size_t count = 0;
+    sys_object_get_info(process_self(), INFO_PROCESS_THREADS, threads, sizeof threads, &count,
+                        NULL);
+    for (size_t i = 0, seen = 0; i < count; i++) {
+        if (threads[i].koid == signal_thread_setup.koid)
+            continue;
+        if ((seen++ > 0) == others)
+            interrupt(threads[i].koid);
+    }
+}
+
+static bool is_first_thread(uint64_t koid)
+{
+    size_t count = 0;
+    sys_object_get_info(process_self(), INFO_PROCESS_THREADS, threads, sizeof threads, &count,
+                        NULL);
+    for (size_t i = 0; i < count; i++)
+        if (threads[i].koid != signal_thread_setup.koid)
+            return threads[i].koid == koid;
+    return false;
+}
+
+/* A signal for the process.  One that nobody blocks and that has no handler needs no thread. */
+static void post(const siginfo_t *info)
+{
+    int number = info->si_signo;
+    _sig_func_ptr handler = actions[number].sa_handler;
+    if (handler == SIG_IGN || handler == SIG_DFL) {
+        bool may_be_blocked = (signals_once_blocked & SIGNAL_BIT(number)) != 0;
+        if (!may_be_blocked && (handler == SIG_IGN || signal_is_harmless(number)))
+            return;
+        if (!may_be_blocked)
+            die(number);
+    }
+    infos[number] = *info;
+    atomic_fetch_or(&signals_pending, SIGNAL_BIT(number));
+    sys_futex_wake((const uint32_t *)&signals_pending, UINT32_MAX);
+    interrupt_threads(false);
+}
+
+/* --- Packets. --- */
+
+/* The signal that stands for an exception. */
+static void classify(const port_packet_t *packet, siginfo_t *info)
+{
+    *info = (siginfo_t){ .si_signo = SIGBUS, .si_code = BUS_OBJERR,
+                         .si_addr = (void *)packet->exception.address };
+    switch (packet->exception.kind) {
+    case EXCEPTION_ILLEGAL_INSTRUCTION:
+        info->si_signo = SIGILL;
+        info->si_code = ILL_ILLOPC;
+        break;
+    case EXCEPTION_BREAKPOINT:
+        info->si_signo = SIGTRAP;
+        info->si_code = TRAP_BRKPT;
+        break;
+    case EXCEPTION_MISALIGNED:
+        info->si_code = BUS_ADRALN;
+        break;
+    case EXCEPTION_ACCESS_FAULT:
+        break;
+    default:
+        switch (packet->exception.reason) {
+        case ERR_NOT_FOUND:
+            info->si_signo = SIGSEGV;
+            info->si_code = SEGV_MAPERR;
+            break;
+        case ERR_ACCESS_DENIED:
+            info->si_signo = SIGSEGV;
+            info->si_code = SEGV_ACCERR;
+            break;
+        case ERR_OUT_OF_RANGE:          /* beyond the end of a file */
+            info->si_code = BUS_ADRERR;
+            break;
+        }
+    }
+}
+
+static void fault(struct stopped *stopped, const port_packet_t *packet)
+{
+    siginfo_t info;
+    classify(packet, &info);
+    _sig_func_ptr handler = actions[info.si_signo].sa_handler;
+    bool is_blocked = (stopped->signals.blocked & SIGNAL_BIT(info.si_signo)) != 0;
+    if (handler == SIG_DFL || handler == SIG_IGN || is_blocked || stopped->signals.held > 0 ||
+        !stopped->has_signals || !enter_handler(stopped, &info))
+        give_up(info.si_signo);
+}
+
+/* An interrupt, or the end of a handler. */
+static void look_for_pending(struct stopped *stopped)
+{
+    if (!stopped->has_signals)
+        return;
+    if (stopped->signals.held > 0) {
+        stopped->signals.wanted = 1;
+        return;
+    }
+    take_directed(stopped);
+    deliver_pending(stopped);
+    if (signals_pending != 0 && is_first_thread(stopped->koid))
+        interrupt_threads(true);
+}
+
+static void thread_stopped(const port_packet_t *packet)
+{
+    static struct stopped stopped;
+    stopped.koid = packet->exception.thread_koid;
+    stopped.changed = false;
+    status_t status = sys_object_get_child(process_self(), stopped.koid, RIGHT_SAME_RIGHTS,
+                                           &stopped.thread);
+    if (status != OK)
+        return;                         /* it was killed meanwhile */
+    if (sys_thread_read_state(stopped.thread, &stopped.state) == OK) {
+        stopped.place = (void *)(stopped.state.x[REG_TP] + signal_thread_setup.own_signals_offset);
+        stopped.has_signals = stopped.state.x[REG_TP] != 0 &&
+            fetch(&stopped.signals, (uintptr_t)stopped.place, sizeof stopped.signals);
+        if (packet->exception.kind == EXCEPTION_INTERRUPT) {
+            look_for_pending(&stopped);
+        } else if (packet->exception.kind == EXCEPTION_BREAKPOINT &&
+                   packet->exception.pc == (uintptr_t)signal_return) {
+            leave_handler(&stopped);
+            look_for_pending(&stopped);
+        } else {
+            fault(&stopped, packet);
+        }
+        if (stopped.has_signals)
+            store((uintptr_t)stopped.place, &stopped.signals, sizeof stopped.signals);
+        if (stopped.changed)
+            sys_thread_write_state(stopped.thread, &stopped.state);
+    }
+    sys_exception_resume(stopped.thread, EXCEPTION_RETRY);
+    sys_handle_close(stopped.thread);
+}
+
+static void take_mail(void)
+{
+    sys_object_signal(process_self(), PROCESS_MAIL, 0);
+    for (int number = 1; number < NSIG; number++) {
+        uint32_t sender = atomic_load(&signals_mailbox[number]);
+        if (sender == 0)
+            continue;
+        atomic_store(&signals_mailbox[number], 0);
+        post(&(siginfo_t){ .si_signo = number, .si_code = SI_USER, .si_pid = sender });
+    }
+}
+
+static void change_action(struct action_request *request)
+{
+    int number = request->number;
+    request->old = actions[number];
+    if (request->changes) {
+        actions[number] = request->action;
+        if (request->action.sa_handler == SIG_IGN)
+            atomic_fetch_and(&signals_pending, ~SIGNAL_BIT(number));
+    }
+    atomic_store(&request->done, 1);
+    sys_futex_wake((const uint32_t *)&request->done, 1);
+}
+
+static void send_to_thread(uint64_t koid, int number)
+{
+    size_t i = 0;
+    while (i < DIRECTED_MAX && directed[i].koid != 0 &&
+           (directed[i].koid != koid || directed[i].number != number))
+        i++;
+    if (i == DIRECTED_MAX)
+        return;                         /* all places have gone to threads that never stopped */
+    directed[i].koid = koid;
+    directed[i].number = number;
+    interrupt(koid);
+}
+
+static void take_request(const port_packet_t *packet)
+{
+    const uint64_t *words = packet->user.u64;
+    switch (words[0]) {
+    case REQUEST_ACTION: change_action((struct action_request *)words[1]); break;
+    case REQUEST_SEND:   send_to_thread(words[2], words[1]); break;
+    }
+}
+
+void signal_thread_main(void)
+{
+    port_packet_t packet;
+    for (;;) {
+        if (sys_port_wait(signal_thread_setup.port, DEADLINE_INFINITE, &packet) != OK)
+            continue;
+        if ((packet.key & KEY_CHILD) != 0)
+            post(&(siginfo_t){ .si_signo = SIGCHLD, .si_code = CLD_EXITED,
+                               .si_pid = packet.key & INT32_MAX });
+        else if (packet.key == KEY_EXCEPTION)
+            thread_stopped(&packet);
+        else if (packet.key == KEY_MAIL)
+            take_mail();
+        else
+            take_request(&packet);
+    }
+}
+
+void signal_thread_forget(void)
+{
+    memset(directed, 0, sizeof directed);
+    atomic_store(&signals_pending, 0);
+    for (int number = 0; number < NSIG; number++)
+        atomic_store(&signals_mailbox[number], 0);
+}
+
+uint32_t signals_ignored(void)
+{
+    uint32_t set = 0;
+    for (int number = 1; number < NSIG; number++)
+        set |= actions[number].sa_handler == SIG_IGN ? SIGNAL_BIT(number) : 0;
+    return set;
+}

@@ -1,0 +1,728 @@
+/*
+ * t_signal.c: signals: actions, masks, waiting, other processes, interrupted calls, storms.
+ *
+ * Machine: cpus=4 memory=128M
+ */
+#include "posix.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define UNUSED __attribute__((unused))
+
+static atomic_int counts[NSIG], last;
+static siginfo_t last_info;
+
+static void count(int number)
+{
+    atomic_fetch_add(&counts[number], 1);
+    atomic_store(&last, number);
+}
+
+static void count_info(int number, siginfo_t *info, UNUSED void *context)
+{
+    last_info = *info;
+    count(number);
+}
+
+static void handle(int number, void (*handler)(int), int flags)
+{
+    struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
+
+    CHECK_EQ(sigaction(number, &action, NULL), 0);
+    atomic_store(&counts[number], 0);
+}
+
+static sigset_t only(int number)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    return set;
+}
+
+static void mask(int how, int number)
+{
+    sigset_t set = only(number);
+
+    CHECK_EQ(sigprocmask(how, &set, NULL), 0);
+}
+
+static bool is_pending(int number)
+{
+    sigset_t set;
+
+    return sigpending(&set) == 0 && sigismember(&set, number);
+}
+
+/* How a child ended that runs the function: its code, or minus the signal. */
+static int in_child(int (*function)(void *), void *argument)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(function(argument));
+    CHECK(pid > 0);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* --- Without any handler. --- */
+
+static int raise_it(void *number)
+{
+    raise(*(int *)number);
+    return 50;
+}
+
+static int kill_self(void *number)
+{
+    kill(getpid(), *(int *)number);
+    return 50;
+}
+
+TEST(default_actions)
+{
+    static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGKILL, SIGUSR1, SIGUSR2,
+                                  SIGPIPE, SIGALRM, SIGTERM };
+    static const int harmless[] = { SIGCHLD, SIGCONT, SIGURG, SIGWINCH };
+
+    for (size_t i = 0; i < array_size(deadly); i++) {
+        CHECK_EQ(in_child(raise_it, (void *)&deadly[i]), -deadly[i]);
+        CHECK_EQ(in_child(kill_self, (void *)&deadly[i]), -deadly[i]);
+    }
+    for (size_t i = 0; i < array_size(harmless); i++)
+        CHECK_EQ(in_child(raise_it, (void *)&harmless[i]), 50);
+}
+
+static int call_abort(UNUSED void *unused)
+{
+    abort();
+}
+
+TEST(abort_ends_with_its_signal)
+{
+    CHECK_EQ(in_child(call_abort, NULL), -SIGABRT);
+}
+
+/* A child that never did anything about signals dies of the one that it is sent. */
+TEST(killing_a_child)
+{
+    static const int signals[] = { SIGTERM, SIGINT, SIGKILL, SIGUSR1, SIGHUP };
+    int status;
+
+    for (size_t i = 0; i < array_size(signals); i++) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+            for (;;)
+                sys_nanosleep(DEADLINE_INFINITE);
+        }
+        CHECK_EQ(kill(pid, 0), 0);
+        CHECK_EQ(kill(pid, SIGCHLD), 0);
+        CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
+        CHECK_EQ(kill(pid, signals[i]), 0);
+        CHECK_EQ(waitpid(pid, &status, 0), pid);
+        CHECK(WIFSIGNALED(status));
+        CHECK_EQ(WTERMSIG(status), signals[i]);
+    }
+}
+
+TEST(what_is_refused)
+{
+    struct sigaction action = { .sa_handler = count };
+    sigset_t set;
+
+    CHECK_ERRNO(sigaction(0, &action, NULL), EINVAL);
+    CHECK_ERRNO(sigaction(NSIG, &action, NULL), EINVAL);
+    CHECK_ERRNO(sigaction(SIGKILL, &action, NULL), EINVAL);
+    CHECK_ERRNO(sigaction(SIGSTOP, &action, NULL), EINVAL);
+    CHECK_EQ(sigaction(SIGKILL, NULL, &action), 0);
+    CHECK_ERRNO(raise(0), EINVAL);
+    CHECK_ERRNO(kill(getpid(), NSIG), EINVAL);
+    CHECK_ERRNO(kill(-5, SIGTERM), ESRCH);
+    CHECK_ERRNO(kill(INT32_MAX, 0), ESRCH);
+    sigemptyset(&set);
+    CHECK_ERRNO(sigprocmask(77, &set, NULL), EINVAL);
+    CHECK_ERRNO(sigaddset(&set, 0), EINVAL);
+    CHECK_ERRNO(sigismember(&set, NSIG), EINVAL);
+}
+
+/* --- Handlers. --- */
+
+TEST(a_handler_runs_before_raise_returns)
+{
+    handle(SIGUSR1, count, 0);
+    for (int i = 1; i <= 100; i++) {
+        CHECK_EQ(raise(SIGUSR1), 0);
+        CHECK_EQ(counts[SIGUSR1], i);
+        CHECK_EQ(kill(getpid(), SIGUSR1), 0);
+        CHECK_EQ(counts[SIGUSR1], i + 1);
+        counts[SIGUSR1]--;
+    }
+}
+
+TEST(the_old_action_is_told)
+{
+    struct sigaction action = { .sa_handler = count, .sa_flags = SA_RESTART }, old;
+
+    CHECK_EQ(sigaction(SIGUSR1, &action, &old), 0);
+    CHECK_EQ(sigaction(SIGUSR1, NULL, &old), 0);
+    CHECK(old.sa_handler == count && old.sa_flags == SA_RESTART);
+    CHECK(signal(SIGUSR1, SIG_DFL) == count);
+    CHECK(signal(SIGUSR1, SIG_IGN) == SIG_DFL);
+    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK(signal(SIGUSR1, count) == SIG_IGN);
+}
+
+TEST(information_about_the_sender)
+{
+    struct sigaction action = { .sa_sigaction = count_info, .sa_flags = SA_SIGINFO };
+    pid_t self = getpid(), pid;
+    int status;
+
+    CHECK_EQ(sigaction(SIGUSR2, &action, NULL), 0);
+    counts[SIGUSR2] = 0;
+    pid = fork();
+    if (pid == 0)
+        _exit(kill(self, SIGUSR2));
+    while (counts[SIGUSR2] == 0)
+        sys_nanosleep(0);
+    CHECK_EQ(last_info.si_signo, SIGUSR2);
+    CHECK_EQ(last_info.si_pid, pid);
+    CHECK_EQ(last_info.si_code, SI_USER);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
+}
+
+TEST(reset_after_one)
+{
+    struct sigaction now;
+
+    handle(SIGUSR1, count, SA_RESETHAND);
+    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(counts[SIGUSR1], 1);
+    CHECK_EQ(sigaction(SIGUSR1, NULL, &now), 0);
+    CHECK(now.sa_handler == SIG_DFL);
+}
+
+/* --- Masks. --- */
+
+TEST(a_blocked_signal_waits)
+{
+    handle(SIGUSR1, count, 0);
+    mask(SIG_BLOCK, SIGUSR1);
+    for (int i = 0; i < 5; i++)
+        CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(kill(getpid(), SIGUSR1), 0);
+    CHECK_EQ(counts[SIGUSR1], 0);
+    CHECK(is_pending(SIGUSR1));
+    mask(SIG_UNBLOCK, SIGUSR1);
+    CHECK(counts[SIGUSR1] >= 1 && counts[SIGUSR1] <= 2);
+    CHECK(!is_pending(SIGUSR1));
+}
+
+TEST(ignoring_forgets_what_waits)
+{
+    handle(SIGUSR1, count, 0);
+    mask(SIG_BLOCK, SIGUSR1);
+    CHECK_EQ(kill(getpid(), SIGUSR1), 0);
+    while (!is_pending(SIGUSR1))
+        sys_nanosleep(0);
+    handle(SIGUSR1, SIG_IGN, 0);
+    CHECK(!is_pending(SIGUSR1));
+    handle(SIGUSR1, count, 0);
+    mask(SIG_UNBLOCK, SIGUSR1);
+    CHECK_EQ(counts[SIGUSR1], 0);
+}
+
+static atomic_int depth, deepest;
+
+static void nest(int number)
+{
+    int now = atomic_fetch_add(&depth, 1) + 1;
+
+    if (now > deepest)
+        deepest = now;
+    if (counts[number]++ < 4)
+        raise(number);
+    atomic_fetch_sub(&depth, 1);
+}
+
+TEST(a_handler_is_not_interrupted_by_its_own_signal)
+{
+    handle(SIGUSR1, nest, 0);
+    deepest = 0;
+    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(counts[SIGUSR1], 5);
+    CHECK_EQ(deepest, 1);
+    handle(SIGUSR1, nest, SA_NODEFER);
+    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(counts[SIGUSR1], 5);
+    CHECK_EQ(deepest, 5);
+}
+
+static char order[8];
+
+static void note_first(UNUSED int number)
+{
+    strcat(order, "a");
+    raise(SIGUSR2);
+    strcat(order, "b");
+}
+
+static void note_second(UNUSED int number)
+{
+    strcat(order, "c");
+}
+
+TEST(signals_that_wait_for_a_handler)
+{
+    struct sigaction action = { .sa_handler = note_first, .sa_mask = only(SIGUSR2) };
+
+    handle(SIGUSR2, note_second, 0);
+    CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+    order[0] = 0;
+    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(strcmp(order, "abc"), 0);
+    action.sa_mask = 0;
+    CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+    order[0] = 0;
+    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(strcmp(order, "acb"), 0);
+}
+
+static sigjmp_buf place;
+
+static void jump(UNUSED int number)
+{
+    siglongjmp(place, 5);
+}
+
+TEST(a_jump_out_of_a_handler)
+{
+    sigset_t now;
+
+    handle(SIGUSR1, jump, 0);
+    for (int i = 0; i < 20; i++) {
+        int value = sigsetjmp(place, 1);
+
+        if (value == 0) {
+            raise(SIGUSR1);
+            CHECK(false);
+        }
+        CHECK_EQ(value, 5);
+        CHECK_EQ(sigprocmask(SIG_BLOCK, NULL, &now), 0);
+        CHECK(!sigismember(&now, SIGUSR1));
+    }
+}
+
+/* --- Interrupted calls. --- */
+
+/* A child that sends signals, each after the parent has slept for a while in a call. */
+static pid_t send_later(int number, int times)
+{
+    pid_t self = getpid(), pid = fork();
+
+    if (pid == 0) {
+        for (int i = 0; i < times; i++) {
+            sys_nanosleep(after(20000000));
+            kill(self, number);
+        }
+        _exit(0);
+    }
+    return pid;
+}
+
+TEST(a_call_is_interrupted)
+{
+    struct timespec long_time = { .tv_sec = 100 }, rest = { 0 };
+    int ends[2], status;
+    char byte;
+
+    CHECK_EQ(pipe(ends), 0);
+    handle(SIGUSR1, count, 0);
+    pid_t pid = send_later(SIGUSR1, 1);
+
+    CHECK_ERRNO(read(ends[0], &byte, 1), EINTR);
+    CHECK_EQ(counts[SIGUSR1], 1);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    pid = send_later(SIGUSR1, 1);
+    CHECK_ERRNO(nanosleep(&long_time, &rest), EINTR);
+    CHECK(rest.tv_sec > 90 && rest.tv_sec < 100);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(close(ends[0]) | close(ends[1]), 0);
+}
+
+TEST(waiting_for_a_child_is_interrupted)
+{
+    int ends[2], status;
+    char byte;
+
+    CHECK_EQ(pipe(ends), 0);
+    handle(SIGUSR1, count, 0);
+    pid_t sleeper = fork();
+
+    if (sleeper == 0) {
+        close(ends[1]);
+        _exit(read(ends[0], &byte, 1));
+    }
+    pid_t pid = send_later(SIGUSR1, 1);
+
+    CHECK_ERRNO(waitpid(sleeper, &status, 0), EINTR);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(close(ends[0]) | close(ends[1]), 0);
+    CHECK_EQ(waitpid(sleeper, &status, 0), sleeper);
+}
+
+static void write_byte(UNUSED int number)
+{
+    counts[SIGUSR1]++;
+    if (counts[SIGUSR1] == 3)
+        write(last, "x", 1);
+}
+
+TEST(a_call_goes_on_after_a_handler)
+{
+    int ends[2], status;
+    char byte = 0;
+
+    CHECK_EQ(pipe(ends), 0);
+    handle(SIGUSR1, write_byte, SA_RESTART);
+    last = ends[1];
+    pid_t pid = send_later(SIGUSR1, 3);
+
+    CHECK_EQ(read(ends[0], &byte, 1), 1);
+    CHECK_EQ(byte, 'x');
+    CHECK_EQ(counts[SIGUSR1], 3);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(close(ends[0]) | close(ends[1]), 0);
+}
+
+/* --- Waiting for signals. --- */
+
+TEST(sigsuspend_waits_with_another_mask)
+{
+    sigset_t none = 0, now;
+    int status;
+
+    handle(SIGUSR1, count, SA_RESTART);
+    mask(SIG_BLOCK, SIGUSR1);
+    pid_t pid = send_later(SIGUSR1, 1);
+
+    CHECK_ERRNO(sigsuspend(&none), EINTR);
+    CHECK_EQ(counts[SIGUSR1], 1);
+    CHECK_EQ(sigprocmask(SIG_BLOCK, NULL, &now), 0);
+    CHECK(sigismember(&now, SIGUSR1));
+    CHECK_EQ(raise(SIGUSR1), 0);                        /* pending before it waits */
+    CHECK_ERRNO(sigsuspend(&none), EINTR);
+    CHECK_EQ(counts[SIGUSR1], 2);
+    mask(SIG_UNBLOCK, SIGUSR1);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+}
+
+TEST(sigwait_takes_a_signal)
+{
+    sigset_t set = only(SIGUSR1);
+    const struct timespec soon = { .tv_nsec = 10000000 };
+    siginfo_t info;
+    int number, status;
+
+    handle(SIGUSR1, count, 0);
+    mask(SIG_BLOCK, SIGUSR1);
+    CHECK_ERRNO(sigtimedwait(&set, &info, &soon), EAGAIN);
+    pid_t pid = send_later(SIGUSR1, 1);
+
+    CHECK_EQ(sigwait(&set, &number), 0);
+    CHECK_EQ(number, SIGUSR1);
+    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(sigwaitinfo(&set, &info), SIGUSR1);
+    CHECK_EQ(info.si_signo, SIGUSR1);
+    mask(SIG_UNBLOCK, SIGUSR1);
+    CHECK_EQ(counts[SIGUSR1], 0);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+}
+
+/* --- Children. --- */
+
+TEST(the_end_of_a_child_is_a_signal)
+{
+    struct sigaction action = { .sa_sigaction = count_info, .sa_flags = SA_SIGINFO | SA_RESTART };
+    int status;
+
+    CHECK_EQ(sigaction(SIGCHLD, &action, NULL), 0);
+    counts[SIGCHLD] = 0;
+    for (int i = 1; i <= 10; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            _exit(0);
+        while (counts[SIGCHLD] < i)
+            sys_nanosleep(0);
+        CHECK_EQ(last_info.si_pid, pid);
+        CHECK_EQ(waitpid(pid, &status, WNOHANG), pid);
+    }
+    CHECK(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
+}
+
+static int use_signals(UNUSED void *unused)
+{
+    if (counts[SIGUSR1] != 0 || raise(SIGUSR1) != 0 || counts[SIGUSR1] != 1)
+        return 1;
+    mask(SIG_BLOCK, SIGUSR1);
+    kill(getpid(), SIGUSR1);
+    while (!is_pending(SIGUSR1))
+        sys_nanosleep(0);
+    return 0;
+}
+
+/* Handlers and masks are copied, what is pending is not. */
+TEST(fork_keeps_handlers)
+{
+    handle(SIGUSR1, count, 0);
+    CHECK_EQ(in_child(use_signals, NULL), 0);
+    CHECK_EQ(counts[SIGUSR1], 0);
+    mask(SIG_BLOCK, SIGUSR1);
+    CHECK_EQ(raise(SIGUSR1), 0);
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(is_pending(SIGUSR1) || !sigismember(&(sigset_t){ only(SIGUSR1) }, SIGUSR1));
+    int status;
+
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
+    mask(SIG_UNBLOCK, SIGUSR1);
+    CHECK_EQ(counts[SIGUSR1], 1);
+}
+
+/* A process that takes its signals itself, and dies of one that it does not take. */
+TEST(signals_to_a_process_with_handlers)
+{
+    int ready[2], status;
+    char byte;
+
+    CHECK_EQ(pipe(ready), 0);
+    handle(SIGUSR1, count, 0);
+    for (int i = 0; i < 10; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+            handle(SIGTERM, SIG_IGN, 0);
+            mask(SIG_BLOCK, SIGUSR1);
+            write(ready[1], "r", 1);
+            sigset_t none = 0;
+            sigsuspend(&none);
+            write(ready[1], counts[SIGUSR1] == 1 ? "y" : "n", 1);
+            for (;;)
+                pause();
+        }
+        CHECK_EQ(read(ready[0], &byte, 1), 1);
+        CHECK_EQ(kill(pid, SIGTERM), 0);
+        CHECK_EQ(kill(pid, SIGCONT), 0);
+        CHECK_EQ(kill(pid, SIGUSR1), 0);
+        CHECK_EQ(read(ready[0], &byte, 1), 1);
+        CHECK_EQ(byte, 'y');
+        CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
+        CHECK_EQ(kill(pid, i % 2 ? SIGINT : SIGKILL), 0);
+        CHECK_EQ(waitpid(pid, &status, 0), pid);
+        CHECK_EQ(WTERMSIG(status), i % 2 ? SIGINT : SIGKILL);
+    }
+    CHECK_EQ(close(ready[0]) | close(ready[1]), 0);
+}
+
+/* --- Broken pipes. --- */
+
+static int write_to_nobody(UNUSED void *unused)
+{
+    int ends[2];
+
+    if (pipe(ends) != 0 || close(ends[0]) != 0)
+        return 1;
+    return write(ends[1], "x", 1) == -1 && errno == EPIPE ? 77 : 2;
+}
+
+TEST(a_broken_pipe)
+{
+    CHECK_EQ(in_child(write_to_nobody, NULL), -SIGPIPE);
+    handle(SIGPIPE, SIG_IGN, 0);
+    CHECK_EQ(in_child(write_to_nobody, NULL), 77);
+    handle(SIGPIPE, count, 0);
+    CHECK_EQ(in_child(write_to_nobody, NULL), 77);
+    handle(SIGPIPE, SIG_DFL, 0);
+    CHECK_EQ(in_child(write_to_nobody, NULL), -SIGPIPE);
+}
+
+/* --- Threads. --- */
+
+static atomic_bool stop;
+static pthread_t taker;
+
+static void note_thread(int number)
+{
+    taker = pthread_self();
+    count(number);
+}
+
+static void *sleep_until_stopped(UNUSED void *unused)
+{
+    while (!stop)
+        sys_nanosleep(after(1000000));
+    return NULL;
+}
+
+/* The first thread has it blocked: another takes it. */
+TEST(a_thread_that_does_not_block_it_takes_it)
+{
+    pthread_t thread;
+
+    stop = false;
+    handle(SIGUSR1, note_thread, 0);
+    CHECK_EQ(pthread_create(&thread, NULL, sleep_until_stopped, NULL), 0);
+    mask(SIG_BLOCK, SIGUSR1);
+    for (int i = 1; i <= 20; i++) {
+        CHECK_EQ(kill(getpid(), SIGUSR1), 0);
+        while (counts[SIGUSR1] < i)
+            sys_nanosleep(0);
+        CHECK(pthread_equal(taker, thread));
+    }
+    stop = true;
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    mask(SIG_UNBLOCK, SIGUSR1);
+}
+
+TEST(a_signal_for_one_thread)
+{
+    pthread_t thread;
+
+    stop = false;
+    handle(SIGUSR1, note_thread, 0);
+    CHECK_EQ(pthread_create(&thread, NULL, sleep_until_stopped, NULL), 0);
+    for (int i = 1; i <= 20; i++) {
+        CHECK_EQ(pthread_kill(thread, SIGUSR1), 0);
+        while (counts[SIGUSR1] < i)
+            sys_nanosleep(0);
+        CHECK(pthread_equal(taker, thread));
+    }
+    CHECK_EQ(pthread_kill(pthread_self(), SIGUSR1), 0);
+    CHECK(pthread_equal(taker, pthread_self()));
+    CHECK_EQ(pthread_kill(thread, 0), 0);
+    CHECK_EQ(pthread_kill(thread, NSIG), EINVAL);
+    stop = true;
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+/* --- Storms. --- */
+
+/* Registers and memory of who is interrupted stay what they are. */
+TEST(a_storm_against_a_thread_that_computes)
+{
+    enum { SENDERS = 3, EACH = 300 };
+    pid_t self = getpid();
+    double sum = 0, product = 1;
+    uint64_t rounds = 0, hash = 1;
+    int status, ended = 0;
+
+    handle(SIGUSR1, count, SA_RESTART);
+    handle(SIGUSR2, count, SA_RESTART);
+    for (int i = 0; i < SENDERS; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+            for (int j = 0; j < EACH; j++)
+                kill(self, j % 2 ? SIGUSR1 : SIGUSR2);
+            _exit(0);
+        }
+        CHECK(pid > 0);
+    }
+    while (ended < SENDERS) {
+        for (int i = 0; i < 1000; i++) {
+            hash = hash * 6364136223846793005u + 1;
+            sum += 0.5;
+            product *= 1.0;
+        }
+        rounds++;
+        if (waitpid(-1, &status, WNOHANG) > 0)
+            ended++;
+    }
+    uint64_t expected = 1;
+
+    for (uint64_t i = 0; i < rounds * 1000; i++)
+        expected = expected * 6364136223846793005u + 1;
+    CHECK(hash == expected);
+    CHECK(sum == rounds * 500.0 && product == 1.0);
+    CHECK(counts[SIGUSR1] > 0 && counts[SIGUSR2] > 0);
+    CHECK(counts[SIGUSR1] + counts[SIGUSR2] <= SENDERS * EACH);
+}
+
+/* The heap, streams and descriptors are used by who is interrupted, and descriptors by handlers. */
+static void use_descriptors(int number)
+{
+    int ends[2];
+
+    if (pipe(ends) == 0)
+        close(ends[0]), close(ends[1]);
+    counts[number]++;
+}
+
+TEST(a_storm_against_a_thread_that_makes_calls)
+{
+    pid_t self = getpid();
+    int status;
+    pid_t pid;
+
+    handle(SIGUSR1, use_descriptors, SA_RESTART);
+    pid = fork();
+    if (pid == 0) {
+        for (int j = 0; j < 500; j++) {
+            kill(self, SIGUSR1);
+            sys_nanosleep(0);
+        }
+        _exit(0);
+    }
+    do {
+        int ends[2];
+        char text[5], *block = malloc(300);
+
+        CHECK(block != NULL);
+        CHECK_EQ(pipe(ends), 0);
+        CHECK_EQ(write(ends[1], "storm", 5), 5);
+        CHECK_EQ(read(ends[0], text, 5), 5);
+        CHECK_EQ(memcmp(text, "storm", 5), 0);
+        CHECK_EQ(close(ends[0]) | close(ends[1]), 0);
+        free(block);
+    } while (waitpid(pid, &status, WNOHANG) == 0);
+    CHECK_EQ(status, 0);
+    CHECK(counts[SIGUSR1] > 0);
+}
+
+TEST(many_raises)
+{
+    handle(SIGUSR1, count, 0);
+    for (int i = 0; i < 10000; i++)
+        raise(SIGUSR1);
+    CHECK_EQ(counts[SIGUSR1], 10000);
+}
+
+TEST(names)
+{
+    CHECK_EQ(signal_number("SIGTERM"), SIGTERM);
+    CHECK_EQ(signal_number("int"), SIGINT);
+    CHECK_EQ(signal_number("nothing"), 0);
+    CHECK_EQ(strcmp(signal_name(SIGKILL), "KILL"), 0);
+    CHECK(signal_name(0) == NULL);
+}
+
+TEST(nothing_is_left_behind)
+{
+    /* Two ports: of children's ends and of the signal thread; and what that copies through. */
+    CHECK(open_handles() <= handles_at_start + 3);
+}
