@@ -21,8 +21,8 @@ void map_region(struct model *model)
         return;
     pages = min_u64(pages, size_of(model) - first);
     maybe_fail();
-    status = aspace_map(processes[process]->aspace, flags | (one_in(2) ? VM_MAP_RANGE : 0), VM_READ | VM_WRITE, 0, model->vmo,
-                        first << PAGE_SHIFT, pages << PAGE_SHIFT, &base);
+    status = aspace_map(processes[process]->aspace, flags | (one_in(2) ? VM_MAP_RANGE : 0), VM_READ | VM_WRITE, 0,
+                        model->vmo, first << PAGE_SHIFT, pages << PAGE_SHIFT, &base);
     step("map %lu pages from %lu of vmo %lu: %d", pages, first, model->serial, status);
     check_status(status, OK);
     if (status != OK)
@@ -56,8 +56,8 @@ void protect_region(void)
     if (region_count == 0)
         return;
     step("protect what shows vmo %lu: %u", regions[i].through->serial, flags);
-    check_equal(aspace_protect(processes[regions[i].process]->aspace, flags, regions[i].base, regions[i].pages << PAGE_SHIFT),
-                OK);
+    check_equal(aspace_protect(processes[regions[i].process]->aspace, flags, regions[i].base,
+                               regions[i].pages << PAGE_SHIFT), OK);
     regions[i].flags = flags;
 }
 
@@ -77,6 +77,8 @@ static void access_page(uint32_t i)
     device_error = OK;
     if (model_read(target, index, words) == ERR_SHOULD_WAIT)
         return;                                 /* see wait_for_pager */
+    if (!write || (regions[i].flags & VM_WRITE))
+        must_wait |= write ? write_waits(target, index) : read_waits(target, index);
     maybe_fail();
     current_thread()->process = processes[regions[i].process];
     status = user_access(regions[i].base + (page << PAGE_SHIFT) + half * HALF + 8, write, &value);

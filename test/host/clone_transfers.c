@@ -1,8 +1,9 @@
 /*
  * clone_transfers.c: devices that hold pages of clones, pagers that give pages to them, and threads that wait for either.
  *
- * An operation that has to wait runs in a thread of its own, the worker.  The director checks that it sleeps exactly when it
- * must, does what it waits for, and checks that it wakes; the operation itself then compares what it got with the model.
+ * An operation that has to wait runs in a thread of its own, the worker.  The director checks that it sleeps exactly
+ * when it must, does what it waits for, and checks that it wakes; the operation itself then compares what it got with
+ * the model.
  */
 #include "clone_world.h"
 #include "vm/page_request.h"
@@ -47,11 +48,18 @@ static void end_work(void)
     worker = NULL;
 }
 
+static void access_some(struct model *model)
+{
+    (void)model;
+    access_region();
+}
+
 /* Somebody does something while a device holds pages: true if the worker waits. */
 static bool work_beside_device(void)
 {
     static void (*const operations[])(struct model *) = {
         read_word, write_word, write_word, zero_range, decommit_range, commit_range, set_size, make_child, make_child,
+        access_some, access_some,
     };
     struct model *model = choose_model();
 
@@ -68,6 +76,9 @@ static bool work_beside_device(void)
     if (!work.done)
         return true;
     end_work();
+    transferring = true;
+    check_world();
+    transferring = false;
     return false;
 }
 
@@ -132,7 +143,8 @@ void transfer(struct model *model)
 
     maybe_fail();
     status = vmo_transfer_begin(model->vmo, page << PAGE_SHIFT, count << PAGE_SHIFT, into_memory, &transfer);
-    step("transfer %s %lu pages from %lu of vmo %lu: %d", into_memory ? "into" : "out of", count, first, target->serial, status);
+    step("transfer %s %lu pages from %lu of vmo %lu: %d", into_memory ? "into" : "out of", count, first, target->serial,
+         status);
     check_status(status, expect_transfer(model, page, count, into_memory));
     if (status != OK) {
         for (uint64_t i = first; status == ERR_NO_MEMORY && i < first + count; i++)
@@ -213,8 +225,8 @@ static void supply_range(struct model *root, uint64_t first, uint64_t count, str
 
     maybe_fail();
     status = pager_supply_pages(root->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, aux->vmo, aux_first << PAGE_SHIFT);
-    step("supply %lu pages from %lu of vmo %lu out of vmo %lu from %lu: %d", count, first, root->serial, target->serial, from,
-         status);
+    step("supply %lu pages from %lu of vmo %lu out of vmo %lu from %lu: %d", count, first, root->serial, target->serial,
+         from, status);
     check_status(status, expected);
     if (expected == ERR_NOT_SUPPORTED || !range_inside(aux_first, count, size_of(aux)))
         return;

@@ -1,8 +1,8 @@
 /*
  * clone_world.h: what drive_clones.c and the clone_*.c have in common: a model of families of VMOs.
  *
- * The model knows of each page of each VMO whether it is absent, known to be zero, or held in a frame, and which slots hold the
- * same frame.  So it knows the bytes, the number of frames, who must copy before writing, and who counts whom as its child.
+ * The model knows of each page of each VMO whether it is absent, known to be zero, or held in a frame, and which slots
+ * hold the same frame.  So it knows the bytes, the number of frames, who must copy before writing, and who counts whom as its child.
  */
 #pragma once
 

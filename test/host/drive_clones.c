@@ -331,7 +331,8 @@ void make_child(struct model *parent)
     maybe_fail();
     status = vmo_create_child(parent->vmo, kind | (resizable ? VMO_CHILD_RESIZABLE : 0), offset << PAGE_SHIFT,
                               pages << PAGE_SHIFT, &child->vmo);
-    step("child %lu of vmo %lu, kind 0x%x, %lu pages from %lu: %d", child->serial, parent->serial, kind, pages, offset, status);
+    step("child %lu of vmo %lu, kind 0x%x, %lu pages from %lu: %d", child->serial, parent->serial, kind, pages,
+         offset, status);
     check_status(status, expect_child(parent, kind, offset, pages));
     if (status != OK) {
         child->vmo = NULL;

@@ -207,7 +207,7 @@ static void fill(struct page_list *list, uint64_t first, uint64_t end)
         fail("the fill took %lu nodes", heap_live() - nodes);
 }
 
-static void look(const struct page_list *list, uint64_t index)
+static void look(struct page_list *list, uint64_t index)
 {
     uint64_t end = one_in(4) ? UINT64_MAX : index + choose_between(1, 200), until, found, expected;
     slot_t slot = expected_slot(index, &until);

@@ -100,7 +100,7 @@ void frame_free(struct page *page)
     free(frame);
 }
 
-void frame_set_kind(struct page *page, uint8_t kind)
+void frame_count_as(struct page *page, uint8_t kind)
 {
     check(kind != FRAME_FREE && kind < FRAME_KINDS);
     live_of_kind[page->kind]--;

@@ -213,7 +213,7 @@ status_t user_access(uint64_t address, bool write, uint8_t *value)
 /* --- What a page table may say. --- */
 
 /* What the VMO shows at index: its page, or its root's where it holds nothing; NULL: zeros. */
-static struct page *shown_page(const struct vmo *vmo, uint64_t index)
+static struct page *shown_page(struct vmo *vmo, uint64_t index)
 {
     slot_t slot = page_list_get(&vmo->pages, index);
 
@@ -223,7 +223,7 @@ static struct page *shown_page(const struct vmo *vmo, uint64_t index)
 }
 
 /* Only a VMO's own page, which no other holds, and of a source only a dirty one. */
-static bool may_be_writable(const struct vmo *vmo, uint64_t index)
+static bool may_be_writable(struct vmo *vmo, uint64_t index)
 {
     struct page *page = slot_page(page_list_get(&vmo->pages, index));
 
