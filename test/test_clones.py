@@ -7,13 +7,45 @@ import os
 
 import pytest
 
-from quire.clone_model import Difference, compare
+from quire.clone_memory_model import CHECK_EVERY
+from quire.clone_model import Tree
 from quire.machine import Machine
 
 SEEDS = int(os.environ.get("QUIRE_CLONE_SEEDS", "20"))
 FIRST = int(os.environ.get("QUIRE_CLONE_FIRST", "1"))
 STEPS = int(os.environ.get("QUIRE_CLONE_STEPS", "2000"))
 TREES = 6
+
+
+class Difference(Exception):
+    """The guest printed something else; `step` is the first step of the line that differs."""
+
+    def __init__(self, text, step):
+        super().__init__(text)
+        self.step = step
+
+
+def compare(lines, seed, steps, exact=True):
+    """Raise Difference if the guest's lines are not the model's."""
+    tree = Tree(seed, steps, exact)
+    guest = iter(lines)
+    for expected in tree.lines():
+        actual = next(guest, "(nothing)")
+        while actual.startswith("# "):
+            step = int(actual.split()[1])
+            if actual != tree.told[step]:
+                raise Difference(f"seed {seed}: step {step} differs\nguest {actual}\nmodel {tree.told[step]}\n" +
+                                 "\n".join(line for line in tree.log if int(line.split()[0]) <= step), step)
+            actual = next(guest, "(nothing)")
+        if actual == expected:
+            continue
+        end = int(expected.split()[1])
+        differ = [f"  guest {a}   model {b}" for a, b in zip(actual.split(), expected.split()) if a != b]
+        raise Difference("\n".join([f"seed {seed}: the line of step {end} differs", f"guest {actual}",
+                                    f"model {expected}", *differ, "steps:", *tree.log]), end - CHECK_EVERY)
+    extra = next(guest, None)
+    if extra is not None:
+        raise Difference(f"seed {seed}: the guest printed more: {extra}", steps)
 
 
 def run_guest(machine, *arguments):

@@ -84,8 +84,8 @@ static inline int64_t frames_held(void)
 {
     info_system_t info = system_info();
 
-    return (int64_t)(info.frames[FRAME_ANON] + info.frames[FRAME_PAGER] + info.frames[FRAME_DEVICE] +
-                     info.frames[FRAME_BUSY]);
+    return (int64_t)(info.frames[FRAME_ANON] + info.frames[FRAME_PAGER] +
+                     info.frames[FRAME_DEVICE] + info.frames[FRAME_BUSY]);
 }
 
 /* The next packet asks for these pages of the root; answer it. */

@@ -97,7 +97,8 @@ static status_t make_anonymous(struct tree *tree)
 
     node.pages = 1 + draw(tree, 12);
     node.resizable = draw(tree, 2);
-    status_t status = sys_vmo_create(node.pages * PAGE_SIZE, node.resizable ? VMO_RESIZABLE : 0, &node.handle);
+    status_t status =
+        sys_vmo_create(node.pages * PAGE_SIZE, node.resizable ? VMO_RESIZABLE : 0, &node.handle);
     if (status == OK)
         tree->nodes[i] = node;
     return status;
@@ -110,7 +111,9 @@ static status_t make_snapshot(struct tree *tree)
     if (i < 0)
         return SKIPPED;
     struct node *parent = &tree->nodes[p];
-    struct node node = { .kind = parent->root < 0 ? ANONYMOUS : CLONE, .target = -1, .root = parent->root };
+    struct node node = { .kind = parent->root < 0 ? ANONYMOUS : CLONE,
+                         .target = -1,
+                         .root = parent->root };
     uint64_t offset = draw(tree, pages_of(tree, p) + 3) * PAGE_SIZE;
     uint64_t kind = draw(tree, 4), crooked;
 
@@ -137,16 +140,18 @@ static status_t make_slice(struct tree *tree)
     if (i < 0 || pages == 0)
         return SKIPPED;
     struct node *parent = &tree->nodes[p];
-    struct node node = { .kind = SLICE, .target = p, .root = parent->root, .shared = parent->shared };
+    struct node node = {
+        .kind = SLICE, .target = p, .root = parent->root, .shared = parent->shared
+    };
     uint64_t offset = draw(tree, pages + 1);
 
     node.pages = 1 + draw(tree, 8);
     node.writable = draw(tree, 8) != 0 && parent->writable;
     if (parent->resizable)
         offset = 0, node.pages = 1;
-    status_t status = sys_vmo_create_child(parent->handle,
-                                           VMO_CHILD_SLICE | (node.writable ? 0 : VMO_CHILD_NO_WRITE),
-                                           offset * PAGE_SIZE, node.pages * PAGE_SIZE, &node.handle);
+    status_t status = sys_vmo_create_child(
+        parent->handle, VMO_CHILD_SLICE | (node.writable ? 0 : VMO_CHILD_NO_WRITE),
+        offset * PAGE_SIZE, node.pages * PAGE_SIZE, &node.handle);
     if (status == OK) {
         tree->nodes[i] = node;
         parent->uses++;
@@ -165,7 +170,8 @@ static status_t make_reference(struct tree *tree)
     node.kind = REFERENCE;
     node.target = p;
     node.uses = 0;
-    status_t status = sys_vmo_create_child(tree->nodes[p].handle, VMO_CHILD_REFERENCE, 0, 0, &node.handle);
+    status_t status =
+        sys_vmo_create_child(tree->nodes[p].handle, VMO_CHILD_REFERENCE, 0, 0, &node.handle);
     if (status == OK) {
         tree->nodes[i] = node;
         tree->nodes[p].uses++;
@@ -187,7 +193,8 @@ static status_t close_node(struct tree *tree)
 
 /* --- Mappings. --- */
 
-static status_t map_at(struct tree *tree, int m, int p, uint64_t offset, uint64_t length, bool write)
+static status_t map_at(struct tree *tree, int m, int p, uint64_t offset, uint64_t length,
+                       bool write)
 {
     uintptr_t at;
     status_t status = sys_vm_map(process_self(), VM_READ | VM_FIXED | (write ? VM_WRITE : 0),
@@ -286,7 +293,8 @@ static bool is_safe(struct tree *tree, const struct mapping *mapping, uint64_t p
 {
     int root = tree->nodes[mapping->node].root;
 
-    return mapping->offset + page < pages_of(tree, mapping->node) && !(root >= 0 && tree->detached[root]);
+    return mapping->offset + page < pages_of(tree, mapping->node) &&
+           !(root >= 0 && tree->detached[root]);
 }
 
 /* Through the kernel where a store would end the program. */
@@ -366,7 +374,8 @@ static status_t read_words(struct tree *tree)
     uint64_t first, count;
 
     draw_words(tree, p, &first, &count);
-    status_t status = sys_vmo_read(tree->nodes[p].handle, VMO_MAY_BLOCK, tree->words, first * 8, count * 8);
+    status_t status =
+        sys_vmo_read(tree->nodes[p].handle, VMO_MAY_BLOCK, tree->words, first * 8, count * 8);
     for (uint64_t i = 0; status == OK && i < count; i++)
         see(tree, tree->words[i]);
     return status;
@@ -388,8 +397,8 @@ static status_t zero_words(struct tree *tree)
         first |= 1;
         count = count < WORDS - first % WORDS ? count : WORDS - first % WORDS;
     }
-    return sys_vmo_op_range(tree->nodes[p].handle, VMO_OP_ZERO | VMO_OP_MAY_BLOCK, first * 8, count * 8,
-                            NULL, 0);
+    return sys_vmo_op_range(tree->nodes[p].handle, VMO_OP_ZERO | VMO_OP_MAY_BLOCK, first * 8,
+                            count * 8, NULL, 0);
 }
 
 static status_t operate(struct tree *tree, uint32_t op)

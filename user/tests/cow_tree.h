@@ -20,12 +20,12 @@ enum {
     TREES = 6,
     TEXT = 512 << 10,
 };
-#define TREE_PLACE 0x2400000000ul       /* tree t, mapping m: 64 pages at (t * PLACES + m) * 64 pages */
+#define TREE_PLACE 0x2400000000ul /* tree t, mapping m: 64 pages at (t * PLACES + m) * 64 pages */
 
 enum node_kind { ANONYMOUS, ROOT, CLONE, SLICE, REFERENCE };
 
 struct node {
-    handle_t handle;            /* HANDLE_INVALID: closed, but still mapped or the target of another */
+    handle_t handle; /* HANDLE_INVALID: closed, but still mapped or the target of another */
     enum node_kind kind;
     int target;                 /* of slices and references; -1 */
     int root;                   /* the pager's VMO below; -1 */

@@ -172,7 +172,8 @@ TEST(writing_an_absent_page_reads_it_first)
     store_start(&accesses[1], at + PAGE_SIZE, 99);
     serve_read(rig, 3, 1);
     wait_for_end(accesses[1].thread.handle);
-    CHECK(vmo_is_filled(clone, 0, 10, content_of(2)) && vmo_is_filled(clone, 11, PAGE_SIZE - 11, content_of(2)));
+    CHECK(vmo_is_filled(clone, 0, 10, content_of(2)) &&
+          vmo_is_filled(clone, 11, PAGE_SIZE - 11, content_of(2)));
     CHECK(vmo_is_filled(clone, PAGE_SIZE, 1, 99));
     CHECK(vmo_is_filled(clone, PAGE_SIZE + 1, PAGE_SIZE - 1, content_of(3)));
     CHECK(is_supplied(rig.vmo, 2, 2));
@@ -262,20 +263,25 @@ TEST(strict_snapshots_are_not_supported)
 TEST(pager_calls_refuse_clones)
 {
     struct rig rig = rig_create(4);
-    handle_t clone = new_child(rig.vmo, ON_WRITE, 0, 4), slice = new_child(clone, VMO_CHILD_SLICE, 0, 1);
+    handle_t clone = new_child(rig.vmo, ON_WRITE, 0, 4),
+             slice = new_child(clone, VMO_CHILD_SLICE, 0, 1);
     handle_t aux = new_vmo(4);
 
     for (unsigned i = 0; i < 2; i++) {
         handle_t vmo = i ? slice : clone;
 
-        CHECK_STATUS(sys_pager_supply_pages(rig.pager, vmo, 0, PAGE_SIZE, aux, 0), ERR_INVALID_ARGS);
-        CHECK_STATUS(sys_pager_op_range(rig.pager, PAGER_OP_FAIL, vmo, 0, PAGE_SIZE, (uint64_t)ERR_IO),
+        CHECK_STATUS(sys_pager_supply_pages(rig.pager, vmo, 0, PAGE_SIZE, aux, 0),
                      ERR_INVALID_ARGS);
+        CHECK_STATUS(
+            sys_pager_op_range(rig.pager, PAGER_OP_FAIL, vmo, 0, PAGE_SIZE, (uint64_t)ERR_IO),
+            ERR_INVALID_ARGS);
         CHECK_STATUS(sys_pager_detach_vmo(rig.pager, vmo), ERR_INVALID_ARGS);
-        CHECK_STATUS(sys_vmo_op_range(vmo, VMO_OP_DECOMMIT, 0, PAGE_SIZE, NULL, 0), ERR_NOT_SUPPORTED);
+        CHECK_STATUS(sys_vmo_op_range(vmo, VMO_OP_DECOMMIT, 0, PAGE_SIZE, NULL, 0),
+                     ERR_NOT_SUPPORTED);
     }
     supply(rig, 0, 4);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, clone, 0), ERR_NOT_SUPPORTED);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, clone, 0),
+                 ERR_NOT_SUPPORTED);
     CLOSE(clone, slice, aux);
     rig_close(rig);
 }
@@ -303,7 +309,8 @@ TEST(commit_copies_and_prefetch_does_not)
     fill_page(rig.vmo, 3, 1);
     for (uint64_t i = 0; i < 5; i++)
         CHECK(page_is(clone, i, content_of(i + 2)));
-    CHECK_STATUS(sys_vmo_op_range(clone, VMO_OP_COMMIT, 0, 6 * PAGE_SIZE, NULL, 0), ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_vmo_op_range(clone, VMO_OP_COMMIT, 0, 6 * PAGE_SIZE, NULL, 0),
+                 ERR_OUT_OF_RANGE);
     expect_silence(rig.port);
     CLOSE(clone);
     rig_close(rig);
@@ -318,7 +325,7 @@ TEST(zeroing_a_clone_leaves_the_root_alone)
     supply(rig, 1, 1);
     CHECK_EQ((unsigned char)at[PAGE_SIZE], content_of(1));
     int64_t before = frames_held();
-    CHECK_OK(sys_vmo_op_range(clone, VMO_OP_ZERO, 0, 2 * PAGE_SIZE, NULL, 0));  /* nobody is asked */
+    CHECK_OK(sys_vmo_op_range(clone, VMO_OP_ZERO, 0, 2 * PAGE_SIZE, NULL, 0)); /* nobody is asked */
     CHECK_EQ(frames_held(), before);
     CHECK(page_is(clone, 0, 0) && page_is(clone, 1, 0));
     CHECK_EQ(at[0] + at[PAGE_SIZE], 0);

@@ -30,7 +30,8 @@ static status_t read_byte(handle_t vmo, uint64_t page)
 TEST(shrinking_the_root_is_for_good)
 {
     struct rig rig = rig_with(PAGES, PAGES);
-    handle_t clone = new_child(rig.vmo, ON_WRITE, 1, PAGES), second = new_child(clone, ON_WRITE, 1, 4);
+    handle_t clone = new_child(rig.vmo, ON_WRITE, 1, PAGES),
+             second = new_child(clone, ON_WRITE, 1, 4);
     volatile char *at = map_vmo(clone, VM_READ, 0, PAGES * PAGE_SIZE);
 
     CHECK(page_is(clone, PAGES - 1, 0));                /* behind the root's end */
@@ -114,12 +115,14 @@ static void check_after_the_end(struct rig rig, handle_t clone, char *at, bool d
     CHECK_EQ(byte_of(clone, 2), detached ? ERR_BAD_STATE : content_of(2));
     CHECK_STATUS(read_byte(clone, 3), ERR_BAD_STATE);
     CHECK_STATUS(sys_vmo_write(clone, VMO_MAY_BLOCK, byte, 3 * PAGE_SIZE, 1), ERR_BAD_STATE);
-    CHECK_STATUS(sys_vmo_op_range(clone, VMO_OP_COMMIT | VMO_OP_MAY_BLOCK, 0, 4 * PAGE_SIZE, NULL, 0),
-                 ERR_BAD_STATE);
+    CHECK_STATUS(
+        sys_vmo_op_range(clone, VMO_OP_COMMIT | VMO_OP_MAY_BLOCK, 0, 4 * PAGE_SIZE, NULL, 0),
+        ERR_BAD_STATE);
     CHECK_EQ(is_readable(at + 2 * PAGE_SIZE), !detached);
     CHECK(!is_readable(at + 3 * PAGE_SIZE) && !is_writable(at + 3 * PAGE_SIZE));
     CHECK_EQ(touch(clone, VM_READ, 4 * PAGE_SIZE, toucher_load, 3 * PAGE_SIZE), EXIT_CODE_FAULT);
-    CHECK_EQ(touch(clone, READ_WRITE, 4 * PAGE_SIZE, toucher_store, 3 * PAGE_SIZE), EXIT_CODE_FAULT);
+    CHECK_EQ(touch(clone, READ_WRITE, 4 * PAGE_SIZE, toucher_store, 3 * PAGE_SIZE),
+             EXIT_CODE_FAULT);
     put_byte(clone, PAGE_SIZE, 1);
     fill_page(clone, 0, 222);
     CHECK(page_is(clone, 0, 222));
@@ -172,7 +175,7 @@ TEST(failures_reach_who_waits_through_a_clone)
     expect_read(rig, 1, 3);
     supply(rig, 1, 1);
     fail(rig, 2, 2, ERR_IO);
-    expect_read(rig, 2, 2);                             /* the page it waited for came: it goes on */
+    expect_read(rig, 2, 2); /* the page it waited for came: it goes on */
     fail(rig, 2, 2, ERR_IO);
     CHECK_STATUS(access_end(&accesses[0]), ERR_IO);
     CHECK_EQ(committed(clone), 1);

@@ -69,7 +69,8 @@ static void work_on_snapshots(handle_t vmo, volatile char *at)
 static void work_on_clones(void)
 {
     CHECK_OK(sys_pager_create_vmo(pager, VMO_RESIZABLE, port, 1, PAGES * PAGE_SIZE, &root));
-    handle_t clone = new_child(root, ON_WRITE, 1, PAGES), slice = new_child(clone, VMO_CHILD_SLICE, 0, 4);
+    handle_t clone = new_child(root, ON_WRITE, 1, PAGES),
+             slice = new_child(clone, VMO_CHILD_SLICE, 0, 4);
     volatile char *at = map_vmo(clone, READ_WRITE, 0, PAGES * PAGE_SIZE);
 
     touch_pages(at, 0, 3);
@@ -177,8 +178,8 @@ static void show_difference(const struct level *before)
                    (unsigned long long)before->frames[i]);
     for (unsigned i = 0; i < array_size(now.objects); i++)
         if (now.objects[i] != before->objects[i])
-            printf("# objects of type %u: %llu, before %llu\n", i, (unsigned long long)now.objects[i],
-                   (unsigned long long)before->objects[i]);
+            printf("# objects of type %u: %llu, before %llu\n", i,
+                   (unsigned long long)now.objects[i], (unsigned long long)before->objects[i]);
 }
 
 static void check_is_back(struct level *before, int64_t round)

@@ -46,7 +46,8 @@ static bool is_pattern(const uint64_t *words, uint64_t page)
 static bool holds_pattern(handle_t of, uint64_t *words)
 {
     for (uint64_t page = 0; page < PAGES; page++)
-        if (sys_vmo_read(of, 0, words, page * PAGE_SIZE, PAGE_SIZE) != OK || !is_pattern(words, page))
+        if (sys_vmo_read(of, 0, words, page * PAGE_SIZE, PAGE_SIZE) != OK ||
+            !is_pattern(words, page))
             return false;
     return true;
 }
@@ -79,9 +80,11 @@ static void copy_pages(struct caller *caller, uint64_t page, uint64_t count, boo
     status_t status;
 
     if (out)
-        status = sys_vmo_read(caller->scratch, 0, window_page(page), page * PAGE_SIZE, count * PAGE_SIZE);
+        status = sys_vmo_read(caller->scratch, 0, window_page(page), page * PAGE_SIZE,
+                              count * PAGE_SIZE);
     else
-        status = sys_vmo_write(caller->scratch, 0, window_page(page), page * PAGE_SIZE, count * PAGE_SIZE);
+        status = sys_vmo_write(caller->scratch, 0, window_page(page), page * PAGE_SIZE,
+                               count * PAGE_SIZE);
     caller->calls++;
     caller->refused += status == ERR_INVALID_ARGS;
     EXPECT(status, OK);
@@ -162,10 +165,12 @@ static void disturb(void *argument)
                        page * PAGE_SIZE, count * PAGE_SIZE, &at);
             break;
         case 1:
-            sys_vm_protect(process_self(), VM_READ, (uintptr_t)window_page(page), count * PAGE_SIZE);
+            sys_vm_protect(process_self(), VM_READ, (uintptr_t)window_page(page),
+                           count * PAGE_SIZE);
             break;
         case 2:
-            sys_vm_protect(process_self(), READ_WRITE, (uintptr_t)window_page(page), count * PAGE_SIZE);
+            sys_vm_protect(process_self(), READ_WRITE, (uintptr_t)window_page(page),
+                           count * PAGE_SIZE);
             break;
         case 3: case 4:
             status = sys_vmo_create_child(vmo, SNAPSHOT, 0, (PAGES + 1) * PAGE_SIZE, &child);
@@ -175,8 +180,8 @@ static void disturb(void *argument)
             }
             if (random >> 20 & 1) {             /* what fork does: the copy takes the place */
                 sys_vm_unmap(process_self(), (uintptr_t)window_page(page), count * PAGE_SIZE);
-                sys_vm_map(process_self(), READ_WRITE | VM_FIXED, (uintptr_t)window_page(page), child,
-                           page * PAGE_SIZE, count * PAGE_SIZE, &at);
+                sys_vm_map(process_self(), READ_WRITE | VM_FIXED, (uintptr_t)window_page(page),
+                           child, page * PAGE_SIZE, count * PAGE_SIZE, &at);
             }
             check_snapshot(disturber, child);
             sys_handle_close(child);
@@ -211,8 +216,8 @@ static void fill_with_pattern(handle_t of)
 static bool all_have_worked(void *start)
 {
     for (unsigned i = 0; i < array_size(callers); i++)
-        if (callers[i].calls <= 10 || callers[i].refused == callers[i].calls || disturbers[i].snapshots == 0 ||
-            disturbers[i].writes == 0)
+        if (callers[i].calls <= 10 || callers[i].refused == callers[i].calls ||
+            disturbers[i].snapshots == 0 || disturbers[i].writes == 0)
             return false;
     return sys_clock_get() > *(int64_t *)start + DURATION;
 }
@@ -226,7 +231,8 @@ static void race(uint64_t seed)
     port = new_port();
     CHECK_OK(sys_channel_create(0, &channel, &other_end));
     fill_with_pattern(vmo);
-    CHECK_OK(sys_vm_map(process_self(), READ_WRITE | VM_FIXED, WINDOW, vmo, 0, (PAGES + 1) * PAGE_SIZE, &at));
+    CHECK_OK(sys_vm_map(process_self(), READ_WRITE | VM_FIXED, WINDOW, vmo, 0,
+                        (PAGES + 1) * PAGE_SIZE, &at));
     for (unsigned i = 0; i < array_size(callers); i++) {
         callers[i].random = next_random(&seed);
         callers[i].scratch = new_vmo(PAGES);
@@ -257,7 +263,8 @@ static void check_the_end(void)
         CHECK(holds_pattern(callers[i].scratch, words));
         printf("# %llu copies, %llu refused; %llu snapshots, %llu writes\n",
                (unsigned long long)callers[i].calls, (unsigned long long)callers[i].refused,
-               (unsigned long long)disturbers[i].snapshots, (unsigned long long)disturbers[i].writes);
+               (unsigned long long)disturbers[i].snapshots,
+               (unsigned long long)disturbers[i].writes);
         CLOSE(callers[i].scratch);
     }
 }
@@ -283,10 +290,12 @@ TEST(results_in_shared_pages_are_private)
     CHECK_OK(sys_vmo_get_size(memory, at));
     CHECK_EQ(*at, 2 * PAGE_SIZE);
     CHECK(page_is(child, 0, 7));
-    CHECK_OK(sys_vmo_read(child, 0, at + WORDS, PAGE_SIZE, PAGE_SIZE));     /* a page onto its own copy */
+    CHECK_OK(
+        sys_vmo_read(child, 0, at + WORDS, PAGE_SIZE, PAGE_SIZE)); /* a page onto its own copy */
     CHECK(page_is(memory, 1, 7));
     handle_t second = new_child(memory, SNAPSHOT, 0, 2);
-    CHECK_OK(sys_vmo_create_child(memory, SNAPSHOT, 0, PAGE_SIZE, (handle_t *)(at + 3)));   /* onto itself */
+    CHECK_OK(sys_vmo_create_child(memory, SNAPSHOT, 0, PAGE_SIZE,
+                                  (handle_t *)(at + 3))); /* onto itself */
     made = *(handle_t *)(at + 3);
     CHECK(page_is(child, 0, 7));
     CHECK_EQ(byte_of(second, 0), 0);
@@ -295,7 +304,8 @@ TEST(results_in_shared_pages_are_private)
     CHECK_EQ(word, 0x0707070707070707ll);
     CHECK_OK(sys_vm_protect(process_self(), VM_READ, (uintptr_t)at, PAGE_SIZE));
     CHECK_STATUS(sys_vmo_get_size(memory, at), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_vmo_create_child(memory, SNAPSHOT, 0, PAGE_SIZE, (handle_t *)at), ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_vmo_create_child(memory, SNAPSHOT, 0, PAGE_SIZE, (handle_t *)at),
+                 ERR_INVALID_ARGS);
     unmap((char *)at, 2 * PAGE_SIZE);
     CLOSE(memory, child, second, made);
 }

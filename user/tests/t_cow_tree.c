@@ -71,7 +71,8 @@ static void set_up(void)
     pager = new_pager();
     port = new_port();
     quiet = new_event();
-    CHECK_OK(sys_pager_create_vmo(pager, VMO_RESIZABLE, port, 0, ROOT_PAGES * PAGE_SIZE, &roots[0]));
+    CHECK_OK(
+        sys_pager_create_vmo(pager, VMO_RESIZABLE, port, 0, ROOT_PAGES * PAGE_SIZE, &roots[0]));
     CHECK_OK(sys_pager_create_vmo(pager, 0, port, 1, ROOT_PAGES * PAGE_SIZE, &roots[1]));
     base = new_vmo(12);
     for (uint64_t i = 0; i < 12; i += 1 + i % 2) {      /* some holes */
@@ -104,13 +105,15 @@ __attribute__((format(printf, 2, 3))) static void say(struct tree *tree, const c
 
     va_start(arguments, format);
     if (tree->used < sizeof tree->text)
-        tree->used += (size_t)vsnprintf(tree->text + tree->used, sizeof tree->text - tree->used, format, arguments);
+        tree->used += (size_t)vsnprintf(tree->text + tree->used, sizeof tree->text - tree->used,
+                                        format, arguments);
     va_end(arguments);
 }
 
 static void print_text(struct tree *tree)
 {
-    fwrite(tree->text, 1, tree->used < sizeof tree->text ? tree->used : sizeof tree->text - 1, stdout);
+    fwrite(tree->text, 1, tree->used < sizeof tree->text ? tree->used : sizeof tree->text - 1,
+           stdout);
     fflush(stdout);
     tree->used = 0;
 }
@@ -155,7 +158,8 @@ static uint64_t hash_vmo(struct tree *tree, int number)
         status_t status = sys_vmo_read(tree->nodes[number].handle, tree->exact ? 0 : VMO_MAY_BLOCK,
                                        tree->words, page * PAGE_SIZE, PAGE_SIZE);
 
-        hash += hash_term(page, status == OK ? hash_words(tree->words) : (uint64_t)status_letter(status));
+        hash += hash_term(page,
+                          status == OK ? hash_words(tree->words) : (uint64_t)status_letter(status));
     }
     return hash;
 }
@@ -195,8 +199,8 @@ static void report(struct tree *tree, uint64_t step)
         wait_until_quiet();
         frames = (long long)(frames_in_use() - tree->frames_before);
     }
-    say(tree, "@ %llu %s %llx %lld", (unsigned long long)step, tree->statuses, (unsigned long long)tree->seen,
-        frames);
+    say(tree, "@ %llu %s %llx %lld", (unsigned long long)step, tree->statuses,
+        (unsigned long long)tree->seen, frames);
     for (int i = 0; i < NODES; i++) {
         struct node *node = &tree->nodes[i];
 
@@ -238,7 +242,12 @@ static void plant(struct tree *tree, int number, uint64_t seed, uint64_t steps, 
             .writable = true, .shared = !exact, .pages = ROOT_PAGES,
         };
     tree->nodes[BASE_NODE] = (struct node){
-        .handle = base, .kind = ANONYMOUS, .target = -1, .root = -1, .writable = true, .shared = !exact,
+        .handle = base,
+        .kind = ANONYMOUS,
+        .target = -1,
+        .root = -1,
+        .writable = true,
+        .shared = !exact,
         .pages = 12,
     };
     if (tree->scratch == HANDLE_INVALID)
@@ -267,8 +276,8 @@ static void grow(void *argument)
         }
         tree->statuses[step % CHECK_EVERY] = status_letter(take_step(tree));
         if (step >= tree->tell_from)
-            say(tree, "# %llu %c %llx\n", (unsigned long long)step, tree->statuses[step % CHECK_EVERY],
-                (unsigned long long)tree->seen);
+            say(tree, "# %llu %c %llx\n", (unsigned long long)step,
+                tree->statuses[step % CHECK_EVERY], (unsigned long long)tree->seen);
         if ((step + 1) % CHECK_EVERY == 0)
             report(tree, step + 1);
     }

@@ -56,12 +56,18 @@ TEST(nothing_behind_its_end_is_reached)
     CHECK_STATUS(sys_vmo_read(slice, 0, bytes, 3 * PAGE_SIZE - 1, 2), ERR_OUT_OF_RANGE);
     CHECK_STATUS(sys_vmo_write(slice, 0, bytes, 3 * PAGE_SIZE, 1), ERR_OUT_OF_RANGE);
     CHECK_STATUS(sys_vmo_write(slice, 0, bytes, -PAGE_SIZE, 1), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_vmo_op_range(slice, VMO_OP_ZERO, 0, 3 * PAGE_SIZE + 1, NULL, 0), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_vmo_op_range(slice, VMO_OP_DECOMMIT, 2 * PAGE_SIZE, 2 * PAGE_SIZE, NULL, 0), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_vmo_op_range(slice, VMO_OP_COMMIT, 3 * PAGE_SIZE, PAGE_SIZE, NULL, 0), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_vmo_op_range(slice, VMO_OP_DONT_NEED, 0, 4 * PAGE_SIZE, NULL, 0), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, slice, 0, 4 * PAGE_SIZE, &at), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, slice, 3 * PAGE_SIZE, PAGE_SIZE, &at), ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_vmo_op_range(slice, VMO_OP_ZERO, 0, 3 * PAGE_SIZE + 1, NULL, 0),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_vmo_op_range(slice, VMO_OP_DECOMMIT, 2 * PAGE_SIZE, 2 * PAGE_SIZE, NULL, 0),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_vmo_op_range(slice, VMO_OP_COMMIT, 3 * PAGE_SIZE, PAGE_SIZE, NULL, 0),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_vmo_op_range(slice, VMO_OP_DONT_NEED, 0, 4 * PAGE_SIZE, NULL, 0),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, slice, 0, 4 * PAGE_SIZE, &at),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_vm_map(process_self(), VM_READ, 0, slice, 3 * PAGE_SIZE, PAGE_SIZE, &at),
+                 ERR_OUT_OF_RANGE);
     CHECK_STATUS(sys_vmo_set_size(slice, PAGE_SIZE), ERR_UNAVAILABLE);
     CHECK_STATUS(try_child(slice, SLICE, PAGE_SIZE, 3 * PAGE_SIZE), ERR_OUT_OF_RANGE);
     for (uint64_t i = 0; i < 8; i++)
@@ -88,7 +94,8 @@ TEST(range_operations_reach_the_parent)
 
 TEST(slices_of_slices_references_and_snapshots)
 {
-    handle_t vmo = new_numbered(8), slice = new_child(vmo, SLICE, 2, 5), inner = new_child(slice, SLICE, 1, 3);
+    handle_t vmo = new_numbered(8), slice = new_child(vmo, SLICE, 2, 5),
+             inner = new_child(slice, SLICE, 1, 3);
     handle_t reference, copy, inner_copy;
 
     CHECK_OK(sys_vmo_create_child(inner, VMO_CHILD_REFERENCE, 0, 0, &reference));
@@ -100,7 +107,7 @@ TEST(slices_of_slices_references_and_snapshots)
     volatile char *at = map_vmo(reference, READ_WRITE, PAGE_SIZE, PAGE_SIZE);
     at[0] = 99;
     CHECK_EQ(byte_of(vmo, 4), 99);
-    copy = new_child(slice, SNAPSHOT, 1, 6);            /* zeros behind the slice, not the parent's pages */
+    copy = new_child(slice, SNAPSHOT, 1, 6); /* zeros behind the slice, not the parent's pages */
     inner_copy = new_child(inner, SNAPSHOT, 0, 3);
     at[0] = 98;
     put_byte(vmo, 3 * PAGE_SIZE, 97);
@@ -228,10 +235,12 @@ TEST(a_pagers_slice_asks_at_the_roots_offsets)
     CHECK_EQ(byte_of(rig.vmo, 4), 77);
     CHECK_EQ(vmo_info(rig.vmo).dirty_bytes, PAGE_SIZE);
     CHECK_STATUS(sys_pager_supply_pages(rig.pager, slice, 0, PAGE_SIZE, aux, 0), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_pager_op_range(rig.pager, PAGER_OP_FAIL, slice, 0, PAGE_SIZE, (uint64_t)ERR_IO),
-                 ERR_INVALID_ARGS);
+    CHECK_STATUS(
+        sys_pager_op_range(rig.pager, PAGER_OP_FAIL, slice, 0, PAGE_SIZE, (uint64_t)ERR_IO),
+        ERR_INVALID_ARGS);
     CHECK_STATUS(sys_pager_detach_vmo(rig.pager, slice), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_vmo_op_range(slice, VMO_OP_DECOMMIT, 0, PAGE_SIZE, NULL, 0), ERR_NOT_SUPPORTED);
+    CHECK_STATUS(sys_vmo_op_range(slice, VMO_OP_DECOMMIT, 0, PAGE_SIZE, NULL, 0),
+                 ERR_NOT_SUPPORTED);
     CHECK_STATUS(sys_vmo_read(slice, 0, at, 3 * PAGE_SIZE, 1), ERR_SHOULD_WAIT);
     handle_t clone = new_child(slice, ON_WRITE, 1, 4);  /* root pages 4, 5, 6, then zeros */
     CHECK_EQ(byte_of(clone, 0), 77);
@@ -270,8 +279,9 @@ TEST(transfers_through_a_slice)
     disk_fill(device, 0, PAGE_SIZE, 44);
     transfer(device, BLOCK_READ, slice, 2 * PAGE_SIZE, 0, PAGE_SIZE);
     CHECK(page_is(vmo, 4, 44) && page_is(vmo, 2, 3) && page_is(vmo, 5, 6));
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, slice, 2 * PAGE_SIZE, 0, 2 * PAGE_SIZE),
-                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(
+        sys_block_submit(device, port, 1, BLOCK_READ, slice, 2 * PAGE_SIZE, 0, 2 * PAGE_SIZE),
+        ERR_OUT_OF_RANGE);
     CLOSE(device, vmo, slice, port);
 }
 

@@ -191,7 +191,8 @@ TEST(sharing_costs_no_frames_and_writing_one_each)
 {
     handle_t vmo = new_filled(PAGES, 0);
     int64_t before = frames_held();
-    handle_t child = new_child(vmo, SNAPSHOT, 0, PAGES), other = new_child(child, SNAPSHOT, 0, PAGES);
+    handle_t child = new_child(vmo, SNAPSHOT, 0, PAGES),
+             other = new_child(child, SNAPSHOT, 0, PAGES);
 
     CHECK_EQ(frames_held(), before);
     CHECK_EQ(committed(child), PAGES);
@@ -312,7 +313,8 @@ TEST(a_sparse_giant_is_cheap)
 
 TEST(rights_of_the_child)
 {
-    rights_t all = RIGHT_DUPLICATE | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE | RIGHT_MAP | RIGHT_TRANSFER;
+    rights_t all =
+        RIGHT_DUPLICATE | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE | RIGHT_MAP | RIGHT_TRANSFER;
     handle_t vmo = new_resizable_vmo(2);
     handle_t reader = reduced(vmo, RIGHT_DUPLICATE | RIGHT_READ | RIGHT_EXECUTE | RIGHT_MAP);
     handle_t full = reduced(vmo, all), child;
@@ -352,14 +354,16 @@ TEST(refusals)
     CHECK_STATUS(try_child(vmo, SNAPSHOT | 1u << 1, 0, PAGE_SIZE), ERR_INVALID_ARGS);
     CHECK_STATUS(try_child(vmo, SNAPSHOT | 1u << 31, 0, PAGE_SIZE), ERR_INVALID_ARGS);
     CHECK_STATUS(try_child(vmo, SNAPSHOT, 0, UINT64_MAX), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_vmo_create_child(vmo, SNAPSHOT, 0, VMO_SIZE_MAX + 1, &child), ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_vmo_create_child(vmo, SNAPSHOT, 0, VMO_SIZE_MAX + 1, &child),
+                 ERR_OUT_OF_RANGE);
     CHECK_STATUS(try_child(vmo, SNAPSHOT, -PAGE_SIZE, PAGE_SIZE), ERR_OUT_OF_RANGE);
     CHECK_STATUS(try_child(vmo, SNAPSHOT, -PAGE_SIZE, 2 * PAGE_SIZE), ERR_OUT_OF_RANGE);
     CHECK_STATUS(sys_vmo_create_child(blind, SNAPSHOT, 0, PAGE_SIZE, &child), ERR_ACCESS_DENIED);
     CHECK_STATUS(sys_vmo_create_child(lonely, SNAPSHOT, 0, PAGE_SIZE, &child), ERR_ACCESS_DENIED);
     for (unsigned i = 0; i < 2 * BAD_OUTPUTS; i++) {
-        CHECK_STATUS(sys_vmo_create_child(vmo, SNAPSHOT, 0, PAGE_SIZE, bad_pointer(i % BAD_OUTPUTS)),
-                     ERR_INVALID_ARGS);
+        CHECK_STATUS(
+            sys_vmo_create_child(vmo, SNAPSHOT, 0, PAGE_SIZE, bad_pointer(i % BAD_OUTPUTS)),
+            ERR_INVALID_ARGS);
         if (i + 1 == BAD_OUTPUTS)
             before = frames_held();             /* the first round may have made the pages */
     }

@@ -27,7 +27,8 @@ static void count_upwards(void *argument)
             if (writer->memory)
                 writer->memory[page * PAGE_SIZE / 8] = value;
             else
-                sys_vmo_write(writer->vmo, 0, &value, page * PAGE_SIZE + writer->offset, sizeof value);
+                sys_vmo_write(writer->vmo, 0, &value, page * PAGE_SIZE + writer->offset,
+                              sizeof value);
         }
 }
 
@@ -96,7 +97,8 @@ TEST(a_snapshot_is_one_moment)
         unsigned count = 1 + round % array_size(children);
 
         for (unsigned i = 0; i < count; i++) {
-            children[i] = new_child(i % 3 == 2 ? children[i - 1] : vmo, i % 2 ? ON_WRITE : SNAPSHOT, 0, PAGES);
+            children[i] = new_child(i % 3 == 2 ? children[i - 1] : vmo, i % 2 ? ON_WRITE : SNAPSHOT,
+                                    0, PAGES);
             sums[i] = sum_of(children[i]);
             check_is_one_moment(children[i]);
         }
@@ -130,7 +132,8 @@ TEST(a_snapshot_waits_for_what_a_disk_brings)
         fill_page(child, 0, 2);
         fill_page(vmo, 2, 3);
         expect_done(port, DISK_KEY, BLOCK_READ, 0, LENGTH);
-        CHECK(page_is(vmo, 1, 90) && page_is(vmo, 2, 3) && page_is(child, 0, 2) && page_is(child, 1, 90));
+        CHECK(page_is(vmo, 1, 90) && page_is(vmo, 2, 3) && page_is(child, 0, 2) &&
+              page_is(child, 1, 90));
         CLOSE(vmo, child);
     }
     CLOSE(device, port);
@@ -144,7 +147,7 @@ TEST(a_disk_writes_what_was_there_when_it_was_asked)
         handle_t vmo = new_vmo(PAGES), child;
 
         vmo_fill(vmo, 0, LENGTH, 10 + round);
-        if (round % 2) {                                /* the disk is given pages that are shared already */
+        if (round % 2) { /* the disk is given pages that are shared already */
             child = new_child(vmo, SNAPSHOT, 0, PAGES);
             CHECK_OK(sys_block_submit(device, port, DISK_KEY, BLOCK_WRITE, vmo, 0, 0, LENGTH));
         } else {
@@ -188,7 +191,8 @@ TEST(transfers_do_not_go_into_a_pagers_clone)
     handle_t device = open_scratch(), clone = new_child(rig.vmo, ON_WRITE, 0, 2), port = new_port();
 
     supply(rig, 0, 2);
-    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, clone, 0, 0, PAGE_SIZE), ERR_NOT_SUPPORTED);
+    CHECK_STATUS(sys_block_submit(device, port, 1, BLOCK_READ, clone, 0, 0, PAGE_SIZE),
+                 ERR_NOT_SUPPORTED);
     CHECK(page_is(clone, 0, content_of(0)));
     CLOSE(device, clone, port);
     rig_close(rig);
@@ -210,7 +214,8 @@ TEST(a_clone_of_a_device)
     put_byte(vmo, 3 * PAGE_SIZE, 9);
     CHECK_EQ(at[2 * PAGE_SIZE], 9);
     CHECK_OK(sys_vmo_op_range(vmo, VMO_OP_SYNC, 0, 4 * PAGE_SIZE, NULL, 0));
-    CHECK(disk_is_filled(device, 0, 3 * PAGE_SIZE, 92) && disk_is_filled(device, 3 * PAGE_SIZE + SECTOR, SECTOR, 92));
+    CHECK(disk_is_filled(device, 0, 3 * PAGE_SIZE, 92) &&
+          disk_is_filled(device, 3 * PAGE_SIZE + SECTOR, SECTOR, 92));
     CHECK_EQ(committed(clone), 2);
     unmap(at, 3 * PAGE_SIZE);
     CLOSE(clone);
@@ -235,13 +240,15 @@ TEST(pages_that_a_snapshot_holds_can_be_supplied)
     CHECK_OK(sys_pager_supply_pages(rig.pager, rig.vmo, 0, 4 * PAGE_SIZE, aux, 0));
     CHECK_EQ(frames_held(), before + 2);
     CHECK(page_is(rig.vmo, 0, 30) && page_is(rig.vmo, 2, 32) && page_is(rig.vmo, 3, 0));
-    CHECK(page_is(child, 0, 30) && page_is(child, 1, 31) && page_is(aux, 0, 0) && page_is(aux, 2, 0));
+    CHECK(page_is(child, 0, 30) && page_is(child, 1, 31) && page_is(aux, 0, 0) &&
+          page_is(aux, 2, 0));
     fill_page(rig.vmo, 0, 40);
     put_byte(child, PAGE_SIZE, 41);
     CHECK_EQ(frames_held(), before + 2);
     CHECK_EQ(at[0], 30);
     CHECK_EQ(byte_of(rig.vmo, 1), 31);
-    CHECK_OK(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, child, 0));   /* stays as it is */
+    CHECK_OK(
+        sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, child, 0)); /* stays as it is */
     CHECK_EQ(byte_of(rig.vmo, 0), 40);
     unmap(at, 2 * PAGE_SIZE);
     CLOSE(aux, child);
