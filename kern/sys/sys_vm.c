@@ -159,7 +159,7 @@ static uint32_t allowed_flags(rights_t rights)
     return rights >> RIGHTS_SHIFT & (VM_READ | VM_WRITE | VM_EXECUTE);
 }
 
-/* The result pointer is tested before anything is mapped. */
+/* The result pointer is tried before anything is mapped. */
 status_t sys_vm_map(struct process *process, uint32_t options, uintptr_t address, handle_t handle,
                     uint64_t vmo_offset, size_t length, uaddr_t mapped)
 {
@@ -167,7 +167,7 @@ status_t sys_vm_map(struct process *process, uint32_t options, uintptr_t address
     struct object *vmo;
     rights_t rights;
     uint64_t where = 0;
-    status_t status = user_touch(mapped, sizeof(where), true);
+    status_t status = user_copy_out(mapped, &where, sizeof(where));
 
     if (status == OK)
         status = handle_lookup(current_process()->handles, handle, OBJECT_VMO, RIGHT_MAP, &vmo,

@@ -179,13 +179,15 @@ static void drop_page(struct vmo *vmo, struct page *page)
 /* How many slots of a run were emptied. */
 static uint64_t drop_run(struct vmo *vmo, const struct page_list_run *run, enum drop how)
 {
-    uint64_t dropped = 0;
+    uint64_t dropped = 0, left = run->node->used;
 
-    for (uint64_t i = 0; i < run->count; i++) {
+    for (uint64_t i = 0; i < run->count && left > 0; i++) {
         struct page *page = slot_page(run->slots[i]);
 
-        if (run->slots[i] == SLOT_EMPTY ||
-            (page && how == DROP_CLEAN && (page->state != PAGE_CLEAN || page->busy)))
+        if (run->slots[i] == SLOT_EMPTY)
+            continue;
+        left--;
+        if (page && how == DROP_CLEAN && (page->state != PAGE_CLEAN || page->busy))
             continue;
         run->slots[i] = how == DROP_TO_ZERO ? slot_zero_marker() : SLOT_EMPTY;
         dropped += how != DROP_TO_ZERO;
