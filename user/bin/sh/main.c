@@ -63,6 +63,7 @@ static void run_input(void)
         bool is_empty = line[strspn(line, " \t\n")] == 0;
         run_text(line);
         fflush(stdout);
+        foreground_end();
         if (interactive && !wants_exit && !is_empty)
             report_status();
     }

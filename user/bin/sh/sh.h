@@ -81,10 +81,24 @@ extern const char *const *script_arguments;     /* $0, $1, ...; ends with NULL *
 /* Run every line of a text. */
 void run_text(const char *text);
 
+/* --- foreground.c --- */
+
+/* These are the job that a ^C means from now on, in an interactive shell. */
+void foreground_begin(const handle_t *processes, size_t count);
+void foreground_end(void);
+/* There was a ^C since foreground_begin. */
+extern bool job_interrupted;
+/*
+ * Wait for a process, close the handle: how it ended, as last_status has it: 128 and the signal
+ * that ended it, unless that is one of EXIT_CODE_KILLED and EXIT_CODE_FAULT.
+ */
+int64_t job_wait(handle_t process);
+
 /* --- jobs.c --- */
 
-/* Wait for a process, close the handle: how it ended, as last_status has it. */
-int64_t job_wait(handle_t process);
+void jobs_print(void);
+/* The koid of job %number; 0 if there is none. */
+uint64_t job_koid(size_t number);
 /* Remember a process that runs in the background.  The handle moves. */
 void job_add(handle_t process, const char *name);
 /* Wait for a background process by koid: its status, or 127 if there is none; or for all with 0. */
