@@ -105,37 +105,56 @@ static void interrupt(void)
         fflush(stdout);
     }
     job_interrupted = true;
-    interrupt_job();
+    if (member_count > 0)
+        interrupt_job();
 }
 
 /* --- Waiting. --- */
 
-void foreground_begin(const handle_t *processes, size_t count)
+/* A ^C that was typed at the prompt is forgotten. */
+void foreground_line_begin(void)
 {
     port_packet_t packet;
-    member_count = 0;
-    if (!interactive || !connect())
-        return;
     sys_object_signal(console_handle(), SIGNAL_USER_0, 0);
-    while (sys_port_wait(port, 0, &packet) == OK)       /* a ^C that was typed at the prompt */
-        ;
-    for (size_t i = 0; i < count; i++)
+    if (connect())
+        while (sys_port_wait(port, 0, &packet) == OK)
+            ;
+}
+
+void foreground_begin(const handle_t *processes, size_t count)
+{
+    member_count = 0;
+    for (size_t i = 0; i < count && port != HANDLE_INVALID; i++)
         if (processes[i] != HANDLE_INVALID)
             related(processes[i], &members[member_count++]);
 }
 
-/* Until the process has ended. */
-static void wait_with_console(handle_t process)
+/* Until the process has ended; what runs in the background also until there is a ^C: then false. */
+static bool wait_with_console(handle_t process)
 {
     port_packet_t packet;
     uint64_t koid;
     related(process, &koid);
     if (sys_object_wait_async(process, port, koid, SIGNAL_TERMINATED, WAIT_ASYNC_ONCE) != OK)
-        return;
-    do {
-        if (sys_port_wait(port, DEADLINE_INFINITE, &packet) == OK && packet.key == KEY_CONSOLE)
+        return true;
+    for (;;) {
+        if (sys_port_wait(port, DEADLINE_INFINITE, &packet) != OK)
+            continue;
+        if (packet.key == koid)
+            return true;
+        if (packet.key == KEY_CONSOLE)
             interrupt();
-    } while (packet.key != koid);
+        if (job_interrupted && member_count == 0) {
+            sys_port_cancel(port, process, koid);
+            return false;
+        }
+    }
+}
+
+bool job_wait_in_background(handle_t process)
+{
+    member_count = 0;
+    return port == HANDLE_INVALID || wait_with_console(process);
 }
 
 int64_t job_wait(handle_t process)
@@ -157,10 +176,12 @@ int64_t job_wait(handle_t process)
 }
 
 /* Back at the prompt: what was typed up to the ^C is gone, as on any terminal. */
-void foreground_end(void)
+void foreground_line_end(void)
 {
     if (job_interrupted)
         line_drop_interrupted(console_handle());
+    if (job_interrupted && last_status == 0)
+        last_status = STATUS_INTERRUPTED;       /* it came between two commands */
     job_interrupted = false;
     member_count = 0;
 }

@@ -24,7 +24,8 @@ int64_t jobs_wait(uint64_t koid)
             i++;
             continue;
         }
-        foreground_begin(&jobs[i].process, 1);
+        if (!job_wait_in_background(jobs[i].process))
+            return STATUS_INTERRUPTED;
         int64_t code = job_wait(jobs[i].process);
         if (koid != 0 || code != 0)
             result = code;

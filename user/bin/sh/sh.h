@@ -13,7 +13,8 @@
 #define PROMPT "quire$ "
 
 enum { LINE_SIZE = 8192, TOKENS_MAX = 1024, COMMANDS_MAX = 256 };
-enum { STATUS_USAGE = 2, STATUS_NOT_RUNNABLE = 126, STATUS_NOT_FOUND = 127 };
+enum { STATUS_USAGE = 2, STATUS_NOT_RUNNABLE = 126, STATUS_NOT_FOUND = 127,
+       STATUS_INTERRUPTED = 130 };
 
 /* --- parse.c --- */
 
@@ -83,16 +84,20 @@ void run_text(const char *text);
 
 /* --- foreground.c --- */
 
-/* These are the job that a ^C means from now on, in an interactive shell. */
+/* In an interactive shell, around each line: a ^C that is typed meanwhile ends the job. */
+void foreground_line_begin(void);
+void foreground_line_end(void);
+/* These processes are the job from now on. */
 void foreground_begin(const handle_t *processes, size_t count);
-void foreground_end(void);
-/* There was a ^C since foreground_begin. */
+/* There was a ^C since the line began. */
 extern bool job_interrupted;
 /*
  * Wait for a process, close the handle: how it ended, as last_status has it: 128 and the signal
  * that ended it, unless that is one of EXIT_CODE_KILLED and EXIT_CODE_FAULT.
  */
 int64_t job_wait(handle_t process);
+/* False: it still runs, but there was a ^C. */
+bool job_wait_in_background(handle_t process);
 
 /* --- jobs.c --- */
 
