@@ -41,7 +41,7 @@ static status_t map_archive_locked(void)
     if (status == OK && size == 0)
         status = ERR_NOT_FOUND;
     if (status == OK)
-        status = sys_vm_map(process_self(), VM_READ, 0, initrd_handle(), 0,
+        status = sys_vm_map(process_self(), VM_READ | VM_SHARED, 0, initrd_handle(), 0,
                             (size + PAGE_SIZE - 1) & -PAGE_SIZE, &address);
     if (status != OK)
         return status;
