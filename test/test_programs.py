@@ -181,7 +181,7 @@ def test_ps_and_kill(machine):
     machine.check("sleep 1000 &")
     koid = re.search(r"^ *(\d+) .* sleep$", machine.check("ps"), re.M)[1]
     assert machine.check(f"kill -0 {koid}") == ""
-    assert machine.run(f"kill {koid}; wait {koid}").status == EXIT_KILLED
+    assert machine.run(f"kill -KILL {koid}; wait {koid}").status == EXIT_KILLED
     assert not re.search(r" sleep$", machine.check("ps"), re.M)
     assert "No such process" in machine.run(f"kill {koid}").output
 
@@ -239,7 +239,7 @@ def koid_of(machine, name):
 def end(machine, name):
     """Kill it and wait until it is gone."""
     koid = koid_of(machine, name)
-    assert machine.run(f"kill {koid}; wait {koid}").status == EXIT_KILLED
+    assert machine.run(f"kill -KILL {koid}; wait {koid}").status == EXIT_KILLED
 
 
 REGION = r"^([0-9a-f]{10}) +(\d+)K +(\d+)K ([r-][w-][x-][ps]) (\S+) +([0-9a-f]+) +(\d+) (.*)$"

@@ -141,7 +141,9 @@ def test_deaths(machine):
     koid = machine.wait_for(r"^\[(\d+)\] sleep$")[1]
     machine.wait_for_prompt()
     result = machine.run(f"kill {koid}; wait {koid}")
-    assert result.status == EXIT_KILLED
+    assert result.status == 128 + 15
+    machine.check("sleep 100 &")
+    assert machine.run("kill -9 %1; wait").status == EXIT_KILLED
     assert machine.check("true; sh -c 'tests/t_posix_spawn crash'; echo $?").endswith("139\n")
 
 

@@ -95,7 +95,7 @@ status_t process_wait(handle_t process, int64_t *out_code);
 status_t program_open(const char *name, handle_t *out_image);
 /* program_open, spawn with the standard descriptors, process_wait. */
 status_t program_run(const char *const *arguments, int64_t *out_code);
-/* A file of the boot archive, copied into a VMO of its own.  `path` without leading slash. */
+/* A file of the boot archive, copied into a VMO that cannot be written.  `path` without leading slash. */
 status_t initrd_open(const char *path, handle_t *out_vmo);
 /*
  * The path of file number `index` of the archive and its size; NOT_FOUND past the end.  The name is

@@ -26,6 +26,7 @@ handle_t fork_mark(struct fork_place *place) __attribute__((returns_twice));
 void fork_continue(void);
 
 enum { SNAPSHOTS_MAX = 16 };
+#define ENTERED_MAX (64 * PAGE_SIZE)    /* pages of such regions are entered at once: few faults */
 
 struct forking {
     handle_t process, thread;
@@ -114,8 +115,9 @@ static status_t copy_memory(struct forking *forking)
     while ((status = sys_vm_get_mapping(process_self(), address, &region, &vmo)) == OK) {
         status = copy_vmo(forking, &region, vmo, &copy);
         if (status == OK)
-            status = sys_vm_map(forking->process, region.flags | VM_FIXED, region.base, copy,
-                                region.vmo_offset, region.length, &mapped);
+            status = sys_vm_map(forking->process, region.flags | VM_FIXED |
+                                (region.length <= ENTERED_MAX ? VM_MAP_RANGE : 0), region.base,
+                                copy, region.vmo_offset, region.length, &mapped);
         if (status != OK)
             return status;
         address = region.base + region.length;

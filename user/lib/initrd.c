@@ -41,7 +41,7 @@ static status_t map_archive_locked(void)
     if (status == OK && size == 0)
         status = ERR_NOT_FOUND;
     if (status == OK)
-        status = sys_vm_map(process_self(), VM_READ, 0, initrd_handle(), 0,
+        status = sys_vm_map(process_self(), VM_READ | VM_SHARED, 0, initrd_handle(), 0,
                             (size + PAGE_SIZE - 1) & -PAGE_SIZE, &address);
     if (status != OK)
         return status;
@@ -125,6 +125,10 @@ status_t initrd_entry(size_t index, const char **out_path, size_t *out_length, u
     return status;
 }
 
+/* Nobody writes to it any more, so processes may share it however they come about. */
+#define RIGHTS_READ_ONLY (RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_EXECUTE |         \
+                          RIGHT_MAP | RIGHT_WAIT | RIGHT_INSPECT)
+
 static status_t copy_file(const struct archive_file *file, handle_t *out_vmo)
 {
     handle_t vmo;
@@ -135,11 +139,11 @@ static status_t copy_file(const struct archive_file *file, handle_t *out_vmo)
         status = sys_vmo_write(vmo, 0, file->data, 0, file->size);
     if (status == OK)
         status = sys_vmo_set_content_size(vmo, file->size);
-    if (status == OK)
-        *out_vmo = vmo;
-    else
+    if (status != OK) {
         sys_handle_close(vmo);
-    return status;
+        return status;
+    }
+    return sys_handle_replace(vmo, RIGHTS_READ_ONLY, out_vmo);
 }
 
 status_t initrd_open(const char *path, handle_t *out_vmo)

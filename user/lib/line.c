@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define CONTROL(letter) ((letter) & 31)
-enum { ESCAPE = 27, DELETE = 127, HISTORY_MAX = 100, INSERT_MAX = 256 };
+enum { ESCAPE = 27, DELETE = 127, HISTORY_MAX = 100, INSERT_MAX = 256, KEPT_MAX = 1024 };
 
 /* Keys that are more than one byte. */
 enum { KEY_UP = 256, KEY_DOWN, KEY_LEFT, KEY_RIGHT, KEY_HOME, KEY_END, KEY_DELETE, KEY_OTHER };
@@ -36,10 +36,35 @@ static size_t history_count;
 
 /* --- Keys. --- */
 
+/* Typed behind a ^C: taken from the console already. */
+static char kept[KEPT_MAX];
+static size_t kept_length, kept_taken;
+
+void line_drop_interrupted(handle_t console)
+{
+    signals_t now;
+    kept_taken = kept_length;
+    while (sys_object_wait_one(console, SIGNAL_READABLE, 0, &now) == OK) {
+        kept_taken = kept_length = 0;
+        if (sys_console_read(console, kept, sizeof kept, &kept_length) != OK)
+            return;
+        for (size_t i = 0; i < kept_length; i++)
+            if (kept[i] == CONTROL('C'))
+                kept_taken = i + 1;
+        if (kept_taken > 0)
+            return;
+        kept_taken = kept_length;
+    }
+}
+
 static status_t read_byte(handle_t console, char *out)
 {
     size_t actual = 0;
     status_t status;
+    if (kept_taken < kept_length) {
+        *out = kept[kept_taken++];
+        return OK;
+    }
     do {
         status = RESTARTED(sys_console_read(console, out, 1, &actual));
     } while (status == OK && actual == 0);
@@ -277,6 +302,10 @@ static status_t edit(struct editor *editor, bool *out_input)
         if (status != OK)
             return status;
         *out_input = key != CONTROL('D') || editor->length > 0;
+        if (key == CONTROL('C') && editor->options == NULL) {
+            editor->length = editor->cursor = 0;
+            continue;
+        }
         if (key == CONTROL('C')) {
             put(editor, "^C", 2);
             editor->length = 0;

@@ -8,6 +8,7 @@
 #include "signals.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -30,12 +31,16 @@ const char *signal_name(int number)
 
 int signal_number(const char *name)
 {
+    char *end;
+    unsigned long value = strtoul(name, &end, 10);
+    if (end != name)
+        return *end == 0 && value < NSIG ? (int)value : -1;
     if (strncasecmp(name, "SIG", 3) == 0)
         name += 3;
     for (int number = 1; number < NSIG; number++)
         if (names[number] != NULL && strcasecmp(names[number], name) == 0)
             return number;
-    return 0;
+    return -1;
 }
 
 static signals_t user_signals(handle_t process)

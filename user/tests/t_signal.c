@@ -716,7 +716,11 @@ TEST(names)
 {
     CHECK_EQ(signal_number("SIGTERM"), SIGTERM);
     CHECK_EQ(signal_number("int"), SIGINT);
-    CHECK_EQ(signal_number("nothing"), 0);
+    CHECK_EQ(signal_number("15"), SIGTERM);
+    CHECK_EQ(signal_number("0"), 0);
+    CHECK_EQ(signal_number("nothing"), -1);
+    CHECK_EQ(signal_number("32"), -1);
+    CHECK_EQ(signal_number("1x"), -1);
     CHECK_EQ(strcmp(signal_name(SIGKILL), "KILL"), 0);
     CHECK(signal_name(0) == NULL);
 }

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -65,6 +66,52 @@ static int64_t wait_command(int count, char **words)
     return code;
 }
 
+static int64_t list_jobs(int count, char **words)
+{
+    (void)count;
+    (void)words;
+    jobs_print();
+    return 0;
+}
+
+/* A koid, or %N for a job. */
+static int64_t kill_one(const char *word, int number)
+{
+    char *end;
+    bool is_job = word[0] == '%';
+    unsigned long koid = strtoul(word + is_job, &end, 10);
+    if (is_job)
+        koid = job_koid(koid);
+    if (*end != 0 || end == word || koid == 0 || koid > INT32_MAX) {
+        fprintf(stderr, "sh: kill: %s: no such %s\n", word, is_job ? "job" : "koid");
+        return 1;
+    }
+    return kill(koid, number) == 0 ? 0 : fail("kill", word);
+}
+
+static int64_t kill_command(int count, char **words)
+{
+    int number = SIGTERM, first = 1;
+    int64_t code = 0;
+    if (count > 1 && strcmp(words[1], "-l") == 0) {
+        for (int i = 1; i < NSIG; i++)
+            if (signal_name(i) != NULL)
+                printf("%d %s\n", i, signal_name(i));
+        return 0;
+    }
+    if (count > 1 && words[1][0] == '-') {
+        number = signal_number(words[1] + 1);
+        first = 2;
+    }
+    if (number < 0 || first >= count) {
+        fprintf(stderr, "usage: kill [-SIGNAL] KOID|%%JOB...\n");
+        return STATUS_USAGE;
+    }
+    for (int i = first; i < count; i++)
+        code |= kill_one(words[i], number);
+    return code;
+}
+
 static int64_t power(int count, char **words)
 {
     uint32_t action = strcmp(words[0], "reboot") == 0 ? POWER_REBOOT : POWER_OFF;
@@ -85,6 +132,8 @@ static const struct {
     { "export", "export NAME=VALUE", "set a variable, as NAME=VALUE alone does", export },
     { "unset", "unset NAME", "forget a variable", unset },
     { "wait", "wait [KOID]", "wait for what runs in the background", wait_command },
+    { "jobs", "jobs", "what runs in the background", list_jobs },
+    { "kill", "kill [-SIGNAL] KOID|%JOB", "send a signal; kill -l lists them", kill_command },
     { "help", "help", "this list", help },
     { "poweroff", "poweroff [STATUS]", "switch the machine off", power },
     { "reboot", "reboot", "start it again", power },
@@ -120,7 +169,7 @@ static int64_t help(int count, char **words)
     (void)count;
     (void)words;
     for (size_t i = 0; i < BUILTINS; i++)
-        printf("%-20s %s\n", builtins[i].usage, builtins[i].meaning);
+        printf("%-25s %s\n", builtins[i].usage, builtins[i].meaning);
     printf("a | b   a < file   a > file   a ; b   a && b   a || b   a &   $NAME   $?   *\n"
            "Programs of the boot archive (the disk's /bin may have more):\n");
     print_archive();

@@ -1,5 +1,5 @@
 /*
- * jobs.c: waiting for programs, and those that run in the background.
+ * jobs.c: programs that run in the background.
  *
  * A background process is remembered, with its handle, until somebody has waited for it.
  */
@@ -16,13 +16,6 @@ static struct {
 } jobs[JOBS_MAX];
 static size_t job_count;
 
-int64_t job_wait(handle_t process)
-{
-    int64_t code = STATUS_NOT_RUNNABLE;
-    process_wait(process, &code);
-    return code;
-}
-
 int64_t jobs_wait(uint64_t koid)
 {
     int64_t result = koid == 0 ? 0 : STATUS_NOT_FOUND;
@@ -31,6 +24,8 @@ int64_t jobs_wait(uint64_t koid)
             i++;
             continue;
         }
+        if (!job_wait_in_background(jobs[i].process))
+            return STATUS_INTERRUPTED;
         int64_t code = job_wait(jobs[i].process);
         if (koid != 0 || code != 0)
             result = code;
@@ -61,4 +56,19 @@ void job_add(handle_t process, const char *name)
     }
     jobs[job_count].koid = info.koid;
     jobs[job_count++].process = process;
+}
+
+void jobs_print(void)
+{
+    for (size_t i = 0; i < job_count; i++) {
+        info_process_t info = { 0 };
+        sys_object_get_info(jobs[i].process, INFO_PROCESS, &info, sizeof info, NULL, NULL);
+        printf("%%%zu  %6" PRIu64 "  %-8s %s\n", i + 1, jobs[i].koid,
+               has_ended(jobs[i].process) ? "ended" : "running", info.name);
+    }
+}
+
+uint64_t job_koid(size_t number)
+{
+    return number > 0 && number <= job_count ? jobs[number - 1].koid : 0;
 }

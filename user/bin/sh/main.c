@@ -61,8 +61,12 @@ static void run_input(void)
     interactive = isatty(STDIN_FILENO);
     while (!wants_exit && (interactive ? read_typed : read_plain)(line, sizeof line)) {
         bool is_empty = line[strspn(line, " \t\n")] == 0;
+        if (interactive && !is_empty)
+            foreground_line_begin();
         run_text(line);
         fflush(stdout);
+        if (interactive && !is_empty)
+            foreground_line_end();
         if (interactive && !wants_exit && !is_empty)
             report_status();
     }

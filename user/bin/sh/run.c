@@ -272,6 +272,12 @@ static int64_t start_command(const struct command *command, int in, int out, han
     return code;
 }
 
+static int64_t wait_for_one(handle_t process)
+{
+    foreground_begin(&process, 1);
+    return job_wait(process);
+}
+
 /* A command by itself: here if it is a builtin or only assigns. */
 static int64_t run_command(const struct command *command)
 {
@@ -281,7 +287,7 @@ static int64_t run_command(const struct command *command)
     bool assigns = function == NULL && assignment_name(command->tokens) > 0;
     if (function == NULL && !assigns) {
         int64_t code = start_command(command, STDIN_FILENO, STDOUT_FILENO, &process);
-        return process != HANDLE_INVALID ? job_wait(process) : code;
+        return process != HANDLE_INVALID ? wait_for_one(process) : code;
     }
     if (!prepare(command, STDIN_FILENO, STDOUT_FILENO, &launch))
         return 1;
@@ -292,7 +298,7 @@ static int64_t run_command(const struct command *command)
         assign(command, launch.assignment_count, NULL);
     } else {
         code = start_command(command, STDIN_FILENO, STDOUT_FILENO, &process);
-        code = process != HANDLE_INVALID ? job_wait(process) : code;
+        code = process != HANDLE_INVALID ? wait_for_one(process) : code;
     }
     launch_close(&launch);
     return code;
@@ -334,6 +340,7 @@ static int64_t run_pipeline(const struct pipeline *pipeline)
         code = run_command(pipeline->commands);
     } else {
         code = start_pipeline(pipeline, STDIN_FILENO, processes);
+        foreground_begin(processes, pipeline->count);
         for (size_t i = 0; i < pipeline->count; i++)
             if (processes[i] != HANDLE_INVALID)
                 code = i + 1 == pipeline->count ? job_wait(processes[i])
@@ -381,7 +388,7 @@ static int64_t run_in_background(const struct pipeline *first, const struct pipe
 static void run_parsed(const struct line *line)
 {
     const struct pipeline *next = line->pipelines, *end = next + line->pipeline_count;
-    while (next < end && !wants_exit) {
+    while (next < end && !wants_exit && !job_interrupted) {
         const struct pipeline *last = next;
         while (last->end == TOKEN_AND || last->end == TOKEN_OR)
             last++;
@@ -391,7 +398,7 @@ static void run_parsed(const struct line *line)
             continue;
         }
         bool runs = true;
-        for (; next <= last && !wants_exit; next++) {
+        for (; next <= last && !wants_exit && !job_interrupted; next++) {
             if (runs)
                 last_status = run_pipeline(next);
             if (next->end == TOKEN_AND || next->end == TOKEN_OR)
@@ -403,7 +410,7 @@ static void run_parsed(const struct line *line)
 void run_text(const char *text)
 {
     static struct line line;
-    while (*text != 0 && !wants_exit) {
+    while (*text != 0 && !wants_exit && !job_interrupted) {
         size_t length = strcspn(text, "\n");
         char *copy = strndup(text, length);
         if (copy == NULL || !parse_line(copy, &line))

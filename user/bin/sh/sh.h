@@ -13,7 +13,8 @@
 #define PROMPT "quire$ "
 
 enum { LINE_SIZE = 8192, TOKENS_MAX = 1024, COMMANDS_MAX = 256 };
-enum { STATUS_USAGE = 2, STATUS_NOT_RUNNABLE = 126, STATUS_NOT_FOUND = 127 };
+enum { STATUS_USAGE = 2, STATUS_NOT_RUNNABLE = 126, STATUS_NOT_FOUND = 127,
+       STATUS_INTERRUPTED = 130 };
 
 /* --- parse.c --- */
 
@@ -81,10 +82,28 @@ extern const char *const *script_arguments;     /* $0, $1, ...; ends with NULL *
 /* Run every line of a text. */
 void run_text(const char *text);
 
+/* --- foreground.c --- */
+
+/* In an interactive shell, around each line: a ^C that is typed meanwhile ends the job. */
+void foreground_line_begin(void);
+void foreground_line_end(void);
+/* These processes are the job from now on. */
+void foreground_begin(const handle_t *processes, size_t count);
+/* There was a ^C since the line began. */
+extern bool job_interrupted;
+/*
+ * Wait for a process, close the handle: how it ended, as last_status has it: 128 and the signal
+ * that ended it, unless that is one of EXIT_CODE_KILLED and EXIT_CODE_FAULT.
+ */
+int64_t job_wait(handle_t process);
+/* False: it still runs, but there was a ^C. */
+bool job_wait_in_background(handle_t process);
+
 /* --- jobs.c --- */
 
-/* Wait for a process, close the handle: how it ended, as last_status has it. */
-int64_t job_wait(handle_t process);
+void jobs_print(void);
+/* The koid of job %number; 0 if there is none. */
+uint64_t job_koid(size_t number);
 /* Remember a process that runs in the background.  The handle moves. */
 void job_add(handle_t process, const char *name);
 /* Wait for a background process by koid: its status, or 127 if there is none; or for all with 0. */

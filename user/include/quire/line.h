@@ -3,7 +3,8 @@
  *
  * Arrow keys, Home, End, Delete and Backspace; ^A ^E to the ends, ^B ^F by a character; ^U ^K ^W
  * delete to the start, to the end, a word; ^P ^N or up and down through earlier lines; ^L clears
- * the screen, ^C gives an empty line, ^D on an empty line is the end of input.
+ * the screen, ^C gives an empty line (without options: begins again, for the shell tells the
+ * program), ^D on an empty line is the end of input.
  */
 #pragma once
 
@@ -26,3 +27,8 @@ struct line_options {
  */
 status_t line_edit(handle_t console, const struct line_options *options, char *line, size_t size,
                    size_t *out_length);
+/*
+ * A ^C has been acted upon: of what was typed so far, drop all up to it.  The rest is the beginning
+ * of the next line.
+ */
+void line_drop_interrupted(handle_t console);

@@ -129,6 +129,9 @@ int siginterrupt(int number, int flag);
 /* There are no process groups: 0 is the caller alone, negative numbers are ESRCH. */
 int kill(pid_t process, int number);
 
-/* Names without SIG: "INT" for SIGINT; NULL if there is no such signal.  And back; 0 for none. */
+/*
+ * Names without SIG: "INT" for SIGINT; NULL if there is no such signal.  And back, from a name with
+ * or without SIG or from digits, 0 among them; -1 for none.
+ */
 const char *signal_name(int number);
 int signal_number(const char *name);

@@ -1,0 +1,103 @@
+"""Signals at the console: ^C, kill, jobs."""
+
+import re
+
+from quire.machine import EXIT_KILLED
+
+
+def interrupt(machine, command, started):
+    """Type a command, and ^C when it runs; the status that the shell tells."""
+    machine.send(command + "\n")
+    machine.wait_for(started)
+    machine.send("\x03")
+    output = machine.wait_for_prompt()
+    assert "^C\n" in output
+    return output
+
+
+def koids(machine, name):
+    return re.findall(rf"^ *(\d+) .* {name}$", machine.check("ps"), re.M)
+
+
+def test_interrupt_ends_a_program(machine):
+    assert "[exit 130]" in interrupt(machine, "echo started; sleep 100", r"^started$")
+    assert machine.check("echo still here") == "still here\n"
+    assert koids(machine, "sleep") == []
+
+
+def test_interrupt_ends_a_busy_program(machine):
+    assert "[exit 130]" in interrupt(machine, "yes", r"^y$")
+
+
+def test_interrupt_ends_a_pipeline(machine):
+    assert "[exit 130]" in interrupt(machine, "echo started; yes | cat | wc", r"^started$")
+    assert koids(machine, "(?:yes|cat|wc)") == []
+
+
+def test_interrupt_reaches_what_a_program_started(machine):
+    assert "[exit 130]" in interrupt(machine, "sh -c 'echo started; time sleep 100; echo never'",
+                                     r"^started$")
+    assert koids(machine, "(?:sleep|time)") == []
+
+
+def test_interrupt_ends_the_line(machine):
+    output = interrupt(machine, "echo started; sleep 100; echo never", r"^started$")
+    assert not re.search(r"^never$", output, re.M)
+
+
+def test_interrupt_spares_the_background(machine):
+    machine.check("sleep 1000 &")
+    interrupt(machine, "echo started; sleep 100", r"^started$")
+    assert len(koids(machine, "sleep")) == 1
+    assert re.search(r"^%1 +\d+ +running +sleep$", machine.check("jobs"), re.M)
+    assert machine.run("kill %1; wait").status == 128 + 15
+    assert koids(machine, "sleep") == []
+
+
+def test_interrupt_while_a_program_reads(machine):
+    machine.send("echo started; cat\n")
+    machine.wait_for(r"^started$")
+    machine.send("one\n")
+    machine.wait_for(r"^one\n(?:.*\n)*one$")
+    machine.send("half\x03")
+    assert "[exit 130]" in machine.wait_for_prompt()
+    assert machine.check("echo clean") == "clean\n"
+
+
+def test_interrupt_during_wait(machine):
+    machine.check("sleep 1000 &")
+    interrupt(machine, "echo started; wait", r"^started$")
+    assert len(koids(machine, "sleep")) == 1
+    assert machine.run("kill -9 %1; wait").status == EXIT_KILLED
+
+
+def test_what_was_typed_behind_an_interrupt_is_kept(machine):
+    machine.send("echo started; sleep 100\n")
+    machine.wait_for(r"^started$")
+    machine.send("echo dropped\n\x03echo kept\n")
+    machine.wait_for(r"^kept$")
+    machine.wait_for_prompt()
+    assert not re.search(r"^dropped$", machine.console, re.M)
+
+
+def test_a_shell_in_the_shell_survives(machine):
+    machine.send("sh\n")
+    machine.wait_for_prompt()
+    interrupt(machine, "echo started; sleep 100", r"^started$")
+    assert machine.check("echo inner") == "inner\n"
+    assert machine.run("exit 7").status == 7
+
+
+def test_kill_knows_names(machine):
+    for name, number in (("TERM", 15), ("SIGUSR1", 10), ("2", 2)):
+        machine.check("sleep 1000 &")
+        assert machine.run(f"kill -{name} %1; wait").status == 128 + number
+    assert "15 TERM" in machine.check("kill -l")
+    assert machine.run("kill -NOTHING 5").status == 2
+    assert machine.run("kill %5").status == 1
+
+
+def test_a_heap_that_checkpoints_itself(machine):
+    output = machine.check("selfpage")
+    assert re.search(r"^round 5: 5000 stores, 200 faults, 200 of 256 pages written$", output, re.M)
+    assert "the copy is the same" in output

@@ -1,0 +1,187 @@
+/*
+ * foreground.c: waiting for what runs in the foreground, and ^C.
+ *
+ * The console sets a signal when ^C is typed.  While the shell waits for a job it waits for that
+ * too, and sends SIGINT to the job's processes and all that they have started.  A port tells of
+ * both.
+ */
+#include "sh.h"
+
+#include <quire/line.h>
+#include <signal.h>
+#include <stdlib.h>
+
+enum { KEY_CONSOLE = 0 };               /* a process has its koid as key */
+
+static handle_t port;
+static uint64_t members[COMMANDS_MAX];  /* koids of the foreground job */
+static size_t member_count;
+bool job_interrupted;
+
+static void nothing(int number)
+{
+    (void)number;
+}
+
+/* The shell itself must survive the ^C of a shell that it runs in. */
+static bool connect(void)
+{
+    if (port != HANDLE_INVALID)
+        return true;
+    if (sys_port_create(0, &port) != OK)
+        return false;
+    if (sys_object_wait_async(console_handle(), port, KEY_CONSOLE, SIGNAL_USER_0,
+                              WAIT_ASYNC_PERSISTENT) == OK && signal(SIGINT, nothing) != SIG_ERR)
+        return true;
+    sys_handle_close(port);
+    port = HANDLE_INVALID;
+    return false;
+}
+
+/* --- The processes of a job. --- */
+
+static uint64_t related(handle_t process, uint64_t *out_koid)
+{
+    info_handle_basic_t info = { 0 };
+    sys_object_get_info(process, INFO_HANDLE_BASIC, &info, sizeof info, NULL, NULL);
+    *out_koid = info.koid;
+    return info.related_koid;
+}
+
+static bool is_member(const uint64_t *koids, size_t count, uint64_t koid)
+{
+    for (size_t i = 0; i < count; i++)
+        if (koids[i] == koid)
+            return true;
+    return false;
+}
+
+static void interrupt_process(uint64_t koid)
+{
+    handle_t process;
+    if (sys_object_get_child(system_handle(), koid, RIGHT_SAME_RIGHTS, &process) != OK)
+        return;
+    process_signal(process, SIGINT);
+    sys_handle_close(process);
+}
+
+/* Those that the job's processes started, and so on; a parent is always older than its child. */
+static void interrupt_job(void)
+{
+    info_process_t *list;
+    size_t count, found = member_count;
+    if (info_list(system_handle(), INFO_PROCESS_LIST, sizeof *list, (void **)&list, &count) != OK)
+        return;
+    uint64_t *koids = malloc((count + member_count) * sizeof *koids);
+    for (size_t i = 0; koids != NULL && i < member_count; i++)
+        koids[i] = members[i];
+    for (bool grows = koids != NULL; grows;) {
+        grows = false;
+        for (size_t i = 0; i < count; i++) {
+            handle_t process;
+            uint64_t koid = list[i].koid, maker;
+            if (is_member(koids, found, koid) ||
+                sys_object_get_child(system_handle(), koid, RIGHT_SAME_RIGHTS, &process) != OK)
+                continue;
+            maker = related(process, &koid);
+            sys_handle_close(process);
+            if (is_member(koids, found, maker)) {
+                koids[found++] = koid;
+                grows = true;
+            }
+        }
+    }
+    for (size_t i = 0; koids != NULL && i < found; i++)
+        interrupt_process(koids[i]);
+    free(koids);
+    free(list);
+}
+
+static void interrupt(void)
+{
+    sys_object_signal(console_handle(), SIGNAL_USER_0, 0);
+    if (!job_interrupted) {
+        printf("^C\n");
+        fflush(stdout);
+    }
+    job_interrupted = true;
+    if (member_count > 0)
+        interrupt_job();
+}
+
+/* --- Waiting. --- */
+
+/* A ^C that was typed at the prompt is forgotten. */
+void foreground_line_begin(void)
+{
+    port_packet_t packet;
+    sys_object_signal(console_handle(), SIGNAL_USER_0, 0);
+    if (connect())
+        while (sys_port_wait(port, 0, &packet) == OK)
+            ;
+}
+
+void foreground_begin(const handle_t *processes, size_t count)
+{
+    member_count = 0;
+    for (size_t i = 0; i < count && port != HANDLE_INVALID; i++)
+        if (processes[i] != HANDLE_INVALID)
+            related(processes[i], &members[member_count++]);
+}
+
+/* Until the process has ended; what runs in the background also until there is a ^C: then false. */
+static bool wait_with_console(handle_t process)
+{
+    port_packet_t packet;
+    uint64_t koid;
+    related(process, &koid);
+    if (sys_object_wait_async(process, port, koid, SIGNAL_TERMINATED, WAIT_ASYNC_ONCE) != OK)
+        return true;
+    for (;;) {
+        if (sys_port_wait(port, DEADLINE_INFINITE, &packet) != OK)
+            continue;
+        if (packet.key == koid)
+            return true;
+        if (packet.key == KEY_CONSOLE)
+            interrupt();
+        if (job_interrupted && member_count == 0) {
+            sys_port_cancel(port, process, koid);
+            return false;
+        }
+    }
+}
+
+bool job_wait_in_background(handle_t process)
+{
+    member_count = 0;
+    return port == HANDLE_INVALID || wait_with_console(process);
+}
+
+int64_t job_wait(handle_t process)
+{
+    int64_t code = STATUS_NOT_RUNNABLE;
+    handle_t kept;
+    if (member_count > 0)
+        wait_with_console(process);
+    if (sys_handle_duplicate(process, RIGHT_SAME_RIGHTS, &kept) != OK)
+        kept = HANDLE_INVALID;
+    process_wait(process, &code);
+    if (kept != HANDLE_INVALID) {
+        int number = process_end_signal(kept, code);
+        if (code == EXIT_CODE_KILLED && number != SIGKILL)
+            code = 128 + number;
+        sys_handle_close(kept);
+    }
+    return code;
+}
+
+/* Back at the prompt: what was typed up to the ^C is gone, as on any terminal. */
+void foreground_line_end(void)
+{
+    if (job_interrupted)
+        line_drop_interrupted(console_handle());
+    if (job_interrupted && last_status == 0)
+        last_status = STATUS_INTERRUPTED;       /* it came between two commands */
+    job_interrupted = false;
+    member_count = 0;
+}
