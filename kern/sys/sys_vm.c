@@ -204,14 +204,13 @@ status_t sys_vm_get_mapping(struct process *process, uintptr_t address, uaddr_t 
     const rights_t always = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_MAP | RIGHT_WAIT | RIGHT_INSPECT;
     info_map_t info;
     struct vmo *vmo;
-    uint32_t allowed;
-    status_t status = aspace_get_mapping(process->aspace, address, &info, &vmo, &allowed);
+    status_t status = aspace_get_mapping(process->aspace, address, &info, &vmo);
 
     if (status != OK)
         return status;
     status = user_copy_out(info_out, &info, sizeof(info));
     if (status == OK && vmo_out)
-        return sys_new_handle(&vmo->object, always | allowed << RIGHTS_SHIFT, vmo_out);
+        return sys_new_handle(&vmo->object, always | info.allowed << RIGHTS_SHIFT, vmo_out);
     object_unref(&vmo->object);
     return status;
 }

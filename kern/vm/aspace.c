@@ -422,7 +422,8 @@ static void describe(const struct region *region, uint64_t from, info_map_t *inf
     *info = (info_map_t){
         .base = from, .length = region->length - (from - region->base),
         .vmo_offset = region->vmo_offset - base + (from - region->base),
-        .vmo_koid = region->through->object.koid, .flags = region->flags,
+        .vmo_koid = region->through->object.koid, .vmo_size = vmo_size(region->through),
+        .flags = region->flags, .allowed = region->allowed,
     };
 }
 
@@ -441,7 +442,7 @@ bool aspace_info_next(struct aspace *aspace, uint64_t address, info_map_t *info)
 }
 
 status_t aspace_get_mapping(struct aspace *aspace, uint64_t address, info_map_t *info,
-                            struct vmo **out_vmo, uint32_t *out_allowed)
+                            struct vmo **out_vmo)
 {
     struct region *region;
 
@@ -449,7 +450,6 @@ status_t aspace_get_mapping(struct aspace *aspace, uint64_t address, info_map_t 
     region = first_region(aspace, address);
     if (region) {
         describe(region, region->base, info);
-        *out_allowed = region->allowed;
         *out_vmo = region->through;
         object_ref(&region->through->object);
     }

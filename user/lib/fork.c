@@ -25,7 +25,7 @@ struct fork_place {
 handle_t fork_mark(struct fork_place *place) __attribute__((returns_twice));
 void fork_continue(void);
 
-enum { SNAPSHOTS_MAX = 16 };
+enum { SNAPSHOTS_MAX = 64 };
 #define ENTERED_MAX (64 * PAGE_SIZE)    /* pages of such regions are entered at once: few faults */
 
 struct forking {
@@ -66,37 +66,22 @@ static handle_t remembered(const struct forking *forking, uint64_t koid)
     return HANDLE_INVALID;
 }
 
-static bool may_be_written(handle_t vmo)
-{
-    info_handle_basic_t info;
-    return sys_object_get_info(vmo, INFO_HANDLE_BASIC, &info, sizeof info, NULL, NULL) != OK ||
-           (info.rights & RIGHT_WRITE) != 0;
-}
-
 /*
- * What the child maps in the place of a VMO; `vmo` is used up.  Memory that a pager supplies cannot
- * be copied: it is shared.
+ * What the child maps in the place of a VMO; `vmo` is used up.  A copy of a clone is another clone of
+ * the same file; memory that nobody may ever write to needs no copy.
  */
 static status_t copy_vmo(struct forking *forking, const info_map_t *region, handle_t vmo,
                          handle_t *out_copy)
 {
-    uint64_t size;
     handle_t copy = remembered(forking, region->vmo_koid);
     status_t status = OK;
     if (copy == HANDLE_INVALID) {
         copy = vmo;
         vmo = HANDLE_INVALID;
-        if ((region->flags & VM_SHARED) == 0 &&
-            ((region->flags & VM_WRITE) != 0 || may_be_written(copy))) {
+        if ((region->flags & VM_SHARED) == 0 && (region->allowed & VM_WRITE) != 0) {
             vmo = copy;
-            status = sys_vmo_get_size(vmo, &size);
-            if (status == OK)
-                status = sys_vmo_create_child(vmo, VMO_CHILD_SNAPSHOT, 0, size, &copy);
-            if (status == ERR_NOT_SUPPORTED) {
-                copy = vmo;
-                vmo = HANDLE_INVALID;
-                status = OK;
-            }
+            status = sys_vmo_create_child(vmo, VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE, 0,
+                                          region->vmo_size, &copy);
         }
         if (status == OK)
             remember(forking, region->vmo_koid, copy);
@@ -145,10 +130,12 @@ static status_t send_handles(struct forking *forking)
     return sys_channel_write(forking->parent_end, 0, NULL, 0, handles, count);
 }
 
-/* 1. The process with its handles.  2. Its memory.  3. What it needs of its own.  4. Start it. */
+/*
+ * 1. The process with its handles, and what it needs of its own.  2. It becomes a child of ours, but
+ * for the list.  3. Its memory: late, as from now on each page that either writes to is copied.
+ */
 static status_t make_child(struct forking *forking, pid_t *out_number)
 {
-    handle_t child = HANDLE_INVALID;
     /* 1. */
     status_t status = sys_process_create(program_name, strnlen(program_name, NAME_MAX_LENGTH),
                                          PROCESS_COPY_HANDLES, &forking->process);
@@ -156,28 +143,22 @@ static status_t make_child(struct forking *forking, pid_t *out_number)
         status = sys_thread_create(forking->process, "main", 4, 0, &forking->thread);
     if (status == OK)
         status = sys_channel_create(0, &forking->parent_end, &forking->child_end);
-    /* 2. */
-    if (status == OK)
-        status = copy_memory(forking);
-    /* 3. */
     if (status == OK)
         status = send_handles(forking);
+    /* 2. */
     if (status == OK)
-        status = sys_handle_duplicate(forking->process, RIGHT_SAME_RIGHTS, &child);
-    if (status == OK) {
-        status = child_add_locked(child, out_number);
-        if (status != OK)
-            sys_handle_close(child);
-    }
+        status = child_expect_locked(forking->process, out_number);
     if (status != OK)
         return status;
-    /* 4. */
-    status = sys_process_start(forking->process, forking->thread, (uintptr_t)fork_continue,
-                               place.words[1], forking->child_end, (uintptr_t)&place);
+    /* 3. */
+    status = copy_memory(forking);
+    if (status == OK)
+        status = sys_process_start(forking->process, forking->thread, (uintptr_t)fork_continue,
+                                   place.words[1], forking->child_end, (uintptr_t)&place);
     if (status == OK)
         forking->child_end = HANDLE_INVALID;
-    else
-        child_forget_locked(*out_number);
+    child_expected_locked(status == OK);
+    forking->process = HANDLE_INVALID;          /* the child's record has it, or closed it */
     return status;
 }
 

@@ -157,9 +157,10 @@ status_t path_stat(const char *path, uint32_t flags, struct fs_attributes *out_a
 
 /* A new child, which waitpid will know.  The handle moves on success. */
 status_t child_add(handle_t process, pid_t *out_number);
-/* For fork, which holds the lock: the same; undo it and close the handle; forget all children. */
-status_t child_add_locked(handle_t process, pid_t *out_number);
-void child_forget_locked(pid_t number);
+/* For fork, which holds the lock: the same in two steps, the second says if it came to be.  If not, the handle is closed. */
+status_t child_expect_locked(handle_t process, pid_t *out_number);
+void child_expected_locked(bool came);
+/* In a new child: there are no children, and it expects none. */
 void children_forget_locked(void);
 /* A handle to a child that nobody has waited for; the caller closes it. */
 bool child_find(pid_t number, handle_t *out_process);
