@@ -16,9 +16,9 @@ extern char __tls_size[];               /* an absolute symbol: its address is th
 extern char __tls_align[];              /* the same; a power of two, at most PAGE_SIZE */
 
 void tls_init(void *area);
-extern __thread handle_t current_thread_handle;
-/* In a child of fork: what it has of its own; what it had a copy of is closed. */
-void own_handles_replace(handle_t own_process, handle_t own_thread, handle_t own_root_fs);
+extern __thread handle_t current_thread_handle;         /* INVALID: thread_self() will find it */
+/* In a child of fork: its own process; the copies of the parent's and of its thread's handles are closed. */
+void own_process_replace(handle_t own_process);
 extern const char *program_name;        /* argv[0] */
 
 /* --- thread.c --- */
