@@ -159,16 +159,18 @@ static uint32_t allowed_flags(rights_t rights)
     return rights >> RIGHTS_SHIFT & (VM_READ | VM_WRITE | VM_EXECUTE);
 }
 
-/* The result pointer is tried before anything is mapped. */
+/* Whether the result can be written is tried with what is there, before anything is mapped. */
 status_t sys_vm_map(struct process *process, uint32_t options, uintptr_t address, handle_t handle,
                     uint64_t vmo_offset, size_t length, uaddr_t mapped)
 {
     uint32_t wanted = options & (VM_READ | VM_WRITE | VM_EXECUTE);
     struct object *vmo;
     rights_t rights;
-    uint64_t where = 0;
-    status_t status = user_copy_out(mapped, &where, sizeof(where));
+    uint64_t where;
+    status_t status = user_copy_in(&where, mapped, sizeof(where));
 
+    if (status == OK)
+        status = user_copy_out(mapped, &where, sizeof(where));
     if (status == OK)
         status = handle_lookup(current_process()->handles, handle, OBJECT_VMO, RIGHT_MAP, &vmo,
                                &rights);
