@@ -211,7 +211,9 @@ void signals_inheritance(uint32_t *out_ignored, uint32_t *out_blocked);
 void signals_inherit(uint32_t ignored, uint32_t blocked);
 /* Of the calling thread: what a thread that it makes has blocked. */
 uint32_t signals_blocked(void);
-void signals_block_first(uint32_t blocked);
+/* Before a thread runs, on the place of its thread-local variables; and by itself, when they are there. */
+void signals_thread_prepare(uintptr_t thread_pointer);
+void signals_thread_begin(uint32_t blocked);
 /* Before exec maps the new program: nobody is told of anything any more. */
 void signals_end(bool inherited);
 /* Say which signal is going to end a process. */

@@ -20,7 +20,7 @@
 enum { OWN_STACK_SIZE = 8192 };
 
 __thread volatile struct thread_signals own_signals;
-_Atomic uint32_t signals_pending, signals_once_blocked;
+_Atomic uint32_t signals_pending, signals_once_blocked, signals_missed;
 bool signals_running;
 handle_t signals_port;
 _Atomic uint32_t *signals_mailbox;
@@ -214,9 +214,19 @@ uint32_t signals_blocked(void)
     return own_signals.blocked;
 }
 
-void signals_block_first(uint32_t blocked)
+void signals_thread_prepare(uintptr_t thread_pointer)
+{
+    uintptr_t offset = (uintptr_t)&own_signals - (uintptr_t)__builtin_thread_pointer();
+    ((struct thread_signals *)(thread_pointer + offset))->ready = 0;
+}
+
+void signals_thread_begin(uint32_t blocked)
 {
     own_signals.blocked = blocked;
+    own_signals.ready = 1;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (signals_missed)
+        sys_thread_interrupt(thread_self());
 }
 
 void signals_inheritance(uint32_t *out_ignored, uint32_t *out_blocked)

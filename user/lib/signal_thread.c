@@ -304,8 +304,10 @@ static void fault(struct stopped *stopped, const port_packet_t *packet)
 /* An interrupt, or the end of a handler. */
 static void look_for_pending(struct stopped *stopped)
 {
-    if (!stopped->has_signals)
+    if (!stopped->has_signals) {
+        signals_missed = 1;
         return;
+    }
     if (stopped->signals.held > 0) {
         stopped->signals.wanted = 1;
         return;
@@ -328,7 +330,8 @@ static void thread_stopped(const port_packet_t *packet)
     if (sys_thread_read_state(stopped.thread, &stopped.state) == OK) {
         stopped.place = (void *)(stopped.state.x[REG_TP] + signal_thread_setup.own_signals_offset);
         stopped.has_signals = stopped.state.x[REG_TP] != 0 &&
-            fetch(&stopped.signals, (uintptr_t)stopped.place, sizeof stopped.signals);
+            fetch(&stopped.signals, (uintptr_t)stopped.place, sizeof stopped.signals) &&
+            stopped.signals.ready;
         if (packet->exception.kind == EXCEPTION_INTERRUPT) {
             look_for_pending(&stopped);
         } else if (packet->exception.kind == EXCEPTION_BREAKPOINT &&
@@ -372,16 +375,43 @@ static void change_action(struct action_request *request)
     sys_futex_wake((const uint32_t *)&request->done, 1);
 }
 
+/* Of threads that have ended. */
+static void forget_directed(void)
+{
+    handle_t thread;
+    for (size_t i = 0; i < DIRECTED_MAX; i++) {
+        if (sys_object_get_child(process_self(), directed[i].koid, RIGHT_SAME_RIGHTS,
+                                 &thread) == OK)
+            sys_handle_close(thread);
+        else
+            directed[i].koid = 0;
+    }
+}
+
+/* The place for it: the one that it has already, or a free one; DIRECTED_MAX: there is none. */
+static size_t place_directed(uint64_t koid, int number)
+{
+    size_t place = DIRECTED_MAX;
+    for (size_t i = 0; i < DIRECTED_MAX; i++) {
+        if (directed[i].koid == koid && directed[i].number == number)
+            return i;
+        if (directed[i].koid == 0)
+            place = i;
+    }
+    return place;
+}
+
 static void send_to_thread(uint64_t koid, int number)
 {
-    size_t i = 0;
-    while (i < DIRECTED_MAX && directed[i].koid != 0 &&
-           (directed[i].koid != koid || directed[i].number != number))
-        i++;
-    if (i == DIRECTED_MAX)
-        return;                         /* all places have gone to threads that never stopped */
-    directed[i].koid = koid;
-    directed[i].number = number;
+    size_t place = place_directed(koid, number);
+    if (place == DIRECTED_MAX) {
+        forget_directed();
+        place = place_directed(koid, number);
+    }
+    if (place == DIRECTED_MAX)
+        return;                         /* that many threads are on their way to stop */
+    directed[place].koid = koid;
+    directed[place].number = number;
     interrupt(koid);
 }
 

@@ -36,6 +36,7 @@ struct thread_signals {
     uint32_t final;                     /* counts those without SA_RESTART */
     uint32_t held;                      /* no handler may run now */
     uint32_t wanted;                    /* one would have run meanwhile */
+    uint32_t ready;                     /* this has been initialised */
     stack_t alternate;                  /* ss_size 0: none */
 };
 
@@ -45,6 +46,8 @@ extern __thread volatile struct thread_signals own_signals;
 extern _Atomic uint32_t signals_pending;
 /* Signals that some thread has blocked at some time. */
 extern _Atomic uint32_t signals_once_blocked;
+/* Some thread was stopped before it was ready: such a one stops itself again when it is. */
+extern _Atomic uint32_t signals_missed;
 /*
  * Is there a signal thread?  Then the mailbox is at MAILBOX_PAGE, where other processes find it:
  * word `number` is not 0 when that signal was sent, and is the sender then.

@@ -167,6 +167,7 @@ void start_program(handle_t channel, bool is_exec)
     sys_handle_close(channel);
     if (is_exec)
         sys_vm_unmap(process, EXEC_PAGES, EXEC_PAGES_SIZE);
+    signals_thread_begin(0);
     if (message->ignored_signals != 0 || message->blocked_signals != 0)
         signals_inherit(message->ignored_signals, message->blocked_signals);
     open_console();

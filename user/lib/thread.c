@@ -45,7 +45,7 @@ void thread_run(struct pthread *self)
     tls_init(__builtin_thread_pointer());
     current = self;
     current_thread_handle = self->handle;
-    signals_block_first(self->blocked);
+    signals_thread_begin(self->blocked);
     if (self->plain != NULL)
         self->plain(self->argument);
     else
@@ -123,6 +123,7 @@ status_t thread_start(struct pthread *thread)
     if (status != OK)
         return status;
     thread->blocked = signals_blocked();
+    signals_thread_prepare(stack);
     atomic_fetch_add(&thread_count, 1);
     status = sys_thread_start(thread->handle, (uintptr_t)thread_entry, stack, (uintptr_t)thread, 0);
     if (status != OK) {
