@@ -60,7 +60,7 @@ endif
 
 USER_CC    := $(CROSS)gcc
 USER_ARCH  := -specs=picolibc.specs -march=rv64gc -mabi=lp64d -mcmodel=medany
-USER_FLAGS := $(USER_ARCH) -std=gnu11 -O2 -g $(WARNINGS) -ffunction-sections -fdata-sections \
+USER_FLAGS := $(USER_ARCH) -std=gnu11 -O2 -g -msmall-data-limit=128 $(WARNINGS) -ffunction-sections -fdata-sections \
               -Ikern -Iuser/include -MMD -MP
 USER_LINK   = $(USER_ARCH) -nostartfiles -static -T user/user.ld -Wl,--gc-sections \
               -Wl,--build-id=none -Wl,-z,max-page-size=4096 \

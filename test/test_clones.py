@@ -56,7 +56,7 @@ def run_guest(machine, *arguments):
     for line in output.splitlines()[:-1]:
         if line.startswith("tree "):
             trees.append([])
-        else:
+        elif line:
             trees[-1].append(line)
     return trees
 

@@ -1,10 +1,13 @@
 """The console as programs see it: ^C is a signal besides a byte."""
 
+import pytest
 
-def test_control_c_is_a_signal_and_a_byte(machine):
-    for typed in ("\x03", "abc\x03", "\x03\x03"):
-        machine.send("tests/t_console interrupt\n")
-        machine.wait_for(r"^type$")
-        machine.send(typed)
-        machine.wait_for(r"^seen$")
-        machine.wait_for_prompt()
+
+@pytest.mark.parametrize("typed", ["\x03", "abc\x03", "\x03\x03"])
+def test_control_c_is_a_signal_and_a_byte(boot, typed):
+    """In the shell's place, which would take the signal for its jobs."""
+    machine = boot(wait=False, append="-- run tests/t_console interrupt")
+    machine.wait_for(r"^type$")
+    machine.send(typed)
+    machine.wait_for(r"^seen$")
+    assert machine.wait_for_end() == 0

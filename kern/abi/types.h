@@ -172,8 +172,8 @@ typedef struct {
     uint64_t content_size, dirty_bytes;
     char     name[32];
 } info_vmo_t;
-/* flags: VM_READ, _WRITE, _EXECUTE, _SHARED.  vmo_koid: what the handle named that was mapped. */
-typedef struct { uint64_t base, length, vmo_offset, vmo_koid, resident_bytes; uint32_t flags, reserved; } info_map_t;
+/* flags: VM_READ, _WRITE, _EXECUTE, _SHARED; allowed: the most that sys_vm_protect may give.  vmo_koid: what the handle named that was mapped. */
+typedef struct { uint64_t base, length, vmo_offset, vmo_koid, vmo_size, resident_bytes; uint32_t flags, allowed; } info_map_t;
 
 /* What a frame is used for. */
 enum { FRAME_FREE = 0, FRAME_KERNEL, FRAME_TABLE, FRAME_ANON, FRAME_PAGER, FRAME_DEVICE, FRAME_BUSY, FRAME_KINDS };

@@ -256,7 +256,7 @@ static void channel_destroy(struct object *object)
 const struct object_ops channel_ops = {
     .type = OBJECT_CHANNEL,
     .name = "channel",
-    .default_rights = RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_INSPECT,
+    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_INSPECT,
     .unreachable = channel_unreachable,
     .destroy = channel_destroy,
 };

@@ -159,16 +159,18 @@ static uint32_t allowed_flags(rights_t rights)
     return rights >> RIGHTS_SHIFT & (VM_READ | VM_WRITE | VM_EXECUTE);
 }
 
-/* The result pointer is tried before anything is mapped. */
+/* Whether the result can be written is tried with what is there, before anything is mapped. */
 status_t sys_vm_map(struct process *process, uint32_t options, uintptr_t address, handle_t handle,
                     uint64_t vmo_offset, size_t length, uaddr_t mapped)
 {
     uint32_t wanted = options & (VM_READ | VM_WRITE | VM_EXECUTE);
     struct object *vmo;
     rights_t rights;
-    uint64_t where = 0;
-    status_t status = user_copy_out(mapped, &where, sizeof(where));
+    uint64_t where;
+    status_t status = user_copy_in(&where, mapped, sizeof(where));
 
+    if (status == OK)
+        status = user_copy_out(mapped, &where, sizeof(where));
     if (status == OK)
         status = handle_lookup(current_process()->handles, handle, OBJECT_VMO, RIGHT_MAP, &vmo,
                                &rights);
@@ -204,14 +206,13 @@ status_t sys_vm_get_mapping(struct process *process, uintptr_t address, uaddr_t 
     const rights_t always = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_MAP | RIGHT_WAIT | RIGHT_INSPECT;
     info_map_t info;
     struct vmo *vmo;
-    uint32_t allowed;
-    status_t status = aspace_get_mapping(process->aspace, address, &info, &vmo, &allowed);
+    status_t status = aspace_get_mapping(process->aspace, address, &info, &vmo);
 
     if (status != OK)
         return status;
     status = user_copy_out(info_out, &info, sizeof(info));
     if (status == OK && vmo_out)
-        return sys_new_handle(&vmo->object, always | allowed << RIGHTS_SHIFT, vmo_out);
+        return sys_new_handle(&vmo->object, always | info.allowed << RIGHTS_SHIFT, vmo_out);
     object_unref(&vmo->object);
     return status;
 }

@@ -144,6 +144,28 @@ static void region_free(struct region *region)
     heap_free(region);
 }
 
+#define AROUND (16 * PAGE_SIZE)     /* pages of one aligned block of this size are entered together */
+
+uint64_t region_map_around(struct region *region, uint64_t address, uint64_t index)
+{
+    uint64_t end = min_u64((address + AROUND) & ~(AROUND - 1), region->base + region->length);
+    uint64_t entries[AROUND / PAGE_SIZE];
+    uint32_t found = 0;
+    struct page_list_run run = page_list_find_run(&region->vmo->pages, index + 1,
+                                                  index + ((end - address) >> PAGE_SHIFT));
+
+    while (run.slots && found < run.count) {
+        struct page *page = slot_page(run.slots[found]);
+
+        if (!page || page->state == PAGE_FILLING)
+            break;
+        entries[found++] = page_to_phys(page) | region_mmu_flags(region, page);
+    }
+    if (found > 0)
+        arch_mmu_map_around(&region->aspace->mmu, address + PAGE_SIZE, entries, found);
+    return found;
+}
+
 /* VM_MAP_RANGE: enter what is resident; a shortage of tables only means faults later. */
 static void map_resident(struct region *region)
 {
@@ -156,11 +178,13 @@ static void map_resident(struct region *region)
     vmo_lock(region->vmo);
     for (uint64_t i = first; page_list_next(&region->vmo->pages, i, end, &i, &slot); i++) {
         struct page *page = slot_page(slot);
+        uint64_t address = region->base + ((i - first) << PAGE_SHIFT);
 
-        if (page && page->state != PAGE_FILLING &&
-            arch_mmu_map(&region->aspace->mmu, region->base + ((i - first) << PAGE_SHIFT),
-                         page_to_phys(page), region_mmu_flags(region, page)) != OK)
+        if (page->state == PAGE_FILLING)
+            continue;
+        if (arch_mmu_map(&region->aspace->mmu, address, page_to_phys(page), region_mmu_flags(region, page)) != OK)
             break;
+        i += region_map_around(region, address, i);
     }
     vmo_unlock(region->vmo);
     if (region->flags & VM_EXECUTE)
@@ -422,7 +446,8 @@ static void describe(const struct region *region, uint64_t from, info_map_t *inf
     *info = (info_map_t){
         .base = from, .length = region->length - (from - region->base),
         .vmo_offset = region->vmo_offset - base + (from - region->base),
-        .vmo_koid = region->through->object.koid, .flags = region->flags,
+        .vmo_koid = region->through->object.koid, .vmo_size = vmo_size(region->through),
+        .flags = region->flags, .allowed = region->allowed,
     };
 }
 
@@ -441,7 +466,7 @@ bool aspace_info_next(struct aspace *aspace, uint64_t address, info_map_t *info)
 }
 
 status_t aspace_get_mapping(struct aspace *aspace, uint64_t address, info_map_t *info,
-                            struct vmo **out_vmo, uint32_t *out_allowed)
+                            struct vmo **out_vmo)
 {
     struct region *region;
 
@@ -449,7 +474,6 @@ status_t aspace_get_mapping(struct aspace *aspace, uint64_t address, info_map_t 
     region = first_region(aspace, address);
     if (region) {
         describe(region, region->base, info);
-        *out_allowed = region->allowed;
         *out_vmo = region->through;
         object_ref(&region->through->object);
     }

@@ -41,11 +41,16 @@ struct region *aspace_find_region(struct aspace *aspace, uint64_t address);
 /* INFO_PROCESS_MAPS: the first region with a byte at or above `address`, from there on; false at the end. */
 bool aspace_info_next(struct aspace *aspace, uint64_t address, info_map_t *info);
 /*
- * The same region, whole, with a reference to what was mapped and what vm_protect may give.  Its resident pages are
+ * The same region, whole, with a reference to what was mapped.  Its resident pages are
  * not counted (0): that takes as long as there are pages.  NOT_FOUND.
  */
-status_t aspace_get_mapping(struct aspace *aspace, uint64_t address, info_map_t *info, struct vmo **out_vmo,
-                            uint32_t *out_allowed);
+status_t aspace_get_mapping(struct aspace *aspace, uint64_t address, info_map_t *info, struct vmo **out_vmo);
+
+/*
+ * The page at `address`, `index` in its VMO, was entered: enter the resident ones that follow in its block of 16 as well,
+ * up to the first that is not there; how many.  Who reads on faults once for all of them.  Family lock held.
+ */
+uint64_t region_map_around(struct region *region, uint64_t address, uint64_t index);
 
 /* The page-table rights of a region's page (NULL: the zero frame): never writable unless the page may be.  Family lock held. */
 static inline uint32_t region_mmu_flags(const struct region *region, struct page *page)

@@ -30,37 +30,10 @@ static status_t check_access(const struct region *region, uint32_t access)
     return (region->flags & access) == access ? OK : ERR_ACCESS_DENIED;
 }
 
-#define AROUND (16 * PAGE_SIZE)     /* one fault enters pages of one aligned block of this size */
-
 /*
- * Enter the resident pages that follow in the block too: who reads on faults once for all of them.
- * Fresh anonymous pages come one at a time, by stores.  New code is entered by fetches alone, which make
- * every hart look at it anew.  Family lock held.
+ * [fault 8/8] Enter the page (or zeros) and its neighbours; family lock held.  Fresh anonymous pages come one at a time, by
+ * stores.  New code is entered by fetches alone, which make every hart look at it anew.
  */
-static __attribute__((noinline)) void map_around(struct region *region, uint64_t address, uint64_t index, uint32_t access)
-{
-    struct vmo *vmo = region->vmo;
-    uint64_t end = min_u64((address + AROUND) & ~(AROUND - 1), region->base + region->length);
-    uint64_t pages = (end - address) >> PAGE_SHIFT;
-    uint64_t entries[AROUND / PAGE_SIZE];
-    uint32_t found = 0;
-
-    if ((region->flags & MMU_EXECUTE) && access != MMU_EXECUTE)
-        return;
-    struct page_list_run run = page_list_find_run(&vmo->pages, index + 1, index + pages);
-
-    while (run.slots && found < run.count) {
-        struct page *page = slot_page(run.slots[found]);
-
-        if (!page || page->state == PAGE_FILLING)
-            break;
-        entries[found++] = page_to_phys(page) | region_mmu_flags(region, page);
-    }
-    if (found > 0)
-        arch_mmu_map_around(&region->aspace->mmu, address + PAGE_SIZE, entries, found);
-}
-
-/* [fault 8/8] Enter the page (or zeros) and its neighbours; family lock held. */
 static status_t map_page(struct region *region, uint64_t address, uint64_t index, struct page *page,
                          uint32_t access)
 {
@@ -74,8 +47,9 @@ static status_t map_page(struct region *region, uint64_t address, uint64_t index
     status = arch_mmu_map(mmu, address, page_to_phys(page ? page : zero_frame), flags);
     if (!page)
         vmo->others_mapped = true;
-    else if (status == OK && (vmo->ops || access != MMU_WRITE))
-        map_around(region, address, index, access);
+    else if (status == OK && (vmo->ops || access != MMU_WRITE) &&
+             (access == MMU_EXECUTE || !(region->flags & MMU_EXECUTE)))
+        region_map_around(region, address, index);
     if (status == OK && access == MMU_EXECUTE)
         arch_mmu_sync_code(mmu);
     return status;

@@ -270,7 +270,7 @@ status_t page_list_fill(struct page_list *list, uint64_t first, uint64_t end, sl
         return OK;
     list->recent = NULL;
     if (slot == SLOT_EMPTY && list->height > 0)
-        end = min_u64(end, 1ul << (list->height * PAGE_LIST_BITS));
+        end = min_u64(end, page_list_end(list));
     else if (slot == SLOT_EMPTY || grow(list, end - 1) != OK)
         return slot == SLOT_EMPTY ? OK : ERR_NO_MEMORY;
     status = first < end ? fill_below(list->root, list->height - 1, first, end, slot) : OK;

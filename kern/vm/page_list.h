@@ -69,6 +69,11 @@ struct page_list_run page_list_find_run(const struct page_list *list, uint64_t i
 status_t page_list_make_run(struct page_list *list, uint64_t index, uint64_t end, struct page_list_run *out_run);
 void page_list_changed(struct page_list *list, const struct page_list_run *run, uint64_t index, int64_t more);
 
+/* No page has this number or a greater one. */
+static inline uint64_t page_list_end(const struct page_list *list)
+{
+    return list->height ? 1ul << (list->height * PAGE_LIST_BITS) : 0;
+}
 /* First page at or after index: false if there is none below `end`. */
 bool page_list_next(const struct page_list *list, uint64_t index, uint64_t end, uint64_t *out_index, slot_t *out_slot);
 /* How many slots from index on are empty, at most `limit`. */

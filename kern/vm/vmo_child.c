@@ -108,6 +108,7 @@ static status_t join_family(struct vmo *child, const struct making *making)
         child->others_mapped = true;
         child->source_pages = limit > making->first ? limit - making->first : 0;
     }
+    end = min_u64(end, page_list_end(&target->pages));
     if (target->ops || end <= making->first)
         return OK;
     vmo_protect_pages(target, making->first, end - making->first);

@@ -16,9 +16,9 @@ extern char __tls_size[];               /* an absolute symbol: its address is th
 extern char __tls_align[];              /* the same; a power of two, at most PAGE_SIZE */
 
 void tls_init(void *area);
-extern __thread handle_t current_thread_handle;
-/* In a child of fork: what it has of its own; what it had a copy of is closed. */
-void own_handles_replace(handle_t own_process, handle_t own_thread, handle_t own_root_fs);
+extern __thread handle_t current_thread_handle;         /* INVALID: thread_self() will find it */
+/* In a child of fork: its own process; the copies of the parent's and of its thread's handles are closed. */
+void own_process_replace(handle_t own_process);
 extern const char *program_name;        /* argv[0] */
 
 /* --- thread.c --- */
@@ -157,9 +157,10 @@ status_t path_stat(const char *path, uint32_t flags, struct fs_attributes *out_a
 
 /* A new child, which waitpid will know.  The handle moves on success. */
 status_t child_add(handle_t process, pid_t *out_number);
-/* For fork, which holds the lock: the same; undo it and close the handle; forget all children. */
-status_t child_add_locked(handle_t process, pid_t *out_number);
-void child_forget_locked(pid_t number);
+/* For fork, which holds the lock: the same in two steps, the second says if it came to be.  If not, the handle is closed. */
+status_t child_expect_locked(handle_t process, pid_t *out_number);
+void child_expected_locked(bool came);
+/* In a new child: there are no children, and it expects none. */
 void children_forget_locked(void);
 /* A handle to a child that nobody has waited for; the caller closes it. */
 bool child_find(pid_t number, handle_t *out_process);

@@ -30,7 +30,6 @@ static struct spawn_handle user_handles[USER_HANDLES_MAX];
 static size_t user_handle_count;
 
 handle_t process_self(void)         { return process; }
-handle_t thread_self(void)          { return current_thread_handle; }
 handle_t console_handle(void)       { return console; }
 handle_t system_handle(void)        { return boot_system; }
 handle_t initrd_handle(void)        { return initrd; }
@@ -44,13 +43,22 @@ void root_fs_set(handle_t channel)
     root_fs = channel;
 }
 
-void own_handles_replace(handle_t own_process, handle_t own_thread, handle_t own_root_fs)
+/* A thread is given its handle, except the one that fork left in a child: it is the oldest there. */
+handle_t thread_self(void)
+{
+    info_thread_t oldest;
+    if (current_thread_handle == HANDLE_INVALID &&
+        sys_object_get_info(process, INFO_PROCESS_THREADS, &oldest, sizeof oldest, NULL, NULL) == OK)
+        sys_object_get_child(process, oldest.koid, RIGHT_SAME_RIGHTS, &current_thread_handle);
+    return current_thread_handle;
+}
+
+void own_process_replace(handle_t own_process)
 {
     sys_handle_close(process);
     sys_handle_close(current_thread_handle);
     process = own_process;
-    current_thread_handle = own_thread;
-    root_fs = own_root_fs;              /* a channel end cannot be copied: there was no copy */
+    current_thread_handle = HANDLE_INVALID;
 }
 
 handle_t start_handle(uint32_t tag)

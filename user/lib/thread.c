@@ -34,7 +34,7 @@ struct pthread *thread_current(void)
 {
     if (current == NULL) {
         current = &first_thread;
-        first_thread.handle = current_thread_handle;
+        first_thread.handle = thread_self();
     }
     return current;
 }
@@ -180,9 +180,10 @@ status_t quire_thread_join(handle_t thread)
     return status;
 }
 
-/* In the child of fork: its only thread is the caller, with a handle of its own. */
+/* In the child of fork: its only thread is the caller. */
 void threads_fork_child(void)
 {
-    thread_current()->handle = current_thread_handle;
+    if (current != NULL)
+        current->handle = thread_self();
     thread_count = 1;
 }

@@ -24,6 +24,7 @@ struct child {
 static struct quire_mutex lock;
 FORK_TAKES(lock);
 static struct child *children;
+static struct child *expected;          /* not in the list: being made, or memory for the next one */
 static handle_t port;
 
 pid_t number_of(uint64_t koid)
@@ -49,48 +50,45 @@ static status_t watch_locked(struct child *child)
     if (status == OK)
         status = sys_object_wait_async(child->process, port, child->koid, SIGNAL_TERMINATED,
                                        WAIT_ASYNC_ONCE);
-    if (status != OK)
-        return status;
-    if (signals_port != HANDLE_INVALID)
+    if (status == OK && signals_port != HANDLE_INVALID)
         sys_object_wait_async(child->process, signals_port, KEY_CHILD | child->koid,
                               SIGNAL_TERMINATED, WAIT_ASYNC_ONCE);
-    child->next = children;
-    children = child;
-    return OK;
+    return status;
 }
 
-status_t child_add_locked(handle_t process, pid_t *out_number)
+status_t child_expect_locked(handle_t process, pid_t *out_number)
 {
-    struct child *child = malloc(sizeof *child);
-    if (child == NULL)
+    if (expected == NULL)
+        expected = malloc(sizeof *expected);
+    if (expected == NULL)
         return ERR_NO_MEMORY;
-    child->process = process;
-    status_t status = watch_locked(child);
+    expected->process = process;
+    expected->next = children;
+    status_t status = watch_locked(expected);
     if (status == OK)
-        *out_number = number_of(child->koid);
-    else
-        free(child);
+        *out_number = number_of(expected->koid);
     return status;
+}
+
+void child_expected_locked(bool came)
+{
+    if (came) {
+        children = expected;
+        expected = NULL;
+    } else {
+        sys_port_cancel(port, expected->process, expected->koid);
+        sys_handle_close(expected->process);
+    }
 }
 
 status_t child_add(handle_t process, pid_t *out_number)
 {
     lock_hold(&lock);
-    status_t status = child_add_locked(process, out_number);
+    status_t status = child_expect_locked(process, out_number);
+    if (status == OK)
+        child_expected_locked(true);
     lock_release(&lock);
     return status;
-}
-
-void child_forget_locked(pid_t number)
-{
-    struct child **link = &children;
-    while (number_of((*link)->koid) != number)
-        link = &(*link)->next;
-    struct child *child = *link;
-    *link = child->next;
-    sys_port_cancel(port, child->process, child->koid);
-    sys_handle_close(child->process);
-    free(child);
 }
 
 void children_forget_locked(void)

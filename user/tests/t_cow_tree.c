@@ -334,7 +334,8 @@ int test_helper(int argument_count, char **arguments)
     if (count > TREES)
         return 2;
     if (count == 0) {
-        run_alone(1000, 300, false, UINT64_MAX);    /* touches all memory of this program */
+        printf("\n");
+        run_alone(1000, 300, false, UINT64_MAX);    /* with it, touches all memory of this program */
         printf("end %lld\n", run_alone(seed, steps, true, tell_from));
         return 0;
     }

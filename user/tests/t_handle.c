@@ -151,13 +151,19 @@ TEST(replace_closes_the_old_handle_also_when_it_fails)
     CHECK_EQ(open_handles(), before - 1);
 }
 
-TEST(channel_ends_cannot_be_duplicated)
+/* Two handles are one end: the peer is told when both are closed. */
+TEST(channel_ends_can_be_duplicated)
 {
-    handle_t a, b, out;
+    handle_t a, b, copy;
 
     CHECK_OK(sys_channel_create(0, &a, &b));
-    CHECK_STATUS(sys_handle_duplicate(a, RIGHT_SAME_RIGHTS, &out), ERR_ACCESS_DENIED);
+    CHECK_OK(sys_handle_duplicate(a, RIGHT_SAME_RIGHTS, &copy));
     CHECK_OK(sys_handle_close(a));
+    CHECK_OK(sys_channel_write(copy, 0, "x", 1, NULL, 0));
+    CHECK_OK(sys_object_wait_one(b, SIGNAL_READABLE, 0, NULL));
+    CHECK_STATUS(sys_object_wait_one(b, SIGNAL_PEER_CLOSED, 0, NULL), ERR_TIMED_OUT);
+    CHECK_OK(sys_handle_close(copy));
+    CHECK_OK(sys_object_wait_one(b, SIGNAL_PEER_CLOSED, 0, NULL));
     CHECK_OK(sys_handle_close(b));
 }
 

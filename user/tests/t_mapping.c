@@ -276,7 +276,8 @@ TEST(get_mapping_describes)
     CHECK_EQ(info.flags, VM_READ);
     CHECK_EQ(info.vmo_koid, vmo_info(reference).koid);
     CHECK_EQ(vmo_info(got).koid, info.vmo_koid);
-    CHECK_EQ(info.reserved, 0);
+    CHECK_EQ(info.allowed, VM_READ | VM_WRITE | VM_EXECUTE);
+    CHECK_EQ(info.vmo_size, vmo_info(reference).size_bytes);
     CHECK_OK(sys_handle_close(got));
 
     /* Between mappings it tells of the next one, above the last of nothing. */

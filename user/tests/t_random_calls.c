@@ -235,7 +235,8 @@ static void random_call(uint64_t *state)
     const char *type = calls[which].parameters;
     uint64_t words[8] = { 0 };
 
-    if (number == CALL_process_exit || number == CALL_thread_exit)
+    if (number == CALL_process_exit || number == CALL_thread_exit ||
+        number == CALL_handle_close_others)
         number = next_random(state) % 256 + 128;        /* no call at all */
     for (unsigned i = 0; i < 8 && *type; i++) {
         words[i] = random_argument(state, type);

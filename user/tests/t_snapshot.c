@@ -319,8 +319,9 @@ TEST(rights_of_the_child)
     handle_t reader = reduced(vmo, RIGHT_DUPLICATE | RIGHT_READ | RIGHT_EXECUTE | RIGHT_MAP);
     handle_t full = reduced(vmo, all), child;
 
-    child = new_child(reader, SNAPSHOT, 0, 2);          /* writable, and so no longer code */
-    CHECK_EQ(rights_of(child), RIGHT_DUPLICATE | RIGHT_READ | RIGHT_MAP | RIGHT_WRITE);
+    child = new_child(reader, SNAPSHOT, 0, 2);          /* a copy may always be written */
+    CHECK_EQ(rights_of(child),
+             RIGHT_DUPLICATE | RIGHT_READ | RIGHT_EXECUTE | RIGHT_MAP | RIGHT_WRITE);
     CLOSE(child);
     child = new_child(reader, SNAPSHOT | VMO_CHILD_NO_WRITE, 0, 2);
     CHECK_EQ(rights_of(child), RIGHT_DUPLICATE | RIGHT_READ | RIGHT_EXECUTE | RIGHT_MAP);
@@ -330,11 +331,11 @@ TEST(rights_of_the_child)
     CHECK_EQ(rights_of(child), all & ~(rights_t)RIGHT_WRITE);
     CLOSE(child);
     child = new_child(full, SNAPSHOT | VMO_CHILD_RESIZABLE, 0, 2);
-    CHECK_EQ(rights_of(child), (all | RIGHT_RESIZE) & ~(rights_t)RIGHT_EXECUTE);
+    CHECK_EQ(rights_of(child), all | RIGHT_RESIZE);
     CHECK_OK(sys_vmo_set_size(child, 0));
     CLOSE(child);
     child = new_child(vmo, SNAPSHOT, 0, 2);             /* the parent's RESIZE is not handed down */
-    CHECK_EQ(rights_of(child) & (RIGHT_RESIZE | RIGHT_EXECUTE), 0);
+    CHECK_EQ(rights_of(child) & RIGHT_RESIZE, 0);
     CLOSE(vmo, reader, full, child);
 }
 
