@@ -1,5 +1,5 @@
 /*
- * signal.c: what threads call: actions, masks, waiting, signals to oneself.
+ * signal.c: what threads call: actions and masks; what starts and ends the signal thread.
  *
  * A process that never asked for anything has the default actions and no signal thread: who sends
  * it a signal carries out its default action.  The thread and its mailbox are made when an action
@@ -11,10 +11,8 @@
 #include "signals.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { OWN_STACK_SIZE = 8192 };
@@ -35,7 +33,7 @@ static int fail(int code)
     return -1;
 }
 
-static bool is_signal(int number)
+bool signal_exists(int number)
 {
     return number > 0 && number < NSIG;
 }
@@ -171,8 +169,7 @@ out_port:
     return status;
 }
 
-/* 0, ENOMEM, EAGAIN. */
-static int start_if_needed(void)
+int signals_start(void)
 {
     if (signals_running)
         return 0;
@@ -262,13 +259,13 @@ static int change(struct action_request *request)
 int sigaction(int number, const struct sigaction *restrict action, struct sigaction *restrict old)
 {
     struct action_request request = { .number = number, .changes = action != NULL };
-    if (!is_signal(number) || (action != NULL && (number == SIGKILL || number == SIGSTOP)))
+    if (!signal_exists(number) || (action != NULL && (number == SIGKILL || number == SIGSTOP)))
         return fail(EINVAL);
     if (action != NULL)
         request.action = *action;
     int error = 0;
     if (signals_running || request.action.sa_handler != SIG_DFL) {
-        error = start_if_needed();
+        error = signals_start();
         lock_hold(&lock);
         if (error == 0)
             error = change(&request);
@@ -334,7 +331,7 @@ int sigfillset(sigset_t *set)
 
 int sigaddset(sigset_t *set, int number)
 {
-    if (!is_signal(number))
+    if (!signal_exists(number))
         return fail(EINVAL);
     *set |= SIGNAL_BIT(number);
     return 0;
@@ -342,7 +339,7 @@ int sigaddset(sigset_t *set, int number)
 
 int sigdelset(sigset_t *set, int number)
 {
-    if (!is_signal(number))
+    if (!signal_exists(number))
         return fail(EINVAL);
     *set &= ~(sigset_t)SIGNAL_BIT(number);
     return 0;
@@ -350,7 +347,7 @@ int sigdelset(sigset_t *set, int number)
 
 int sigismember(const sigset_t *set, int number)
 {
-    if (!is_signal(number))
+    if (!signal_exists(number))
         return fail(EINVAL);
     return (*set & SIGNAL_BIT(number)) != 0;
 }
@@ -379,7 +376,7 @@ int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict ol
         default:          return EINVAL;
         }
         if (after != before) {
-            int error = start_if_needed();
+            int error = signals_start();
             if (error != 0)
                 return error;
             set_mask(after);
@@ -413,137 +410,4 @@ void siglongjmp(sigjmp_buf place, int value)
     if (place->has_mask)
         sigprocmask(SIG_SETMASK, &place->mask, NULL);
     longjmp(place->registers, value);
-}
-
-/* --- Waiting. --- */
-
-int sigsuspend(const sigset_t *mask)
-{
-    sigset_t old;
-    uint32_t before = own_signals.delivered;
-    int error = pthread_sigmask(SIG_SETMASK, mask, &old);
-    if (error != 0)
-        return fail(error);
-    while (own_signals.delivered == before)
-        sys_futex_wait((const uint32_t *)&own_signals.delivered, before, DEADLINE_INFINITE);
-    sigprocmask(SIG_SETMASK, &old, NULL);
-    return fail(EINTR);
-}
-
-int pause(void)
-{
-    sigset_t mask = own_signals.blocked;
-    return sigsuspend(&mask);
-}
-
-/* Take a signal of the set that is pending; 0 if there is none. */
-static int take_pending(uint32_t set)
-{
-    signals_hold();
-    uint32_t own = own_signals.pending & set, shared = atomic_load(&signals_pending) & set;
-    int number = 0;
-    if (own != 0) {
-        number = __builtin_ctz(own);
-        own_signals.pending &= ~SIGNAL_BIT(number);
-    } else if (shared != 0) {
-        number = __builtin_ctz(shared);
-        if ((atomic_fetch_and(&signals_pending, ~SIGNAL_BIT(number)) & SIGNAL_BIT(number)) == 0)
-            number = 0;
-    }
-    signals_release();
-    return number;
-}
-
-static int wait_for_signal(uint32_t set, int64_t deadline)
-{
-    for (;;) {
-        uint32_t seen = atomic_load(&signals_pending), before = own_signals.delivered;
-        int number = take_pending(set);
-        if (number != 0)
-            return number;
-        if ((seen & set) != 0)
-            continue;                   /* another thread took it */
-        status_t status = sys_futex_wait((const uint32_t *)&signals_pending, seen, deadline);
-        if (status == ERR_TIMED_OUT)
-            return fail(EAGAIN);
-        if (own_signals.delivered != before)
-            return fail(EINTR);
-    }
-}
-
-int sigtimedwait(const sigset_t *restrict set, siginfo_t *restrict info,
-                 const struct timespec *restrict limit)
-{
-    int64_t deadline = DEADLINE_INFINITE;
-    if (limit != NULL) {
-        if (limit->tv_nsec < 0 || limit->tv_nsec >= 1000000000)
-            return fail(EINVAL);
-        deadline = sys_clock_get() + limit->tv_sec * 1000000000 + limit->tv_nsec;
-    }
-    int error = start_if_needed();
-    if (error != 0)
-        return fail(error);
-    int number = wait_for_signal(*set, deadline);
-    if (number > 0 && info != NULL)
-        *info = (siginfo_t){ .si_signo = number, .si_code = SI_USER };
-    return number;
-}
-
-int sigwaitinfo(const sigset_t *restrict set, siginfo_t *restrict info)
-{
-    return sigtimedwait(set, info, NULL);
-}
-
-int sigwait(const sigset_t *restrict set, int *restrict number)
-{
-    int result;
-    do {
-        result = sigwaitinfo(set, NULL);
-    } while (result < 0 && errno == EINTR);
-    if (result < 0)
-        return errno;
-    *number = result;
-    return 0;
-}
-
-/* --- To oneself. --- */
-
-/* A handler runs before this returns, if the signal is not blocked. */
-int raise(int number)
-{
-    if (!is_signal(number))
-        return fail(EINVAL);
-    if (number == SIGKILL || (!signals_running && !signal_is_harmless(number))) {
-        process_end_mark(process_self(), number);
-        sys_task_kill(process_self());
-    }
-    if (!signals_running)
-        return 0;
-    signals_hold();
-    own_signals.pending |= SIGNAL_BIT(number);
-    own_signals.wanted |= (own_signals.blocked & SIGNAL_BIT(number)) == 0;
-    signals_release();
-    return 0;
-}
-
-int pthread_kill(pthread_t thread, int number)
-{
-    info_handle_basic_t info;
-    port_packet_t packet = { .key = KEY_REQUEST };
-    if (number < 0 || number >= NSIG)
-        return EINVAL;
-    if (number == 0)
-        return 0;
-    if (thread == thread_current())
-        return raise(number) == 0 ? 0 : errno;
-    if (!signals_running || number == SIGKILL)
-        return kill(getpid(), number) == 0 ? 0 : errno;
-    status_t status = sys_object_get_info(thread->handle, INFO_HANDLE_BASIC, &info, sizeof info,
-                                          NULL, NULL);
-    if (status != OK)
-        return ESRCH;
-    packet.user.u64[0] = REQUEST_SEND;
-    packet.user.u64[1] = number;
-    packet.user.u64[2] = info.koid;
-    return sys_port_queue(signals_port, &packet) == OK ? 0 : EAGAIN;
 }

@@ -1,7 +1,7 @@
 /*
  * signals.h: what the parts of signal handling share (docs/processes.md has the picture).
  *
- * signal.c is what threads call; signal_thread.c is the signal thread, which stops the others and
+ * signal.c and signal_wait.c are what threads call; signal_thread.c is the signal thread, which stops the others and
  * makes them run handlers; signal_send.c sends to processes.
  */
 #pragma once
@@ -89,5 +89,9 @@ uint32_t signals_ignored(void);
 extern const char signal_return[];
 void signal_thread_entry(void);
 
+/* Is it the number of a signal? */
+bool signal_exists(int number);
+/* Start the signal thread if there is none: 0, ENOMEM, EAGAIN. */
+int signals_start(void);
 /* Is the default action of a signal to do nothing? */
 bool signal_is_harmless(int number);
