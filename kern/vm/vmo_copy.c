@@ -48,6 +48,7 @@ static status_t copy_within_page(struct copy *copy, uint64_t length)
         missed = copy->to_user ? arch_copy_to_user(copy->user, bytes, length)
                                : arch_copy_from_user(bytes, copy->user, length);
         advance(copy, length - missed);
+        copy->vmo->modified |= !copy->to_user && missed < length;
         if (missed)
             status = ERR_USER_FAULT;
     }
