@@ -307,29 +307,37 @@ TEST(queries_refused)
 
     supply(rig, 0, 2);
     write_byte(rig, 0, 'x');
-#define QUERY(pager, vmo, offset, length, buffer, size) \
-    sys_pager_query_dirty_ranges(pager, vmo, offset, length, buffer, size, &actual, NULL)
-    CHECK_STATUS(QUERY(HANDLE_INVALID, rig.vmo, 0, 0, NULL, 0), ERR_BAD_HANDLE);
-    CHECK_STATUS(QUERY(event, rig.vmo, 0, 0, NULL, 0), ERR_WRONG_TYPE);
-    CHECK_STATUS(QUERY(rig.pager, HANDLE_INVALID, 0, 0, NULL, 0), ERR_BAD_HANDLE);
-    CHECK_STATUS(QUERY(rig.pager, event, 0, 0, NULL, 0), ERR_WRONG_TYPE);
-    CHECK_STATUS(QUERY(rig.pager, anonymous, 0, 0, NULL, 0), ERR_INVALID_ARGS);
-    CHECK_STATUS(QUERY(other, rig.vmo, 0, 0, NULL, 0), ERR_INVALID_ARGS);
-    CHECK_STATUS(QUERY(rig.pager, rig.vmo, 0, 3 * PAGE_SIZE, NULL, 0), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(QUERY(rig.pager, rig.vmo, PAGE_SIZE, UINT64_MAX, NULL, 0), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(QUERY(rig.pager, rig.vmo, 0, PAGE_SIZE, NULL, 24), ERR_INVALID_ARGS);
-    CHECK_OK(QUERY(rig.pager, rig.vmo, PAGE_SIZE, PAGE_SIZE, NULL, 24));   /* nothing to write */
     CHECK_OK(sys_handle_duplicate(rig.vmo, RIGHT_WRITE | RIGHT_MAP, &weak));
-    CHECK_STATUS(QUERY(rig.pager, weak, 0, 0, NULL, 0), ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_pager_query_dirty_ranges(HANDLE_INVALID, rig.vmo, 0, 0, NULL, 0, &actual, NULL),
+                 ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_pager_query_dirty_ranges(event, rig.vmo, 0, 0, NULL, 0, &actual, NULL),
+                 ERR_WRONG_TYPE);
+    CHECK_STATUS(sys_pager_query_dirty_ranges(rig.pager, HANDLE_INVALID, 0, 0, NULL, 0, &actual, NULL),
+                 ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_pager_query_dirty_ranges(rig.pager, event, 0, 0, NULL, 0, &actual, NULL),
+                 ERR_WRONG_TYPE);
+    CHECK_STATUS(sys_pager_query_dirty_ranges(rig.pager, weak, 0, 0, NULL, 0, &actual, NULL),
+                 ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_pager_query_dirty_ranges(rig.pager, anonymous, 0, 0, NULL, 0, &actual, NULL),
+                 ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_pager_query_dirty_ranges(other, rig.vmo, 0, 0, NULL, 0, &actual, NULL),
+                 ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_pager_query_dirty_ranges(rig.pager, rig.vmo, 0, 3 * PAGE_SIZE, NULL, 0, &actual, NULL),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_pager_query_dirty_ranges(rig.pager, rig.vmo, PAGE_SIZE, UINT64_MAX, NULL, 0, &actual, NULL),
+                 ERR_OUT_OF_RANGE);
+    CHECK_STATUS(sys_pager_query_dirty_ranges(rig.pager, rig.vmo, 0, PAGE_SIZE, NULL, 24, &actual, NULL),
+                 ERR_INVALID_ARGS);
+    CHECK_OK(sys_pager_query_dirty_ranges(rig.pager, rig.vmo, PAGE_SIZE, PAGE_SIZE, NULL, 24, &actual,
+                                          NULL));           /* nothing to write */
 
-#define STATS(pager, vmo, options, buffer, size) sys_pager_query_vmo_stats(pager, vmo, options, buffer, size)
-    CHECK_STATUS(STATS(HANDLE_INVALID, rig.vmo, 0, &stats, 4), ERR_BAD_HANDLE);
-    CHECK_STATUS(STATS(event, rig.vmo, 0, &stats, 4), ERR_WRONG_TYPE);
-    CHECK_STATUS(STATS(rig.pager, weak, 0, &stats, 4), ERR_ACCESS_DENIED);
-    CHECK_STATUS(STATS(other, rig.vmo, 0, &stats, 4), ERR_INVALID_ARGS);
-    CHECK_STATUS(STATS(rig.pager, rig.vmo, 2, &stats, 3), ERR_BUFFER_TOO_SMALL);
-    CHECK_STATUS(STATS(rig.pager, rig.vmo, 2, &stats, 4), ERR_INVALID_ARGS);
-    CHECK_STATUS(STATS(rig.pager, rig.vmo, 0, NULL, 4), ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_pager_query_vmo_stats(HANDLE_INVALID, rig.vmo, 0, &stats, 4), ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_pager_query_vmo_stats(event, rig.vmo, 0, &stats, 4), ERR_WRONG_TYPE);
+    CHECK_STATUS(sys_pager_query_vmo_stats(rig.pager, weak, 0, &stats, 4), ERR_ACCESS_DENIED);
+    CHECK_STATUS(sys_pager_query_vmo_stats(other, rig.vmo, 0, &stats, 4), ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_pager_query_vmo_stats(rig.pager, rig.vmo, 2, &stats, 3), ERR_BUFFER_TOO_SMALL);
+    CHECK_STATUS(sys_pager_query_vmo_stats(rig.pager, rig.vmo, 2, &stats, 4), ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_pager_query_vmo_stats(rig.pager, rig.vmo, 0, NULL, 4), ERR_INVALID_ARGS);
     CHECK_OK(sys_handle_close(weak));
     CHECK_OK(sys_handle_close(anonymous));
     CHECK_OK(sys_handle_close(event));
