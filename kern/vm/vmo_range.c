@@ -82,7 +82,7 @@ status_t vmo_grow(struct vmo *vmo, uint64_t new_end)
     status_t status = OK;
 
     if (vmo->kind == VMO_PAGER) {
-        status = vmo_put_zeros(vmo, old_end, new_end, ZERO_DIRTY);
+        status = page_list_fill(&vmo->pages, old_end, new_end, slot_zero(ZERO_DIRTY));
         if (status != OK)
             vmo_drop_slots(vmo, old_end, new_end, DROP_ALL);
         else
