@@ -91,7 +91,9 @@ static status_t copy_range(struct vmo *vmo, uint64_t offset, uaddr_t user, uint6
     copy.left = length;
     copy.to_user = to_user;
     page_request_init(&copy.request, may_block);
+    copy.request.early = to_user;
     status = copy_all(&copy);
+    page_request_end(&copy.request);
     *out_done = length - copy.left;
     return status;
 }
