@@ -16,6 +16,7 @@ TEST(a_request_inside_another_sends_nothing)
     ask(0, ACCESS_READ, rig.vmo, 0, 4);
     expect_read(rig, 0, 4);
     ask(1, ACCESS_READ, rig.vmo, 0, 4);
+    memset(accesses[2].buffer, content_of(2), PAGE_SIZE);      /* whoever is first */
     ask(2, ACCESS_WRITE, rig.vmo, 2, 1);
     ask_op(3, VMO_OP_COMMIT, rig.vmo, 3, 1);
     expect_silence(rig.port);
