@@ -1,12 +1,12 @@
 /*
- * t_conform_calls.c: conformance, sections 1.0 (order of the checks, ownership, rights), 1.1 and 1.2
- * (making pagers and their VMOs).
+ * t_conform_calls.c: conformance, sections 1.0 (order of the checks, ownership, rights), 1.1 and
+ * 1.2 (making pagers and their VMOs).
  *
  * Machine: cpus=4
  */
 #include "conform.h"
 
-/* --- The calls that name a pager and one of its VMOs, with arguments that are right otherwise. --- */
+/* --- The calls that name a pager and one of its VMOs; their other arguments are right. --- */
 
 enum { CALL_DETACH, CALL_SUPPLY, CALL_FAIL, CALLS };
 
