@@ -241,10 +241,14 @@ lines:
 	@find kern arch -type f -name '*.S' -o -type f -name '*.def' | xargs cat | wc -l | \
 	    xargs printf '%-14s %6d (assembly and lists, not counted)\n' besides
 
-docs: docs/syscalls.md
+docs: docs/syscalls.md docs/pager-conformance.md
 docs/syscalls.md: kern/abi/syscalls.def kern/abi/errors.def kern/abi/rights.def mkfs/manual.py mkfs/abi.py
 	$(call say,DOC,$@)
 	$(Q)python3 mkfs/manual.py $@
+
+docs/pager-conformance.md: $(wildcard user/tests/t_conform_*.c) mkfs/conformance.py
+	$(call say,DOC,$@)
+	$(Q)python3 mkfs/conformance.py $@
 
 compile_commands.json: FORCE
 	$(call say,JSON,$@)
@@ -265,7 +269,7 @@ help:
 	@echo 'make bench          instruction counts of the basic operations'
 	@echo 'make profile        where they go, function by function: BENCH=calls, memory, messages, ...'
 	@echo 'make lines          size of the kernel per folder'
-	@echo 'make docs           docs/syscalls.md from the list of system calls'
+	@echo 'make docs           the manual of the system calls, the table of the pager conformance suite'
 	@echo 'make clean, compile_commands.json, help'
 
 FORCE:
