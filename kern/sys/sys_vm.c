@@ -130,8 +130,10 @@ static status_t apply(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t le
         return hint(vmo, offset, length);
     case VMO_OP_SYNC:
         return vmo_sync(vmo, offset, length);
-    default:
+    case 3: case 4: case 11:        /* locks, of VMOs that can be discarded: there are none */
         return ERR_NOT_SUPPORTED;
+    default:
+        return ERR_INVALID_ARGS;
     }
 }
 

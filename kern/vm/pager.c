@@ -283,10 +283,12 @@ status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, s
     status = take_from_aux(aux, aux_offset, length, &taken);
     if (status != OK)
         return status;
+    if (length == 0)
+        return OK;
     vmo_lock(vmo);
     if (!range_inside(offset, length, vmo->size))
         status = ERR_OUT_OF_RANGE;
-    else if (length > 0 && user_source_of(vmo)->detached)
+    else if (user_source_of(vmo)->detached)
         status = ERR_BAD_STATE;
     else
         status = splice_in(vmo, offset >> PAGE_SHIFT, length >> PAGE_SHIFT, &taken);

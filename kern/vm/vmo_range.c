@@ -55,12 +55,26 @@ status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
     return status;
 }
 
+/* Who waits for absent pages of [first, end) looks again.  Pages that are there were reported when they came. */
+static void report_gaps(struct vmo *vmo, uint64_t first, uint64_t end)
+{
+    for (struct page_list_run run; first < end; first += run.count) {
+        run = page_list_find_run(&vmo->pages, first, end);
+        if (!run.slots && run.fill == SLOT_EMPTY)
+            vmo_complete_range(vmo, REQUEST_READ, first, run.count, OK);
+        for (uint64_t i = 0; run.slots && i < run.count; i++)
+            if (run.slots[i] == SLOT_EMPTY)
+                vmo_complete_range(vmo, REQUEST_READ, first + i, 1, OK);
+    }
+}
+
 /* Drop all slots of [first, end) and let those who wait for its pages look again.  Nothing in it is busy. */
 static void drop_range(struct vmo *vmo, uint64_t first, uint64_t end)
 {
     vmo_unmap_pages(vmo, first, end - first);
+    if (!list_empty(&vmo->requests))
+        report_gaps(vmo, first, end);
     vmo_drop_slots(vmo, first, end, DROP_ALL);
-    vmo_complete_range(vmo, REQUEST_READ, first, end - first, OK);
 }
 
 /* The VMO ends before page new_end: what lay behind is zero for good, for its clones too. */
@@ -250,8 +264,8 @@ static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
         status = ERR_OUT_OF_RANGE;
     if (status == OK && !pages) {
         vmo_unmap_pages(vmo, *index, limit - *index);
+        report_gaps(vmo, *index, limit);
         status = vmo_put_zeros(vmo, *index, limit, vmo->kind == VMO_PAGER ? ZERO_DIRTY : ZERO_CLEAN);
-        vmo_complete_range(vmo, REQUEST_READ, *index, limit - *index, OK);
         drop_range(vmo, limit, end);
         *index = end;
     }
