@@ -116,13 +116,15 @@ __attribute__((unused)) static void workers_let_run(struct worker *workers, size
     workers_stop(workers, count);
 }
 
-/* For test_helper: run the cases' stress for longer. */
+/* For test_helper: run the cases' stress, for longer if SECONDS SEED are given. */
 __attribute__((unused)) static int soak(int count, char **arguments, void (*const stresses[])(void))
 {
-    if (count < 4 || strcmp(arguments[1], "soak") != 0)
+    if (strcmp(arguments[1], "soak") != 0)
         return 2;
-    stress_time = atoll(arguments[2]) * SECOND;
-    stress_seed = strtoull(arguments[3], NULL, 10);
+    if (count >= 4) {
+        stress_time = atoll(arguments[2]) * SECOND;
+        stress_seed = strtoull(arguments[3], NULL, 10);
+    }
     for (size_t i = 0; stresses[i]; i++)
         stresses[i]();
     return wrong.line != 0;
