@@ -179,24 +179,14 @@ int test_helper(int count, char **arguments)
     return soak(count, arguments, (void (*const[])(void)){ stress, NULL });
 }
 
-static bool objects_are_as(void *argument)
-{
-    info_system_t now = system_info(), *then = argument;
-
-    for (size_t type = 0; type < array_size(now.objects); type++)
-        if (now.objects[type] > then->objects[type])
-            return false;
-    return true;
-}
-
 TEST(handles_close_under_calls)
 {
-    info_system_t before;
+    struct leftovers before;
 
     CHECK_EQ(exit_code_of(start_helper("nothing", HANDLE_INVALID)), 2);
-    before = system_info();
+    before = leftovers_now();
     CHECK_EQ(exit_code_of(start_helper("soak", HANDLE_INVALID)), 0);
-    CHECK(comes_true(objects_are_as, &before));
+    CHECK(comes_true(nothing_is_left_over, &before));
 }
 
 TEST(nothing_is_left_behind)

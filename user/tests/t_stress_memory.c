@@ -217,29 +217,18 @@ int test_helper(int argument_count, char **arguments)
     return seed ? stress(seed) : 0;
 }
 
-/* Transfers end a little after the process. */
-static bool all_is_back(void *argument)
-{
-    const info_system_t *before = argument;
-    info_system_t now = system_info();
-
-    return now.frames[FRAME_BUSY] == 0 && now.objects[OBJECT_VMO] == before->objects[OBJECT_VMO] &&
-           now.objects[OBJECT_PORT] == before->objects[OBJECT_PORT] &&
-           now.objects[OBJECT_THREAD] == before->objects[OBJECT_THREAD];
-}
-
 TEST(everything_at_once)
 {
-    info_system_t before;
+    struct leftovers before;
     char seed[24];
 
     CHECK_OK(sys_handle_close(open_scratch()));
     CHECK_EQ(exit_code_of(start_helper("0", HANDLE_INVALID)), 0);   /* what the first one keeps */
-    before = system_info();
+    before = leftovers_now();
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)sys_clock_get());
     printf("# seed %s\n", seed);
     CHECK_EQ(exit_code_of(start_helper(seed, HANDLE_INVALID)), 0);
-    CHECK(comes_true_within(10 * SECOND, all_is_back, &before));
+    CHECK(comes_true_within(10 * SECOND, nothing_is_left_over, &before));
 }
 
 TEST(nothing_is_left_behind)
