@@ -11,12 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DURATION  (2 * SECOND)
 #define PAGES     160u                  /* of each VMO, to begin with */
 #define OBJECTS   6u
 #define PLACE     0x2200000000ul        /* WINDOW pages for each worker */
 #define WINDOW    64u
 #define READ_WRITE (VM_READ | VM_WRITE)
+
+static int64_t duration = 2 * SECOND;
 
 /* 0, 1: anonymous; 2, 3: a pager's; 4: a device's; 5: a reference to 2. */
 static handle_t vmos[OBJECTS];
@@ -196,7 +197,7 @@ static int stress(uint64_t random)
         workers[i].random = next_random(&random);
         start_worker(&workers[i]);
     }
-    for (int64_t end = after(DURATION); sys_clock_get() < end; ) {
+    for (int64_t end = after(duration); sys_clock_get() < end; ) {
         struct worker *victim = &workers[next_random(&random) % array_size(workers)];
 
         sys_nanosleep(after(next_random(&random) % 3000000));
@@ -212,8 +213,10 @@ static int stress(uint64_t random)
 
 int test_helper(int argument_count, char **arguments)
 {
-    uint64_t seed = argument_count > 1 ? strtoull(arguments[1], NULL, 10) : 0;
+    uint64_t seed = strtoull(arguments[argument_count - 1], NULL, 10);
 
+    if (argument_count > 3)             /* soak SECONDS SEED */
+        duration = atoll(arguments[2]) * SECOND;
     return seed ? stress(seed) : 0;
 }
 

@@ -50,10 +50,10 @@ static bool holds(uint64_t mark)
 
 /* --- What children do; the value is the exit code. --- */
 
-/* Up to 8 MiB, as much as there is: without memory a store is the end, and that is in order. */
+/* Up to 16 MiB, as much as there is: without memory a store is the end, and that is in order. */
 static int use_memory(uint64_t random)
 {
-    size_t size = (random % 2048 + 1) * PAGE_SIZE;
+    size_t size = (random % 4096 + 1) * PAGE_SIZE;
     char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (memory == MAP_FAILED)
