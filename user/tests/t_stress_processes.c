@@ -26,6 +26,7 @@
 
 static int64_t stress_time = 2 * SECOND;
 static uint64_t stress_seed;
+static uint64_t most_pages = 2048;      /* that a child stores to: not more than there are */
 static uint64_t *shared_copy;           /* inherited, private */
 static volatile sig_atomic_t signals_seen;
 
@@ -50,10 +51,10 @@ static bool holds(uint64_t mark)
 
 /* --- What children do; the value is the exit code. --- */
 
-/* Up to 16 MiB, as much as there is: without memory a store is the end, and that is in order. */
+/* Without memory a store is the end, and that is in order. */
 static int use_memory(uint64_t random)
 {
-    size_t size = (random % 4096 + 1) * PAGE_SIZE;
+    size_t size = (random % most_pages + 1) * PAGE_SIZE;
     char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (memory == MAP_FAILED)
@@ -182,6 +183,7 @@ int test_helper(int count, char **arguments)
         return count > 2 ? atoi(arguments[2]) : 2;
     if (count >= 4) {
         stress_time = atoll(arguments[2]) * SECOND;
+        most_pages = 4096;              /* three of them: more */
         stress_seed = strtoull(arguments[3], NULL, 10);
     }
     return storm();
