@@ -20,9 +20,7 @@ static void block_destroy(struct object *object)
 
 const struct object_ops block_ops = {
     .type = OBJECT_BLOCK,
-    .name = "block",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
-                      RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .destroy = block_destroy,
 };
 

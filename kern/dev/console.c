@@ -41,9 +41,7 @@ static struct object console;
 
 const struct object_ops console_ops = {
     .type = OBJECT_CONSOLE,
-    .name = "console",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
-                      RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
 };
 
 static uint32_t used(const struct ring *ring)   { return ring->put - ring->taken; }

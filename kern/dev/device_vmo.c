@@ -163,7 +163,6 @@ static void device_detach(struct vmo *vmo)
 }
 
 static const struct pager_ops device_pager_ops = {
-    .name = "device",
     .getpages = device_getpages,
     .detach = device_detach,
 };

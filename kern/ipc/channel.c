@@ -255,8 +255,7 @@ static void channel_destroy(struct object *object)
 
 const struct object_ops channel_ops = {
     .type = OBJECT_CHANNEL,
-    .name = "channel",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .unreachable = channel_unreachable,
     .destroy = channel_destroy,
 };

@@ -24,7 +24,6 @@ status_t event_create(struct object **out_event)
 
 const struct object_ops event_ops = {
     .type = OBJECT_EVENT,
-    .name = "event",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_WRITE | RIGHT_WAIT | RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_WRITE,
     .destroy = event_destroy,
 };

@@ -220,9 +220,7 @@ static void pipe_destroy(struct object *object)
 
 const struct object_ops pipe_ops = {
     .type = OBJECT_PIPE,
-    .name = "pipe",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
-                      RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .unreachable = pipe_unreachable,
     .destroy = pipe_destroy,
 };

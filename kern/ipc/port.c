@@ -342,9 +342,7 @@ static void port_unreachable(struct object *object)
 
 const struct object_ops port_ops = {
     .type = OBJECT_PORT,
-    .name = "port",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
-                      RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .unreachable = port_unreachable,
     .destroy = port_destroy,
 };

@@ -14,11 +14,13 @@
 #include "lib/status.h"
 #include "sync/spinlock.h"
 
+/* What nearly every handle may do. */
+#define RIGHTS_BASIC (RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_WAIT | RIGHT_INSPECT)
+
 struct object;
 
 struct object_ops {
     uint32_t type;                              /* OBJECT_ of abi/types.h */
-    const char *name;
     rights_t default_rights;
     uint32_t name_offset;                       /* of a char[32], guarded by object.lock; 0: has none */
     void (*unreachable)(struct object *);       /* no locks held; may be NULL */
@@ -70,7 +72,7 @@ struct object_reaper {
     bool running;
 };
 
-/* One reference, no handle.  ops->name etc. live for ever. */
+/* One reference, no handle.  ops lives for ever. */
 void object_init(struct object *object, const struct object_ops *ops, signals_t signals);
 /* Tell two new objects that they are each other's other end. */
 static inline void object_relate(struct object *a, struct object *b)

@@ -11,9 +11,7 @@ static struct object system;
 
 const struct object_ops system_ops = {
     .type = OBJECT_SYSTEM,
-    .name = "system",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
-                      RIGHT_INSPECT | RIGHT_DESTROY,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
 };
 
 void system_init(void)

@@ -203,7 +203,6 @@ status_t sys_vm_protect(struct process *process, uint32_t options, uintptr_t add
 /* The handle has the rights that the one had through which it was mapped, as far as the mapping knows them. */
 status_t sys_vm_get_mapping(struct process *process, uintptr_t address, uaddr_t info_out, uaddr_t vmo_out)
 {
-    const rights_t always = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_MAP | RIGHT_WAIT | RIGHT_INSPECT;
     info_map_t info;
     struct vmo *vmo;
     status_t status = aspace_get_mapping(process->aspace, address, &info, &vmo);
@@ -212,7 +211,8 @@ status_t sys_vm_get_mapping(struct process *process, uintptr_t address, uaddr_t 
         return status;
     status = user_copy_out(info_out, &info, sizeof(info));
     if (status == OK && vmo_out)
-        return sys_new_handle(&vmo->object, always | info.allowed << RIGHTS_SHIFT, vmo_out);
+        return sys_new_handle(&vmo->object,
+                              RIGHTS_BASIC | RIGHT_MAP | info.allowed << RIGHTS_SHIFT, vmo_out);
     object_unref(&vmo->object);
     return status;
 }

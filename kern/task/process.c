@@ -38,9 +38,7 @@ static void process_destroy(struct object *object)
 
 const struct object_ops process_ops = {
     .type = OBJECT_PROCESS,
-    .name = "process",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY |
-                      RIGHT_WAIT | RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
     .name_offset = offsetof(struct process, name),
     .destroy = process_destroy,
 };

@@ -25,7 +25,6 @@ static void pager_destroy(struct object *object);
 
 const struct object_ops pager_ops_object = {
     .type = OBJECT_PAGER,
-    .name = "pager",
     .default_rights = RIGHT_TRANSFER | RIGHT_INSPECT | RIGHT_ATTACH_VMO | RIGHT_MANAGE_VMO,
     .unreachable = pager_unreachable,
     .destroy = pager_destroy,

@@ -28,9 +28,7 @@ static void stream_destroy(struct object *object)
 
 const struct object_ops stream_ops = {
     .type = OBJECT_STREAM,
-    .name = "stream",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
-                      RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .destroy = stream_destroy,
 };
 

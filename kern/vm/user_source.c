@@ -277,7 +277,6 @@ uint64_t pager_list(uint64_t skip, info_pager_vmo_t *records, uint64_t room)
 }
 
 const struct pager_ops user_source_ops = {
-    .name = "user",
     .asks_user = true,
     .getpages = source_getpages,
     .forget = source_forget,

@@ -27,9 +27,7 @@ static void vmo_destroy(struct object *object);
 
 const struct object_ops vmo_ops = {
     .type = OBJECT_VMO,
-    .name = "vmo",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE |
-                      RIGHT_MAP | RIGHT_WAIT | RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE | RIGHT_MAP,
     .name_offset = offsetof(struct vmo, name),
     .destroy = vmo_destroy,
 };

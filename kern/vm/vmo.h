@@ -70,7 +70,6 @@ extern const struct object_ops vmo_ops;
  * Anything else is the status for whoever asked.  request may be NULL: then nothing may be started, ERR_SHOULD_WAIT is the answer.
  */
 struct pager_ops {
-    const char *name;
     bool asks_user;                     /* a user process answers: needs MAY_BLOCK */
     status_t (*getpages)(struct vmo *vmo, uint64_t first, uint64_t count, uint64_t required, struct page_request *request);
     /* A request is over, or given up; `successor` (or NULL) waits for the same range and takes its place.  NULL: nothing to do. */

@@ -246,7 +246,7 @@ static status_t device_getpages(struct vmo *vmo, uint64_t first, uint64_t count,
     return status;
 }
 
-static const struct pager_ops device_ops = { .name = "model", .getpages = device_getpages };
+static const struct pager_ops device_ops = { .getpages = device_getpages };
 
 status_t device_create(uint64_t pages, bool resizable, struct model *model)
 {
