@@ -76,7 +76,7 @@ void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *
                          uint32_t count);
 
 /*
- * Remove [address, address + length) / reduce its rights to flags: every hart has forgotten the old entries when they return
+ * Remove [address, address + length) / reduce its rights to flags (0 removes too): every hart has forgotten the old entries when they return
  * (one shootdown for the range).  resident counts its pages.  Tables that became empty are freed only in destroy.  Cost grows
  * with the tables present, not with length.  Take mmu->lock.
  */

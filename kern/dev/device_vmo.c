@@ -117,12 +117,8 @@ static struct page *insert_frame(struct vmo *vmo, uint64_t index)
     uint64_t valid = vmo_block(vmo)->length - (index << PAGE_SHIFT);
     struct page *page = frame_alloc(FRAME_DEVICE);
 
-    if (!page)
+    if (!page || vmo_insert_busy(vmo, index, page) != OK)
         return NULL;
-    if (vmo_insert_busy(vmo, index, page) != OK) {
-        frame_free(page);
-        return NULL;
-    }
     if (valid < PAGE_SIZE)
         memset((char *)page_to_virt(page) + valid, 0, PAGE_SIZE - valid);
     return page;
@@ -220,12 +216,10 @@ static status_t sync_pages(struct vmo *vmo, struct sync *sync, uint64_t index, u
 {
     struct page_transfer *transfer;
     status_t status = OK;
-    slot_t slot;
+    struct page *page;
 
-    while (status == OK && page_list_next(&vmo->pages, index, end, &index, &slot)) {
-        struct page *page = slot_page(slot);
-
-        if (!page || page->state == PAGE_CLEAN || page->state == PAGE_FILLING)
+    while (status == OK && (page = page_list_next(&vmo->pages, &index, end))) {
+        if (page->state == PAGE_CLEAN || page->state == PAGE_FILLING)
             index++;
         else if (page->busy)
             status = vmo_wait_not_busy(vmo, index, index + 1);

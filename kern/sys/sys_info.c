@@ -123,7 +123,7 @@ static bool next_map(struct info_query *query, union info_record *record)
 {
     info_map_t *map = &record->map;
 
-    if (!aspace_info_next(process_from_object(query->object)->aspace, query->cursor, map))
+    if (!aspace_describe(process_from_object(query->object)->aspace, query->cursor, map, NULL))
         return false;
     query->cursor = map->base + map->length;
     return true;

@@ -205,11 +205,10 @@ status_t sys_vm_get_mapping(struct process *process, uintptr_t address, uaddr_t 
 {
     info_map_t info;
     struct vmo *vmo;
-    status_t status = aspace_get_mapping(process->aspace, address, &info, &vmo);
 
-    if (status != OK)
-        return status;
-    status = user_copy_out(info_out, &info, sizeof(info));
+    if (!aspace_describe(process->aspace, address, &info, &vmo))
+        return ERR_NOT_FOUND;
+    status_t status = user_copy_out(info_out, &info, sizeof(info));
     if (status == OK && vmo_out)
         return sys_new_handle(&vmo->object,
                               RIGHTS_BASIC | RIGHT_MAP | info.allowed << RIGHTS_SHIFT, vmo_out);

@@ -283,20 +283,18 @@ status_t page_list_fill(struct page_list *list, uint64_t first, uint64_t end, sl
 
 /* --- Looking for pages and for holes. --- */
 
-bool page_list_next(const struct page_list *list, uint64_t index, uint64_t end, uint64_t *out_index,
-                    slot_t *out_slot)
+struct page *page_list_next(const struct page_list *list, uint64_t *index, uint64_t end)
 {
-    for (struct page_list_run run; index < end; index += run.count) {
-        run = page_list_find_run(list, index, end);
+    for (struct page_list_run run; *index < end; *index += run.count) {
+        run = page_list_find_run(list, *index, end);
         for (uint64_t i = 0; run.slots && i < run.count; i++) {
-            if (slot_kind(run.slots[i]) != SLOT_PAGE)
-                continue;
-            *out_index = index + i;
-            *out_slot = run.slots[i];
-            return true;
+            if (slot_kind(run.slots[i]) == SLOT_PAGE) {
+                *index += i;
+                return slot_page(run.slots[i]);
+            }
         }
     }
-    return false;
+    return NULL;
 }
 
 uint64_t page_list_gap(const struct page_list *list, uint64_t index, uint64_t limit)

@@ -123,10 +123,9 @@ static status_t unshare_range(struct vmo *aux, uint64_t first, uint64_t end)
 {
     struct page *page;
     status_t status = OK;
-    slot_t slot;
 
-    for (; status == OK && page_list_next(&aux->pages, first, end, &first, &slot); first++)
-        if (slot_page(slot)->shares > 1)
+    for (; status == OK && (page = page_list_next(&aux->pages, &first, end)); first++)
+        if (page->shares > 1)
             status = vmo_get_page(aux, first, WANT_WRITE, 1, NULL, &page);
     return status;
 }

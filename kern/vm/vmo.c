@@ -157,8 +157,11 @@ status_t vmo_locate(struct vmo **vmo, uint64_t *offset, uint64_t length)
 status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page)
 {
     assert(vmo_locked(vmo));
-    if (page_list_set(&vmo->pages, index, slot_of_page(page)) != OK)
+    if (!page || page_list_set(&vmo->pages, index, slot_of_page(page)) != OK) {
+        if (page)
+            frame_free(page);
         return ERR_NO_MEMORY;
+    }
     page_give(page, vmo, index);
     vmo->resident++;
     return OK;
@@ -209,17 +212,14 @@ void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how
 
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index)
 {
+    struct page *page;
+
     if (vmo->family->busy == 0)
         return false;
-    for (struct page_list_run run; first < end; first += run.count) {
-        run = page_list_find_run(&vmo->pages, first, end);
-        for (uint64_t i = 0; run.slots && i < run.count; i++) {
-            struct page *page = slot_page(run.slots[i]);
-
-            if (page && page->busy) {
-                *out_index = first + i;
-                return true;
-            }
+    for (; (page = page_list_next(&vmo->pages, &first, end)); first++) {
+        if (page->busy) {
+            *out_index = first;
+            return true;
         }
     }
     return false;

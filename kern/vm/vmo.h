@@ -138,7 +138,7 @@ static inline bool vmo_page_writable(const struct vmo *vmo, const struct page *p
 }
 
 /*
- * For sources.  vmo_insert_busy puts a frame that is being filled into an empty slot (page->busy = 1); NO_MEMORY.
+ * For sources.  vmo_insert_busy puts a frame that is being filled into an empty slot (page->busy = 1); NO_MEMORY: it is freed.
  * vmo_fill_done ends it: OK makes the pages clean, an error empties the slots and frees the frames; then requests over
  * the range complete with that status.  Both with the family lock held.
  */
@@ -167,7 +167,7 @@ void vmo_transfer_end(struct vmo_transfer *transfer, status_t status);
 /* Bytes of one transfer at most, so that its pages fit `pages` at any alignment of 512. */
 #define VMO_TRANSFER_MAX (32 * PAGE_SIZE)
 
-/* Sizes.  set_size: UNAVAILABLE if not resizable, OUT_OF_RANGE; waits for busy pages that go.  Take the family lock. */
+/* Sizes.  set_size: UNAVAILABLE if not resizable, OUT_OF_RANGE; waits for busy pages that go.  The setters take the family lock. */
 uint64_t vmo_size(struct vmo *vmo);
 status_t vmo_set_size(struct vmo *vmo, uint64_t size);
 uint64_t vmo_content_size(struct vmo *vmo);

@@ -358,11 +358,9 @@ static void check_vmo(const struct model *model)
     struct vmo *vmo = model->vmo;
     struct user_source *source = user_source_of(vmo);
     uint64_t resident = 0, dirty = 0, queued = 0, index = 0;
-    slot_t slot;
+    struct page *page;
 
-    for (; page_list_next(&vmo->pages, index, UINT64_MAX, &index, &slot); index++) {
-        struct page *page = slot_page(slot);
-
+    for (; (page = page_list_next(&vmo->pages, &index, UINT64_MAX)); index++) {
         check(index < vmo->size >> PAGE_SHIFT);
         check(page->owner == vmo->family && page->index == index && page->shares == 1 && page->busy == 0);
         resident++;
