@@ -13,15 +13,10 @@
 
 #include "mm/heap.h"
 
-static void block_destroy(struct object *object)
-{
-    heap_free(container_of(object, struct block, object));
-}
-
 const struct object_ops block_ops = {
     .type = OBJECT_BLOCK,
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
-    .destroy = block_destroy,
+    .destroy = object_free,
 };
 
 status_t block_create(struct disk *disk, uint64_t offset, uint64_t length, struct block **out_block)

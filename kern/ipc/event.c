@@ -1,15 +1,9 @@
 /*
- * event.c: an object with nothing but signals, for programs that tell each other something
- * happened.
+ * event.c: an object with nothing but signals, for programs that tell each other something happened.
  */
 #include "ipc/event.h"
 
 #include "mm/heap.h"
-
-static void event_destroy(struct object *object)
-{
-    heap_free(object);
-}
 
 status_t event_create(struct object **out_event)
 {
@@ -25,5 +19,5 @@ status_t event_create(struct object **out_event)
 const struct object_ops event_ops = {
     .type = OBJECT_EVENT,
     .default_rights = RIGHTS_BASIC | RIGHT_WRITE,
-    .destroy = event_destroy,
+    .destroy = object_free,
 };

@@ -197,8 +197,6 @@ static void pipe_unreachable(struct object *object)
     if (!peer->closed)
         object_signal(&peer->object, 0, SIGNAL_PEER_CLOSED);
     ring_changed(ring);
-    wait_queue_wake_all(&ring->readers);
-    wait_queue_wake_all(&ring->writers);
     spin_unlock(&ring->lock);
 }
 

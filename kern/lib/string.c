@@ -45,20 +45,6 @@ void *memcpy(void *to, const void *from, size_t length)
     return to;
 }
 
-void *memmove(void *to, const void *from, size_t length)
-{
-    unsigned char *out = to;
-    const unsigned char *in = from;
-
-    if ((uintptr_t)out - (uintptr_t)in >= length)
-        return memcpy(to, from, length);        /* `to` does not begin inside `from` */
-    while (length--) {
-        out[length] = in[length];
-        OPAQUE(out);
-    }
-    return to;
-}
-
 void *memset(void *to, int byte, size_t length)
 {
     unsigned char *out = to;

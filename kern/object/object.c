@@ -15,6 +15,7 @@
 #include "object/object.h"
 
 #include "lib/string.h"
+#include "mm/heap.h"
 
 #define OBJECT_TYPES 16u
 
@@ -89,6 +90,11 @@ void object_end(struct object *object)
         end_one(next);
     }
     reaper->running = false;
+}
+
+void object_free(struct object *object)
+{
+    heap_free(object);
 }
 
 void object_add_handle(struct object *object)

@@ -117,6 +117,9 @@ static inline void object_unref(struct object *object)
 void object_add_handle(struct object *object);
 void object_drop_handle(struct object *object);
 
+/* The destroy of an object that is one piece of the heap and holds nothing. */
+void object_free(struct object *object);
+
 /* Set signals and tell observers whose trigger became set, or let their threads be handed the processor.  Takes object.lock. */
 void object_raise(struct object *object, signals_t set, bool hand_over);
 /* Clear, then set signals.  Nobody is told of a signal that is cleared, so that needs no lock. */

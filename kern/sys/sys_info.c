@@ -45,11 +45,32 @@ static bool next_basic(struct info_query *query, union info_record *record)
     return true;
 }
 
-static void fill_process(struct process *process, info_process_t *info)
+/* The object asked about, if it has this type, or the next of those that it lists; a reference.  NULL at the end. */
+static struct object *next_object(struct info_query *query, const struct object_ops *ops)
 {
+    struct object *object = query->object;
+
+    if (object->ops == ops) {
+        object_ref(object);
+        return object;
+    }
+    object = process_next(ops == &thread_ops ? process_from_object(object) : NULL, query->cursor + 1);
+    if (object)
+        query->cursor = object->koid;
+    return object;
+}
+
+static bool next_process(struct info_query *query, union info_record *record)
+{
+    struct object *object = next_object(query, &process_ops);
+    info_process_t *info = &record->process;
+
+    if (!object)
+        return false;
+    struct process *process = process_from_object(object);
     struct aspace *aspace = process->aspace;
 
-    info->koid = process->object.koid;
+    info->koid = object->koid;
     spin_lock(&process->lock);
     info->exit_code = process->exit_code;
     info->started = process->started;
@@ -66,49 +87,26 @@ static void fill_process(struct process *process, info_process_t *info)
     spin_lock(&aspace->mmu.lock);
     info->resident_bytes = aspace->mmu.resident * PAGE_SIZE;
     spin_unlock(&aspace->mmu.lock);
-    object_get_name(&process->object, info->name);
-}
-
-/* The process asked about, or of the system's the next. */
-static bool next_process(struct info_query *query, union info_record *record)
-{
-    if (query->object->ops == &process_ops) {
-        fill_process(process_from_object(query->object), &record->process);
-        return true;
-    }
-    struct object *next = process_next(query->cursor + 1);
-
-    if (!next)
-        return false;
-    query->cursor = next->koid;
-    fill_process(process_from_object(next), &record->process);
-    object_unref(next);
+    object_get_name(object, info->name);
+    object_unref(object);
     return true;
 }
 
-static void fill_thread(struct thread *thread, info_thread_t *info)
+static bool next_thread(struct info_query *query, union info_record *record)
 {
-    info->koid = thread->object.koid;
+    struct object *object = next_object(query, &thread_ops);
+    info_thread_t *info = &record->thread;
+
+    if (!object)
+        return false;
+    struct thread *thread = thread_from_object(object);
+
+    info->koid = object->koid;
     info->state = thread_state(thread);
     info->hart = thread->home;
     info->run_time = thread->run_time;
-    object_get_name(&thread->object, info->name);
-}
-
-/* The thread asked about, or of the process' the next. */
-static bool next_thread(struct info_query *query, union info_record *record)
-{
-    if (query->object->ops == &thread_ops) {
-        fill_thread(thread_from_object(query->object), &record->thread);
-        return true;
-    }
-    struct object *next = process_next_thread(process_from_object(query->object), query->cursor + 1);
-
-    if (!next)
-        return false;
-    query->cursor = next->koid;
-    fill_thread(thread_from_object(next), &record->thread);
-    object_unref(next);
+    object_get_name(object, info->name);
+    object_unref(object);
     return true;
 }
 

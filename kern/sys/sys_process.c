@@ -47,10 +47,8 @@ status_t sys_process_start(struct process *process, struct thread *thread, uintp
         slot = handle_slot_make(object, slot.rights);
         object_unref(object);
     }
-    if (is_user_start(entry, stack))
-        status = process_start(process, thread, entry, stack, slot, arg2);
-    else
-        status = ERR_INVALID_ARGS;
+    status = is_user_start(entry, stack) ? process_start(process, thread, entry, stack, slot, arg2)
+                                         : ERR_INVALID_ARGS;
     if (status != OK && slot.object)
         handle_slot_close(slot);
     else if (slot.object && handle_remove(own, arg1, &moved) == OK)

@@ -21,13 +21,12 @@ struct pager {
 };
 
 static void pager_unreachable(struct object *object);
-static void pager_destroy(struct object *object);
 
 const struct object_ops pager_ops_object = {
     .type = OBJECT_PAGER,
     .default_rights = RIGHT_TRANSFER | RIGHT_INSPECT | RIGHT_ATTACH_VMO | RIGHT_MANAGE_VMO,
     .unreachable = pager_unreachable,
-    .destroy = pager_destroy,
+    .destroy = object_free,
 };
 
 struct pager *pager_from_object(struct object *object)
@@ -46,11 +45,6 @@ status_t pager_create(struct object **out_pager)
     object_get_name(&current_process()->object, pager->owner);
     *out_pager = &pager->object;
     return OK;
-}
-
-static void pager_destroy(struct object *object)
-{
-    heap_free(pager_from_object(object));
 }
 
 /* Nobody can answer any more: each VMO's waiters and all later ones get BAD_STATE; pages that are there stay. */

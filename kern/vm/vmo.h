@@ -56,7 +56,6 @@ struct vmo {
     uint32_t waiting;                   /* how many, the chained ones included */
     uint64_t resident;                  /* pages held, shared ones included */
     uint64_t dirty;                     /* pages not clean (pager, device) */
-    uint64_t change_events;
     char name[32];                      /* object.lock */
 };
 

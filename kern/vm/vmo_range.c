@@ -260,7 +260,6 @@ void vmo_info(struct vmo *vmo, info_vmo_t *info)
     vmo_lock(target);
     info->committed_bytes = info->populated_bytes = target->resident << PAGE_SHIFT;
     info->dirty_bytes = target->dirty << PAGE_SHIFT;
-    info->change_events = target->change_events;
     info->num_children = vmo->children;
     info->num_mappings = target->mappings;
     vmo_unlock(target);

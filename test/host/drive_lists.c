@@ -3,6 +3,7 @@
  * C library's.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "host.h"
 #include "lib/kprintf.h"
