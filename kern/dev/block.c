@@ -48,13 +48,6 @@ status_t block_create_partition(struct block *block, uint64_t offset, uint64_t l
     return block_create(block->disk, block->offset + offset, length, out_block);
 }
 
-void block_get_info(struct block *block, block_info_t *info)
-{
-    *info = *disk_info(block->disk);
-    info->size = block->length;
-    info->disk_offset = block->offset;
-}
-
 /* --- Transfers. --- */
 
 struct block_transfer {

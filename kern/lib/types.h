@@ -13,6 +13,12 @@ typedef uint64_t paddr_t;   /* a physical address */
 typedef uint64_t uaddr_t;   /* an address that a user program gave: only copied through */
 typedef uint64_t vaddr_t;   /* a virtual address of either side */
 
+/* Statuses that exist only inside the kernel; syscall_dispatch asserts that none escapes. */
+enum {
+    ERR_RETRY      = -1001,     /* something changed meanwhile: look again from the top */
+    ERR_USER_FAULT = -1002,     /* a copy met a page that is not there: resolve it, call again */
+};
+
 #define PAGE_MASK (PAGE_SIZE - 1)
 #define MAX_HARTS 8
 

@@ -11,7 +11,6 @@
 #pragma once
 
 #include "lib/list.h"
-#include "lib/status.h"
 #include "sync/spinlock.h"
 
 /* What nearly every handle may do. */

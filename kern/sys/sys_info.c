@@ -133,7 +133,7 @@ static bool next_system(struct info_query *query, union info_record *record)
 
     info->koid = query->object->koid;
     info->uptime = arch_time();
-    info->memory_bytes = frame_total() * PAGE_SIZE;
+    info->memory_bytes = frame_total * PAGE_SIZE;
     frame_counts(info->frames);
     for (uint32_t type = 0; type < array_size(info->objects); type++)
         info->objects[type] = object_count(type);
@@ -181,16 +181,15 @@ static void describe_frame(const struct page *page, info_frame_run_t *run)
 /* The longest run of equal frames from the cursor on. */
 static bool next_frame_run(struct info_query *query, union info_record *record)
 {
-    uint64_t total = frame_total();
     info_frame_run_t *run = &record->run;
 
-    if (query->cursor >= total)
+    if (query->cursor >= frame_total)
         return false;
-    describe_frame(frame_by_number(query->cursor++), run);
-    for (; query->cursor < total; query->cursor++) {
+    describe_frame(&frame_pages[query->cursor++], run);
+    for (; query->cursor < frame_total; query->cursor++) {
         info_frame_run_t next;
 
-        describe_frame(frame_by_number(query->cursor), &next);
+        describe_frame(&frame_pages[query->cursor], &next);
         if (next.kind != run->kind || next.owner_koid != run->owner_koid ||
             next.base != run->base + run->frames * PAGE_SIZE)
             break;

@@ -60,10 +60,7 @@ static void waiter_notify(struct observer *observer, struct object *object, sign
     assert(spin_held(&object->lock));
     list_remove(&observer->link);
     atomic_store(&waiter->seen, observed);
-    if (hand_over)
-        thread_unpark_next(waiter->thread);
-    else
-        thread_unpark(waiter->thread);
+    thread_wake(waiter->thread, hand_over);
 }
 
 static const struct observer_ops waiter_ops = { .notify = waiter_notify };

@@ -56,10 +56,7 @@ status_t sys_process_start(struct process *process, struct thread *thread, uintp
     return status;
 }
 
-void sys_process_exit(int64_t code)
-{
-    process_exit_current(code);
-}
+void sys_process_exit(int64_t code) { process_exit_current(code); }
 
 status_t sys_task_kill(rights_t held, struct object *object)
 {
@@ -94,10 +91,7 @@ status_t sys_thread_start(struct thread *thread, uintptr_t entry, uintptr_t stac
     return process_start_thread(thread, (const uint64_t[4]){ entry, stack, arg1, arg2 });
 }
 
-void sys_thread_exit(void)
-{
-    thread_exit();
-}
+void sys_thread_exit(void) { thread_exit(); }
 
 static bool is_futex_address(uaddr_t address)
 {
@@ -124,15 +118,9 @@ status_t sys_futex_wake(uaddr_t address, uint32_t count)
     return OK;
 }
 
-int64_t sys_clock_get(void)
-{
-    return (int64_t)arch_time();
-}
+int64_t sys_clock_get(void) { return (int64_t)arch_time(); }
 
-int64_t sys_clock_wall(void)
-{
-    return (int64_t)arch_wall_time();
-}
+int64_t sys_clock_wall(void) { return (int64_t)arch_wall_time(); }
 
 status_t sys_nanosleep(int64_t deadline)
 {

@@ -7,7 +7,7 @@
 #include "sys/helpers.h"
 #include "vm/fault.h"
 
-static struct object system;
+struct object system_object;
 
 const struct object_ops system_ops = {
     .type = OBJECT_SYSTEM,
@@ -16,12 +16,7 @@ const struct object_ops system_ops = {
 
 void system_init(void)
 {
-    object_init(&system, &system_ops, 0);
-}
-
-struct object *system_object(void)
-{
-    return &system;
+    object_init(&system_object, &system_ops, 0);
 }
 
 status_t sys_system_power(UNUSED struct object *object, uint32_t action, uint32_t code)

@@ -4,7 +4,6 @@
 #include "sys/helpers.h"
 #include "vm/aspace.h"
 #include "vm/fault.h"
-#include "vm/vmo_copy.h"
 
 status_t sys_vmo_create(uint64_t size, uint32_t options, uaddr_t out)
 {

@@ -56,10 +56,7 @@ struct thread *thread_from_object(struct object *object)
     return (struct thread *)object;
 }
 
-struct object_reaper *current_reaper(void)
-{
-    return &current_thread()->reaper;
-}
+struct object_reaper *current_reaper(void) { return &current_thread()->reaper; }
 
 static void init(struct thread *thread, struct process *process, const char *name)
 {

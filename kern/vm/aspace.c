@@ -43,10 +43,7 @@ void aspace_destroy(struct aspace *aspace)
     heap_free(aspace);
 }
 
-struct arch_mmu *aspace_mmu(struct aspace *aspace)
-{
-    return &aspace->mmu;
-}
+struct arch_mmu *aspace_mmu(struct aspace *aspace) { return &aspace->mmu; }
 
 static struct region *region_of_node(struct tree_node *node)
 {

@@ -12,7 +12,6 @@
 #include "vm/page_list.h"
 
 #include "lib/assert.h"
-#include "lib/status.h"
 #include "mm/heap.h"
 
 #define LEVELS_MAX (64 / PAGE_LIST_BITS)

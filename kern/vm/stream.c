@@ -16,7 +16,6 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "vm/page_request.h"
-#include "vm/vmo_copy.h"
 
 static void stream_destroy(struct object *object)
 {

@@ -280,13 +280,6 @@ static status_t unshare(struct vmo *vmo, uint64_t index, struct page_request *re
     return status;
 }
 
-static void mark_dirty(struct vmo *vmo, struct page *page)
-{
-    if (page->state == PAGE_CLEAN)
-        vmo->dirty++;
-    page->state = PAGE_DIRTY;
-}
-
 /* A clone holds nothing here: it shows what its root has, or gets a copy of it. */
 static status_t get_from_root(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run,
                               struct page_request *request, struct page **out_page)
@@ -349,8 +342,10 @@ status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint
         return status;
     if (page) {
         page->referenced = 1;
-        if (want == WANT_WRITE && vmo->ops)
-            mark_dirty(vmo, page);
+        if (want == WANT_WRITE && vmo->ops) {
+            vmo->dirty += page->state == PAGE_CLEAN;
+            page->state = PAGE_DIRTY;
+        }
     }
     *out_page = page;
     return OK;

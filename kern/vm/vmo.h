@@ -100,10 +100,7 @@ static inline struct vmo *vmo_target(struct vmo *vmo)
     return vmo->kind >= VMO_REFERENCE ? vmo->parent : vmo;
 }
 /* Of a VMO that holds pages: the one whose source supplies those it does not hold; itself if it is no clone. */
-static inline struct vmo *vmo_root(struct vmo *vmo)
-{
-    return vmo->parent ? vmo->parent : vmo;
-}
+static inline struct vmo *vmo_root(struct vmo *vmo) { return vmo->parent ? vmo->parent : vmo; }
 /* From a VMO and an offset of the user's to the VMO that holds the pages and the offset there.  OUT_OF_RANGE if
  * [offset, offset + length) is not inside, which may change until the caller has the family lock. */
 status_t vmo_locate(struct vmo **vmo, uint64_t *offset, uint64_t length);
@@ -177,6 +174,14 @@ status_t vmo_commit(struct vmo *vmo, uint64_t offset, uint64_t length, enum page
 status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length);
 status_t vmo_zero(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_block);
 status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length);
+
+/*
+ * Between a VMO and the current process' memory; *out_done bytes were copied when it returns, also on error.  may_block: a user
+ * pager may be asked, else SHOULD_WAIT.  OUT_OF_RANGE if the range is not inside; INVALID_ARGS for the user buffer.  No locks
+ * held; sleeps.
+ */
+status_t vmo_copy_to_user(struct vmo *vmo, uint64_t offset, uaddr_t to, uint64_t length, bool may_block, uint64_t *out_done);
+status_t vmo_copy_from_user(struct vmo *vmo, uint64_t offset, uaddr_t from, uint64_t length, bool may_block, uint64_t *out_done);
 
 void vmo_info(struct vmo *vmo, info_vmo_t *info);
 

@@ -7,7 +7,7 @@
  *
  * Locks: the family lock, one page at a time.
  */
-#include "vm/vmo_copy.h"
+#include "vm/vmo.h"
 
 #include "task/sched.h"
 #include "vm/fault.h"

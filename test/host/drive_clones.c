@@ -7,7 +7,6 @@
  */
 #include "clone_world.h"
 #include "vm/pager.h"
-#include "vm/vmo_copy.h"
 
 /* --- Choices and statuses. --- */
 
