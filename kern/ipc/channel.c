@@ -224,9 +224,8 @@ static void channel_unreachable(struct object *object)
     struct channel *channel = container_of(object, struct channel, object);
     struct channel *peer = channel->peer;
     struct list_node *node;
-    struct list unread;
+    struct list unread = LIST_INITIALIZER(unread);
 
-    list_init(&unread);
     spin_lock(&channel->pair->lock);
     channel->closed = true;
     list_splice_back(&unread, &channel->messages);

@@ -48,9 +48,3 @@ static inline bool range_inside(uint64_t offset, uint64_t length, uint64_t size)
 {
     return offset <= size && length <= size - offset;
 }
-
-/* Do [a, a + a_length) and [b, b + b_length) share a byte?  Both inside 64 bits. */
-static inline bool ranges_overlap(uint64_t a, uint64_t a_length, uint64_t b, uint64_t b_length)
-{
-    return a < b + b_length && b < a + a_length;
-}

@@ -101,9 +101,12 @@ void frame_counts(uint64_t counts[FRAME_KINDS])
 /* The end of a reserved area that shares a byte with [base, base + size), or 0. */
 static paddr_t reserved_end(paddr_t base, uint64_t size)
 {
-    for (uint32_t i = 0; i < machine.reserved_ranges; i++)
-        if (ranges_overlap(machine.reserved[i].base, machine.reserved[i].size, base, size))
-            return machine.reserved[i].base + machine.reserved[i].size;
+    for (uint32_t i = 0; i < machine.reserved_ranges; i++) {
+        paddr_t from = machine.reserved[i].base, end = from + machine.reserved[i].size;
+
+        if (from < base + size && base < end)
+            return end;
+    }
     return 0;
 }
 

@@ -106,10 +106,9 @@ void object_add_handle(struct object *object)
 /* Detach whoever observes through a port: with no handle left nobody can ask for that to end. */
 static void drop_observers(struct object *object)
 {
-    struct list dropped;
+    struct list dropped = LIST_INITIALIZER(dropped);
     struct list_node *next;
 
-    list_init(&dropped);
     spin_lock(&object->lock);
     list_for_each(&object->observers, node) {
         struct observer *observer = list_entry(node, struct observer, link);

@@ -195,10 +195,9 @@ static void map_resident(struct region *region)
 static status_t insert_region(struct aspace *aspace, uint32_t options, uint64_t address,
                               struct region *region)
 {
-    status_t status = aspace->closed ? ERR_BAD_STATE : OK;
+    status_t status = aspace->closed ? ERR_BAD_STATE
+                                     : choose_address(aspace, options, address, region->length, &region->base);
 
-    if (status == OK)
-        status = choose_address(aspace, options, address, region->length, &region->base);
     if (status != OK)
         return status;
     object_ref(&region->through->object);
@@ -264,16 +263,13 @@ status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, u
         return ERR_INVALID_ARGS;
     if (length > USER_TOP || vmo_locate(&target, &target_offset, page_ceil(length)) != OK)
         return ERR_OUT_OF_RANGE;
-    region = heap_alloc_zeroed(sizeof *region);
+    region = heap_alloc(sizeof *region);
     if (!region)
         return ERR_NO_MEMORY;
-    region->aspace = aspace;
-    region->through = vmo;
-    region->vmo = target;
-    region->vmo_offset = target_offset;
-    region->length = page_ceil(length);
-    region->flags = options & (PROTECTION | VM_SHARED);
-    region->allowed = allowed;
+    *region = (struct region){
+        .aspace = aspace, .through = vmo, .vmo = target, .vmo_offset = target_offset,
+        .length = page_ceil(length), .flags = options & (PROTECTION | VM_SHARED), .allowed = allowed,
+    };
 
     spin_lock(&aspace->lock);
     status = insert_region(aspace, options, address, region);
@@ -356,7 +352,7 @@ static void unmap_regions_unlock(struct aspace *aspace, uint64_t address, uint64
     while ((region = first_region(aspace, address)) && region->base < address + length) {
         struct vmo *vmo = region->vmo;
 
-        arch_mmu_unmap(&aspace->mmu, region->base, region->length);
+        arch_mmu_protect(&aspace->mmu, region->base, region->length, 0);
         aspace->mapped_bytes -= region->length;
         vmo_lock(vmo);
         region_unlink(aspace, region);

@@ -23,15 +23,6 @@
 #include "vm/page_request.h"
 #include "vm/vmo_pages.h"
 
-static void vmo_destroy(struct object *object);
-
-const struct object_ops vmo_ops = {
-    .type = OBJECT_VMO,
-    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE | RIGHT_MAP,
-    .name_offset = offsetof(struct vmo, name),
-    .destroy = vmo_destroy,
-};
-
 struct vmo *vmo_from_object(struct object *object)
 {
     assert(object->ops == &vmo_ops);
@@ -141,6 +132,13 @@ static void vmo_destroy(struct object *object)
         heap_free(family);
     heap_free(vmo);
 }
+
+const struct object_ops vmo_ops = {
+    .type = OBJECT_VMO,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE | RIGHT_MAP,
+    .name_offset = offsetof(struct vmo, name),
+    .destroy = vmo_destroy,
+};
 
 status_t vmo_locate(struct vmo **vmo, uint64_t *offset, uint64_t length)
 {

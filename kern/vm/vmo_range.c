@@ -108,9 +108,7 @@ static status_t commit_batch(struct vmo *vmo, uint64_t *index, uint64_t end, enu
     return status;
 }
 
-/*
- * A range that shrinks away meanwhile is no error: what is left of it was done.
- */
+/* A range that shrinks away meanwhile is no error: what is left of it was done. */
 status_t vmo_commit(struct vmo *vmo, uint64_t offset, uint64_t length, enum page_want want, bool may_block)
 {
     uint64_t index, end;
