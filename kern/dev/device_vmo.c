@@ -244,17 +244,14 @@ status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length)
 {
     struct sync sync = { .in_flight = 0, .status = OK };
     struct page_transfer *flush;
-    status_t status;
+    status_t status = vmo_locate(&vmo, &offset, length);
 
-    vmo = vmo_target(vmo);
-    if (vmo->kind != VMO_DEVICE)
+    if (vmo_target(vmo)->kind != VMO_DEVICE)
         return ERR_NOT_SUPPORTED;
+    if (status != OK)
+        return status;
     wait_queue_init(&sync.waiter);
     vmo_lock(vmo);
-    if (!range_inside(offset, length, vmo->size)) {
-        vmo_unlock(vmo);
-        return ERR_OUT_OF_RANGE;
-    }
     status = sync_pages(vmo, &sync, offset >> PAGE_SHIFT, page_ceil(offset + length) >> PAGE_SHIFT);
     sync_wait(vmo, &sync, 0);
     if (status == OK)

@@ -82,10 +82,7 @@ int memcmp(const void *a, const void *b, size_t length)
     return 0;
 }
 
-size_t strlen(const char *text)
-{
-    return strnlen(text, SIZE_MAX);
-}
+size_t strlen(const char *text) { return strnlen(text, SIZE_MAX); }
 
 size_t strnlen(const char *text, size_t limit)
 {
@@ -98,10 +95,7 @@ size_t strnlen(const char *text, size_t limit)
     return length;
 }
 
-int strcmp(const char *a, const char *b)
-{
-    return strncmp(a, b, SIZE_MAX);
-}
+int strcmp(const char *a, const char *b) { return strncmp(a, b, SIZE_MAX); }
 
 int strncmp(const char *a, const char *b, size_t length)
 {

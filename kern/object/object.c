@@ -92,10 +92,7 @@ void object_end(struct object *object)
     reaper->running = false;
 }
 
-void object_free(struct object *object)
-{
-    heap_free(object);
-}
+void object_free(struct object *object) { heap_free(object); }
 
 void object_add_handle(struct object *object)
 {

@@ -14,10 +14,7 @@ const struct object_ops system_ops = {
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
 };
 
-void system_init(void)
-{
-    object_init(&system_object, &system_ops, 0);
-}
+void system_init(void) { object_init(&system_object, &system_ops, 0); }
 
 status_t sys_system_power(UNUSED struct object *object, uint32_t action, uint32_t code)
 {

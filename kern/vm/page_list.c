@@ -265,14 +265,14 @@ status_t page_list_fill(struct page_list *list, uint64_t first, uint64_t end, sl
 {
     status_t status;
 
+    if (slot == SLOT_EMPTY)
+        end = min_u64(end, page_list_end(list));
     if (first >= end)
         return OK;
     list->recent = NULL;
-    if (slot == SLOT_EMPTY && list->height > 0)
-        end = min_u64(end, page_list_end(list));
-    else if (slot == SLOT_EMPTY || grow(list, end - 1) != OK)
-        return slot == SLOT_EMPTY ? OK : ERR_NO_MEMORY;
-    status = first < end ? fill_below(list->root, list->height - 1, first, end, slot) : OK;
+    if (grow(list, end - 1) != OK)
+        return ERR_NO_MEMORY;
+    status = fill_below(list->root, list->height - 1, first, end, slot);
     if (list->root->used == 0) {
         heap_free(list->root);
         page_list_init(list);

@@ -53,10 +53,7 @@ struct user_source *user_source_of(struct vmo *vmo)
     return vmo->source;
 }
 
-uint64_t pager_key(struct vmo *vmo)
-{
-    return user_source_of(vmo)->key;
-}
+uint64_t pager_key(struct vmo *vmo) { return user_source_of(vmo)->key; }
 
 /* --- The packet.  source->lock is held for all of these. --- */
 

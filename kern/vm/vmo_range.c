@@ -231,9 +231,8 @@ status_t vmo_zero(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_bl
     if (status != OK)
         return status;
     stop = offset + length;
-    if (page_floor(offset) == page_floor(stop)) {       /* inside one page */
+    if (page_floor(offset) == page_floor(stop))         /* inside one page */
         return length ? zero_part(vmo, offset, length, may_block) : OK;
-    }
     whole_pages(offset, length, &first, &end);
     if (!page_aligned(offset))
         status = zero_part(vmo, offset, page_ceil(offset) - offset, may_block);
