@@ -151,7 +151,8 @@ status_t console_read(char *buffer, size_t length, size_t *out_done)
 
     spin_lock(&input.lock);
     while (status == OK && length > 0 && used(&input) == 0)
-        status = wait_queue_sleep(&input.waiters, &input.lock, DEADLINE_INFINITE, WAIT_INTERRUPTIBLE);
+        status = wait_queue_sleep(&input.waiters, &input.lock, DEADLINE_INFINITE,
+                                  WAIT_INTERRUPTIBLE);
     for (; done < length && used(&input) > 0; input.taken++)
         buffer[done++] = first(&input);
     if (used(&input) == 0)

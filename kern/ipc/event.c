@@ -1,5 +1,5 @@
 /*
- * event.c: an object with nothing but signals, for programs that tell each other something happened.
+ * event.c: an object with nothing but signals, by which programs tell each other of something.
  */
 #include "ipc/event.h"
 

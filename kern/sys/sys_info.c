@@ -45,7 +45,7 @@ static bool next_basic(struct info_query *query, union info_record *record)
     return true;
 }
 
-/* The object asked about, if it has this type, or the next of those that it lists; a reference.  NULL at the end. */
+/* The object asked about, if of this type, else the next that it lists, with a reference; NULL. */
 static struct object *next_object(struct info_query *query, const struct object_ops *ops)
 {
     struct object *object = query->object;
@@ -54,7 +54,8 @@ static struct object *next_object(struct info_query *query, const struct object_
         object_ref(object);
         return object;
     }
-    object = process_next(ops == &thread_ops ? process_from_object(object) : NULL, query->cursor + 1);
+    object = process_next(ops == &thread_ops ? process_from_object(object) : NULL,
+                          query->cursor + 1);
     if (object)
         query->cursor = object->koid;
     return object;

@@ -95,7 +95,7 @@ status_t sys_pipe_write(struct pipe *pipe, uaddr_t buffer, size_t length, uaddr_
 }
 
 /*
- * --- The console.  Bytes pass through a small array on the kernel stack, so that neither side waits
+ * --- The console.  Bytes go through a small array on the kernel stack, so that neither side waits
  * for the other's pages with a lock held. ---
  */
 

@@ -217,8 +217,9 @@ struct object *process_next(struct process *process, uint64_t koid)
     struct spinlock *lock = process ? &process->lock : &processes_lock;
 
     spin_lock(lock);
-    struct object *next = process ? next_in(&process->threads, offsetof(struct thread, process_link), koid)
-                                  : next_in(&all_processes, offsetof(struct process, all_link), koid);
+    struct object *next = process ?
+        next_in(&process->threads, offsetof(struct thread, process_link), koid) :
+        next_in(&all_processes, offsetof(struct process, all_link), koid);
 
     spin_unlock(lock);
     return next;

@@ -58,7 +58,7 @@ void process_thread_exited(void);
 static inline struct process *current_process(void) { return current_thread()->process; }
 struct process *process_from_object(struct object *object);
 
-/* The thread of the process (NULL: the process) with the smallest koid from `koid` on, and a reference; NULL. */
+/* A reference to the thread of `process`, or process (NULL), with least koid >= `koid`; NULL. */
 struct object *process_next(struct process *process, uint64_t koid);
 
 /* Supplied by higher layers (vm). */

@@ -195,8 +195,8 @@ static void map_resident(struct region *region)
 static status_t insert_region(struct aspace *aspace, uint32_t options, uint64_t address,
                               struct region *region)
 {
-    status_t status = aspace->closed ? ERR_BAD_STATE
-                                     : choose_address(aspace, options, address, region->length, &region->base);
+    status_t status = aspace->closed ? ERR_BAD_STATE :
+                      choose_address(aspace, options, address, region->length, &region->base);
 
     if (status != OK)
         return status;
@@ -455,7 +455,7 @@ bool aspace_describe(struct aspace *aspace, uint64_t address, info_map_t *info, 
             *out_vmo = through;
             object_ref(&through->object);
         } else {
-            info->resident_bytes = arch_mmu_resident(&aspace->mmu, info->base, info->length) << PAGE_SHIFT;
+            info->resident_bytes = PAGE_SIZE * arch_mmu_resident(&aspace->mmu, info->base, info->length);
         }
     }
     spin_unlock(&aspace->lock);

@@ -11,8 +11,8 @@
 #include "vm/vmo_pages.h"
 
 /*
- * The next page: there already, or made for a device read.  The device fills a page of this VMO alone; one that the
- * transfer covers only in part is zeroed first.
+ * The next page: there already, or made for a device read.  The device fills a page of this VMO
+ * alone; one that the transfer covers only in part is zeroed first.
  */
 static status_t lend(struct vmo_transfer *transfer, bool whole)
 {
