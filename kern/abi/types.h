@@ -1,8 +1,8 @@
 /*
  * types.h: the types and numbers that kernel and user code share.
  *
- * Nothing here refers to kernel structures.  All sizes and offsets are bytes,
- * all times nanoseconds.  Where a Zircon name exists the number is Zircon's.
+ * Nothing here refers to kernel structures.  All sizes and offsets are bytes, all times
+ * nanoseconds.  Where a Zircon name exists the number is Zircon's.
  */
 #pragma once
 
@@ -205,5 +205,3 @@ enum { POWER_OFF = 0, POWER_REBOOT = 1 };
 
 /* sys_thread_read_state / write_state: the registers of a user thread.  x[0] is the pc. */
 typedef struct { uint64_t x[32], f[32], fcsr; } thread_state_t;
-
-/* The message that a new process finds in the channel given to it as its first argument: see user/lib/start.c. */

@@ -125,3 +125,11 @@ void thread_unpark(struct thread *thread);
  * If the caller turns out not to block (sched_release_next) it becomes an ordinary runnable one.
  */
 void thread_unpark_next(struct thread *thread);
+/* The one or the other. */
+static inline void thread_wake(struct thread *thread, bool hand_over)
+{
+    if (hand_over)
+        thread_unpark_next(thread);
+    else
+        thread_unpark(thread);
+}
