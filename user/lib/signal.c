@@ -288,12 +288,10 @@ void signals_inheritance(uint32_t *out_ignored, uint32_t *out_blocked)
 
 void signals_inherit(uint32_t ignored, uint32_t blocked)
 {
-    for (int number = 1; number < NSIG; number++)
-        if ((ignored & SIGNAL_BIT(number)) != 0)
-            signal(number, SIG_IGN);
-    sigset_t set = blocked;
-    if (blocked != 0)
-        sigprocmask(SIG_SETMASK, &set, NULL);
+    signal_thread_ignore(ignored);
+    atomic_fetch_or(&signals_once_blocked, blocked);
+    own_signals.blocked = blocked;
+    signals_start();                    /* as soon as there is a mailbox, something may be in it */
 }
 
 /* --- Actions. --- */

@@ -501,6 +501,13 @@ void signal_thread_forget(void)
     atomic_store(&infos_version, 0);
 }
 
+void signal_thread_ignore(uint32_t set)
+{
+    for (int number = 1; number < NSIG; number++)
+        if ((set & SIGNAL_BIT(number)) != 0)
+            actions[number].sa_handler = SIG_IGN;
+}
+
 void signal_read_info(int number, siginfo_t *out)
 {
     uint32_t version;

@@ -85,6 +85,8 @@ struct signal_thread_setup {
 
 extern struct signal_thread_setup signal_thread_setup;
 void signal_thread_main(void);
+/* Before it runs: the actions that a new program begins with. */
+void signal_thread_ignore(uint32_t set);
 /* In a child of fork: what was sent to the parent is forgotten; actions stay. */
 void signal_thread_forget(void);
 /* What is known of the last signal of this number to the process, for who waits for it. */
