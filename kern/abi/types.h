@@ -139,6 +139,7 @@ enum { STREAM_SEEK_START = 0, STREAM_SEEK_CURRENT = 1, STREAM_SEEK_END = 2 };
 
 /* Processes and threads. */
 enum { PROCESS_COPY_HANDLES = 1 << 0 };
+enum { THREAD_ANSWERS_EXCEPTIONS = 1 << 0 };     /* its process' port is not asked about it */
 enum { THREAD_NEW = 0, THREAD_RUNNING = 1, THREAD_BLOCKED = 2, THREAD_BLOCKED_PAGER = 3,
        THREAD_EXCEPTION = 4, THREAD_DEAD = 5 };
 #define NAME_MAX_LENGTH 31              /* bytes of an object's name, without the final zero */

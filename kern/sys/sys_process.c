@@ -78,10 +78,13 @@ status_t sys_thread_create(struct process *process, uaddr_t name_from, size_t na
 {
     char name[32];
     struct thread *thread;
-    status_t status = options ? ERR_INVALID_ARGS : sys_copy_name(name, name_from, name_length);
+    status_t status = options & ~(uint32_t)THREAD_ANSWERS_EXCEPTIONS ? ERR_INVALID_ARGS :
+                      sys_copy_name(name, name_from, name_length);
 
     if (status == OK)
         status = process_add_thread(process, name, &thread);
+    if (status == OK)
+        thread->answers_exceptions = options;
     return status == OK ? sys_new_handle(&thread->object, thread_ops.default_rights, out) : status;
 }
 

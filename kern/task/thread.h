@@ -36,6 +36,7 @@ struct thread {
     /* Immutable after create. */
     struct process *process;                /* a reference; NULL for kernel threads */
     void *stack;                            /* lowest address */
+    bool answers_exceptions;                /* its process' port is not asked about it */
     char name[32];                          /* object.lock */
     struct exception_binding exceptions;    /* object.lock */
     _Atomic(struct exception_stop *) stop;  /* changed under object.lock; NULL unless stopped */
