@@ -110,11 +110,14 @@ def record(name, program):
     return zip(RESULT.findall(output), found)
 
 
-def stretches(executed, starts):
-    """Split where the kernel is left, and at the functions that enter it or change to another thread's stack."""
+def stretches(executed, kernel):
+    """Split where the kernel is entered from user mode or left, and where it changes to another thread's stack."""
+    entry, from_kernel, switch = map(kernel.address, ("trap_entry", "from_kernel", "stack_switch"))
     begin = 0
     for index in range(1, len(executed)):
-        if executed[index] in starts or executed[index] < KERNEL_START <= executed[index - 1]:
+        address = executed[index]
+        if (address == switch or address < KERNEL_START <= executed[index - 1] or
+                (address == entry and executed[index + 2] != from_kernel)):
             yield executed[begin:index]
             begin = index
     yield executed[begin:]
@@ -137,7 +140,7 @@ def count(executed, kernel, user):
     """Instructions by function and by purpose, each with the number of its calls."""
     functions, calls, purposes, entries = Counter(), Counter(), Counter(), Counter()
     entry = kernel.address("trap_entry")
-    for stretch in stretches(executed, (entry, kernel.address("stack_switch"))):
+    for stretch in stretches(executed, kernel):
         names = []
         other = any(address & OTHER for address in stretch) and stretch[0] < KERNEL_START
         for address in stretch:
