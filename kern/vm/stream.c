@@ -16,7 +16,6 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "vm/page_request.h"
-#include "vm/vmo_copy.h"
 
 static void stream_destroy(struct object *object)
 {
@@ -28,9 +27,7 @@ static void stream_destroy(struct object *object)
 
 const struct object_ops stream_ops = {
     .type = OBJECT_STREAM,
-    .name = "stream",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
-                      RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .destroy = stream_destroy,
 };
 
