@@ -1,8 +1,8 @@
 /*
  * stress.h: many threads at once for some seconds, each of which checks what it sees.
  *
- * A stress program runs for two seconds as a test.  Called as `tests/t_stress_x soak SECONDS SEED` it
- * runs for longer (make soak).  Workers have no thread-local storage and may be killed at any
+ * A stress program runs for two seconds as a test.  Called as `tests/t_stress_x soak SECONDS SEED`
+ * it runs for longer (make soak).  Workers have no thread-local storage and may be killed at any
  * moment, so they note what is wrong in `wrong`, and the test looks there when they have ended.
  */
 #pragma once
@@ -68,7 +68,8 @@ __attribute__((unused)) static uint64_t stress_begin(void)
     return stress_seed;
 }
 
-__attribute__((unused)) static void workers_start(struct worker *workers, size_t count, uint64_t *seed)
+__attribute__((unused)) static void workers_start(struct worker *workers, size_t count,
+                                                  uint64_t *seed)
 {
     for (size_t i = 0; i < count; i++) {
         workers[i].random = next_random(seed);

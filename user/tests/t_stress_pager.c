@@ -170,7 +170,8 @@ static void replace_generation(struct worker *worker)
     if (random >> 63)
         CALL(sys_vmo_set_size(atomic_load(&generation->root), (random >> 32) % PAGES * PAGE_SIZE));
     if (random >> 62 & 1)
-        CALL(sys_pager_detach_vmo(atomic_load(&generation->pager), atomic_load(&generation->root)));
+        CALL(sys_pager_detach_vmo(atomic_load(&generation->pager),
+                                  atomic_load(&generation->root)));
     if (random >> 61 & 1)
         replace(&generation->root, HANDLE_INVALID);
     if (random >> 60 & 1)
