@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -65,6 +66,23 @@ static void *send_many(void *target)
         rest();
     }
     return NULL;
+}
+
+/* `tests/t_signal_ends ignore`: ^C is heard twice and does not end it.  test_signals.py types. */
+int test_helper(UNUSED int argument_count, UNUSED char **arguments)
+{
+    handle(SIGINT, count, SA_RESTART);
+    write(STDOUT_FILENO, "ignoring\n", 9);
+    for (int heard = 0; heard < 2;) {
+        if (counts[SIGINT] == heard) {
+            rest();
+            continue;
+        }
+        heard = counts[SIGINT];
+        printf("ignored %d\n", heard);
+        fflush(stdout);
+    }
+    return 0;
 }
 
 /* --- Exit. --- */
