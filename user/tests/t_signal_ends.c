@@ -174,7 +174,7 @@ TEST(threads_that_end_with_something_pending)
 {
     pthread_t thread;
 
-    handle(SIGUSR1, count, 0);
+    handle(SIGUSR1, count, SA_RESTART);
     for (int i = 0; i < 100; i++) {
         pid_t pid = i % 10 == 0 ? fork() : -1;
 
