@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -65,6 +66,23 @@ static void *send_many(void *target)
         rest();
     }
     return NULL;
+}
+
+/* `tests/t_signal_ends ignore`: ^C is heard twice and does not end it.  test_signals.py types. */
+int test_helper(UNUSED int argument_count, UNUSED char **arguments)
+{
+    handle(SIGINT, count, SA_RESTART);
+    write(STDOUT_FILENO, "ignoring\n", 9);
+    for (int heard = 0; heard < 2;) {
+        if (counts[SIGINT] == heard) {
+            rest();
+            continue;
+        }
+        heard = counts[SIGINT];
+        printf("ignored %d\n", heard);
+        fflush(stdout);
+    }
+    return 0;
 }
 
 /* --- Exit. --- */
@@ -156,7 +174,7 @@ TEST(threads_that_end_with_something_pending)
 {
     pthread_t thread;
 
-    handle(SIGUSR1, count, 0);
+    handle(SIGUSR1, count, SA_RESTART);
     for (int i = 0; i < 100; i++) {
         pid_t pid = i % 10 == 0 ? fork() : -1;
 
