@@ -59,25 +59,23 @@ static void move_zeros(struct vmo *vmo, uint64_t first, uint64_t end, slot_t fro
 
 void vmo_writeback_begin(struct vmo *vmo, uint64_t first, uint64_t end, bool zeros_only)
 {
-    uint64_t index = first;
-    slot_t slot;
+    struct page *page;
 
-    for (; !zeros_only && page_list_next(&vmo->pages, index, end, &index, &slot); index++)
-        if (slot_page(slot)->state == PAGE_DIRTY)
-            slot_page(slot)->state = PAGE_AWAITING_CLEAN;
+    for (uint64_t i = first; !zeros_only && (page = page_list_next(&vmo->pages, &i, end)); i++)
+        if (page->state == PAGE_DIRTY)
+            page->state = PAGE_AWAITING_CLEAN;
     move_zeros(vmo, first, end, slot_zero(ZERO_DIRTY), slot_zero(ZERO_AWAITING_CLEAN));
     vmo_protect_pages(vmo, first, end - first);
 }
 
 void vmo_writeback_end(struct vmo *vmo, uint64_t first, uint64_t end)
 {
-    uint64_t index = first;
-    slot_t slot;
+    struct page *page;
 
-    for (; page_list_next(&vmo->pages, index, end, &index, &slot); index++) {
-        if (slot_page(slot)->state != PAGE_AWAITING_CLEAN)
+    for (uint64_t i = first; (page = page_list_next(&vmo->pages, &i, end)); i++) {
+        if (page->state != PAGE_AWAITING_CLEAN)
             continue;
-        slot_page(slot)->state = PAGE_CLEAN;
+        page->state = PAGE_CLEAN;
         vmo->dirty--;
     }
     if (vmo->others_mapped)
