@@ -136,9 +136,12 @@ TEST(fork_in_a_handler)
     }
 }
 
+static atomic_bool enough;
+
+/* Signals do not queue, so nobody knows how many have to be sent. */
 static void *send_many(void *target)
 {
-    for (int i = 0; i < 100; i++) {
+    while (!enough) {
         pthread_kill(target, SIGUSR1);
         rest();
     }
@@ -162,6 +165,7 @@ TEST(fork_in_a_handler_that_interrupts_malloc)
     pthread_t sender;
     void *blocks[16] = { NULL };
 
+    enough = false;
     handle(SIGUSR1, fork_and_wait, SA_RESTART);
     CHECK_EQ(pthread_create(&sender, NULL, send_many, pthread_self()), 0);
     for (unsigned i = 0; counts[SIGUSR1] < 10; i++) {
@@ -169,6 +173,7 @@ TEST(fork_in_a_handler_that_interrupts_malloc)
         blocks[i % 16] = malloc(i * 37 % 3000);
         CHECK(blocks[i % 16] != NULL);
     }
+    enough = true;
     CHECK_EQ(pthread_join(sender, NULL), 0);
     for (int i = 0; i < 16; i++)
         free(blocks[i]);
@@ -318,6 +323,7 @@ static int jump_out(UNUSED void *unused)
     char byte;
     pthread_t sender;
 
+    enough = false;
     handle(SIGUSR1, jump_away, 0);
     if (pipe(ends) != 0 || pthread_create(&sender, NULL, send_many, pthread_self()) != 0)
         return 1;
@@ -336,6 +342,7 @@ static int jump_out(UNUSED void *unused)
             waitpid(-1, NULL, WNOHANG);
     }
     handle(SIGUSR1, SIG_IGN, 0);
+    enough = true;
     return pthread_join(sender, NULL);
 }
 
