@@ -3,6 +3,7 @@
  * alignment, pager handle, VMO handle, "is it this pager's VMO", aux handle, then the operation's own.
  */
 #include "sys/helpers.h"
+#include "vm/fault.h"
 #include "vm/pager.h"
 
 status_t sys_pager_create(uint32_t options, uaddr_t out)
@@ -16,13 +17,13 @@ status_t sys_pager_create_vmo(struct pager *pager, uint32_t options, handle_t po
     struct port *port;
     struct vmo *vmo;
 
-    if (options & ~(uint32_t)VMO_RESIZABLE)
+    if (options & ~(uint32_t)(VMO_RESIZABLE | VMO_TRAP_DIRTY))
         return ERR_INVALID_ARGS;
     status_t status = sys_lookup(port_handle, OBJECT_PORT, RIGHT_WRITE, &port);
 
     if (status != OK)
         return status;
-    status = pager_create_vmo(pager, options & VMO_RESIZABLE, port, key, size, &vmo);
+    status = pager_create_vmo(pager, options, port, key, size, &vmo);
     object_unref(&port->object);
     return status == OK ? sys_new_handle(&vmo->object, vmo_rights(vmo), out) : status;
 }
@@ -82,7 +83,47 @@ status_t sys_pager_op_range(handle_t pager, uint32_t op, handle_t handle, uint64
 
     if (status != OK)
         return status;
-    status = op == PAGER_OP_FAIL ? pager_fail_pages(vmo, offset, length, data) : ERR_NOT_SUPPORTED;
+    status = pager_op_range(vmo, op, offset, length, data);
     object_unref(&vmo->object);
     return status;
+}
+
+/* Between two runs the VMO may change: the answer is of no one moment (nor is it where this comes from). */
+status_t sys_pager_query_dirty_ranges(struct pager *pager, struct vmo *vmo, uint64_t offset, uint64_t length,
+                                      uaddr_t buffer, size_t size, uaddr_t actual_out, uaddr_t avail_out)
+{
+    uint64_t index = offset >> PAGE_SHIFT, end;
+    size_t room = size / sizeof(vmo_dirty_range_t), actual = 0, avail = 0;
+    vmo_dirty_range_t range;
+    status_t status = pager_check_vmo(pager, vmo);
+
+    if (status == OK && !range_inside(offset, length, vmo_size(vmo)))
+        status = ERR_OUT_OF_RANGE;
+    end = length ? page_ceil(offset + length) >> PAGE_SHIFT : index;
+    while (status == OK && (actual < room || avail_out) && pager_next_dirty(vmo, &index, end, &range)) {
+        if (actual < room)
+            status = user_copy_out(buffer + actual++ * sizeof(range), &range, sizeof(range));
+        avail++;
+        if (thread_killed())
+            return ERR_CANCELED;
+    }
+    if (status == OK && actual_out)
+        status = user_copy_out(actual_out, &actual, sizeof(actual));
+    return status == OK && avail_out ? user_copy_out(avail_out, &avail, sizeof(avail)) : status;
+}
+
+status_t sys_pager_query_vmo_stats(struct pager *pager, struct vmo *vmo, uint32_t options, uaddr_t buffer,
+                                   size_t size)
+{
+    pager_vmo_stats_t stats;
+    status_t status = pager_check_vmo(pager, vmo);
+
+    if (status != OK)
+        return status;
+    if (size < sizeof(stats))
+        return ERR_BUFFER_TOO_SMALL;
+    if (options & ~(uint32_t)PAGER_RESET_VMO_STATS)
+        return ERR_INVALID_ARGS;
+    stats.modified = pager_modified(vmo, options & PAGER_RESET_VMO_STATS) ? PAGER_VMO_STATS_MODIFIED : 0;
+    return user_copy_out(buffer, &stats, sizeof(stats));
 }

@@ -116,7 +116,7 @@ static status_t apply(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t le
 
     switch (op) {
     case VMO_OP_COMMIT:             /* of a clone: copies of its own */
-        return vmo_commit(vmo, offset, length, anonymous ? WANT_WRITE : WANT_READ, may_block);
+        return vmo_commit(vmo, offset, length, anonymous ? WANT_WRITE : WANT_COMMIT, may_block);
     case VMO_OP_DECOMMIT:
         return vmo_decommit(vmo, offset, length);
     case VMO_OP_ZERO:
@@ -129,8 +129,10 @@ static status_t apply(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t le
         return hint(vmo, offset, length);
     case VMO_OP_SYNC:
         return vmo_sync(vmo, offset, length);
-    default:
+    case 3: case 4: case 11:        /* locks, of VMOs that can be discarded: there are none */
         return ERR_NOT_SUPPORTED;
+    default:
+        return ERR_INVALID_ARGS;
     }
 }
 

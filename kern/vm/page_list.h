@@ -21,7 +21,10 @@ enum { SLOT_EMPTY = 0, SLOT_PAGE = 1, SLOT_ZERO = 3, SLOT_TAG = 3 };
 
 static inline uint32_t slot_kind(slot_t slot)          { return slot & SLOT_TAG; }
 static inline slot_t slot_of_page(struct page *page)   { return (slot_t)page | SLOT_PAGE; }
-static inline slot_t slot_zero_marker(void)            { return SLOT_ZERO; }
+/* "Known to be zero", and what a pager has still to be told of it: nothing; that it is; and it has begun to write that down. */
+enum zero_state { ZERO_CLEAN, ZERO_DIRTY, ZERO_AWAITING_CLEAN };
+static inline slot_t slot_zero(enum zero_state state)  { return (slot_t)state << 2 | SLOT_ZERO; }
+static inline enum zero_state slot_zero_state(slot_t slot) { return (enum zero_state)(slot >> 2); }
 /* NULL for an empty slot or a zero marker. */
 static inline struct page *slot_page(slot_t slot)
 {
@@ -51,7 +54,7 @@ static inline slot_t page_list_get(struct page_list *list, uint64_t index)
 }
 /* NO_MEMORY when a node is needed; replacing a page cannot fail.  slot is not empty. */
 status_t page_list_set(struct page_list *list, uint64_t index, slot_t slot);
-/* Make [first, end), where there are no pages, all empty or all zero markers.  NO_MEMORY: done in part. */
+/* Make [first, end), where there are no pages, all empty or all the same zero marker.  NO_MEMORY: done in part. */
 status_t page_list_fill(struct page_list *list, uint64_t first, uint64_t end, slot_t slot);
 
 /*

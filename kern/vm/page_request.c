@@ -13,10 +13,73 @@
 #include "vm/pager_watch.h"
 #include "vm/vmo_pages.h"
 
+static void forget(struct page_request *request, struct page_request *successor)
+{
+    struct vmo *vmo = request->vmo;
+
+    if (request->kind != REQUEST_UNBUSY && vmo->ops && vmo->ops->forget)
+        vmo->ops->forget(vmo, request, successor);
+}
+
+/*
+ * The waiter gives up.  If others hang on its request, the first of them takes it over, and the source does
+ * not notice.
+ */
+static void cancel(struct vmo *vmo, struct page_request *request)
+{
+    struct page_request *successor = NULL;
+
+    list_remove(&request->link);
+    vmo->waiting--;
+    if (request->head)
+        return;
+    if (!list_empty(&request->overlaps)) {
+        successor = list_entry(list_pop_front(&request->overlaps), struct page_request, link);
+        successor->head = NULL;
+        successor->first = request->first;
+        successor->count = request->count;
+        successor->remaining = request->remaining;
+        successor->delivered = request->delivered;
+        list_splice_back(&successor->overlaps, &request->overlaps);
+        list_for_each(&successor->overlaps, node)
+            list_entry(node, struct page_request, link)->head = successor;
+        list_push_back(&vmo->requests, &successor->link);
+    }
+    forget(request, successor);
+}
+
+/* The request is idle again. */
+static void disarm(struct page_request *request)
+{
+    struct vmo *vmo = request->vmo;
+
+    request->vmo = NULL;
+    object_unref(&vmo->object);
+}
+
+/* An early waiter comes back to its open request for page `first`: true if the request covers that; else it is over. */
+static bool continue_early(struct page_request *request, struct vmo *vmo, enum request_kind kind, uint64_t first)
+{
+    bool open;
+
+    if (!page_request_armed(request))
+        return false;
+    open = !request->done && request->vmo == vmo && request->kind == kind && first - request->first < request->count;
+    request->needed = first;
+    if (!open) {
+        if (!request->done)
+            cancel(request->vmo, request);
+        disarm(request);                /* not the last reference: the caller works with the VMO */
+    }
+    return open;
+}
+
 bool page_request_arm(struct page_request *request, struct vmo *vmo, enum request_kind kind,
                       uint64_t first, uint64_t count)
 {
-    assert(vmo_locked(vmo) && !page_request_armed(request) && count > 0);
+    assert(vmo_locked(vmo) && count > 0);
+    if (continue_early(request, vmo, kind, first))
+        return false;
     object_ref(&vmo->object);
     request->vmo = vmo;
     request->kind = kind;
@@ -25,6 +88,7 @@ bool page_request_arm(struct page_request *request, struct vmo *vmo, enum reques
     request->status = OK;
     request->done = false;
     request->delivered = false;
+    request->woken = false;
     request->thread = current_thread();
     request->pending_link.next = NULL;
     list_init(&request->overlaps);
@@ -64,14 +128,6 @@ static bool waits_for_user(const struct page_request *request)
     return request->kind != REQUEST_UNBUSY && request->vmo->ops && request->vmo->ops->asks_user;
 }
 
-static void forget(struct page_request *request, struct page_request *successor)
-{
-    struct vmo *vmo = request->vmo;
-
-    if (request->kind != REQUEST_UNBUSY && vmo->ops && vmo->ops->forget)
-        vmo->ops->forget(vmo, request, successor);
-}
-
 static void finish_with_overlaps(struct page_request *request)
 {
     forget(request, NULL);
@@ -80,11 +136,15 @@ static void finish_with_overlaps(struct page_request *request)
     finish(request, waits_for_user(request));
 }
 
-/* A failure counts for a request if it covers the page that the waiter needs. */
-static void note_failure(struct page_request *request, uint64_t first, uint64_t end, status_t status)
+/* A report counts for a request if it covers the page that the waiter needs: is that enough to wake it? */
+static bool note(struct page_request *request, uint64_t first, uint64_t end, status_t status)
 {
-    if (first <= request->needed && request->needed < end)
+    if (request->needed < first || request->needed >= end)
+        return false;
+    if (status != OK)
         request->status = status;
+    request->woken |= request->early;
+    return request->early;
 }
 
 void vmo_complete_range(struct vmo *vmo, enum request_kind kind, uint64_t first, uint64_t count,
@@ -100,14 +160,16 @@ void vmo_complete_range(struct vmo *vmo, enum request_kind kind, uint64_t first,
 
         if (request->kind != kind || from >= to)
             continue;
-        if (status != OK) {
-            note_failure(request, first, end, status);
-            list_for_each(&request->overlaps, overlap)
-                note_failure(list_entry(overlap, struct page_request, link), first, end, status);
-        }
+        bool early = note(request, first, end, status);
+
+        list_for_each(&request->overlaps, overlap)
+            if (note(list_entry(overlap, struct page_request, link), first, end, status))
+                thread_unpark(list_entry(overlap, struct page_request, link)->thread);
         request->remaining -= min_u64(to - from, request->remaining);
         if (request->remaining == 0)
             finish_with_overlaps(request);
+        else if (early)
+            thread_unpark_next(request->thread);
     }
 }
 
@@ -118,44 +180,17 @@ void vmo_complete_all(struct vmo *vmo)
         finish_with_overlaps(list_entry(node, struct page_request, link));
 }
 
-/*
- * The waiter gives up.  If others hang on its request, the first of them takes it over, and the source does
- * not notice.
- */
-static void cancel(struct vmo *vmo, struct page_request *request)
-{
-    struct page_request *successor = NULL;
-
-    list_remove(&request->link);
-    vmo->waiting--;
-    if (request->head)
-        return;
-    if (!list_empty(&request->overlaps)) {
-        successor = list_entry(list_pop_front(&request->overlaps), struct page_request, link);
-        successor->head = NULL;
-        successor->first = request->first;
-        successor->count = request->count;
-        successor->remaining = request->remaining;
-        successor->delivered = request->delivered;
-        list_splice_back(&successor->overlaps, &request->overlaps);
-        list_for_each(&successor->overlaps, node)
-            list_entry(node, struct page_request, link)->head = successor;
-        list_push_back(&vmo->requests, &successor->link);
-    }
-    forget(request, successor);
-}
-
 /* An interrupt ends a wait for a user process; a device answers by itself. */
 static bool should_give_up(bool watched)
 {
     return watched ? thread_should_leave() : thread_killed();
 }
 
-/* Sleep until the request completes, or is given up: its status. */
+/* Sleep until the request completes, or is given up: its status.  It stays open if it woke early. */
 static status_t wait(struct page_request *request)
 {
     struct vmo *vmo = request->vmo;
-    bool watched = waits_for_user(request);
+    bool watched = waits_for_user(request), open = false;
     status_t status;
 
     assert_no_spinlocks();
@@ -166,21 +201,37 @@ static status_t wait(struct page_request *request)
             thread_park();
         vmo_lock(vmo);
         status = request->status;
-        if (request->done)
+        open = request->woken && !request->done && status == OK;
+        if (request->done || open)
             break;
-        status = should_give_up(watched) ? ERR_CANCELED : watched ? pager_watch_check(request) : OK;
+        if (!request->woken)
+            status = should_give_up(watched) ? ERR_CANCELED : watched ? pager_watch_check(request) : OK;
         if (status != OK) {
             cancel(vmo, request);
             break;
         }
         vmo_unlock(vmo);
     }
+    request->woken = false;
     vmo_unlock(vmo);
     if (watched)
         pager_watch_end();
-    request->vmo = NULL;
-    object_unref(&vmo->object);
+    if (!open)
+        disarm(request);
     return status;
+}
+
+void page_request_end(struct page_request *request)
+{
+    struct vmo *vmo = request->vmo;
+
+    if (!page_request_armed(request))
+        return;
+    vmo_lock(vmo);
+    if (!request->done)
+        cancel(vmo, request);
+    vmo_unlock(vmo);
+    disarm(request);
 }
 
 status_t page_request_resolve(struct page_request *request, status_t status)

@@ -31,6 +31,8 @@ struct page_request {
     status_t status;
     bool done;
     bool may_ask_user;                  /* set by the waiter: a user process may be asked */
+    bool early;                         /* set by the waiter: woken as soon as `needed` is there; the request stays open */
+    bool woken;                         /* so it was */
     bool of_fault;                      /* set by the waiter: it is a fault, which maps the page that it gets */
     struct thread *thread;
     uint64_t asked_at;                  /* nanoseconds since boot; for the report of slow pagers */
@@ -44,6 +46,7 @@ struct page_request {
 static inline void page_request_init(struct page_request *request, bool may_ask_user)
 {
     request->vmo = NULL;
+    request->early = false;
     request->of_fault = false;
     request->may_ask_user = may_ask_user;
 }
@@ -52,7 +55,8 @@ static inline bool page_request_armed(const struct page_request *request) { retu
 
 /*
  * Arm for [first, first + count): clipped against outstanding requests of the kind, chained if it starts inside one.
- * True if the source has to be asked (a new head), false if it was chained.  Family lock held.
+ * True if the source has to be asked (a new head), false if it was chained, or if an early waiter came back to its request, still
+ * open, for another page of it.  Family lock held.
  */
 bool page_request_arm(struct page_request *request, struct vmo *vmo, enum request_kind kind, uint64_t first, uint64_t count);
 
@@ -62,6 +66,9 @@ bool page_request_arm(struct page_request *request, struct vmo *vmo, enum reques
  * else what the source said.  The request is idle afterwards.  No locks held.
  */
 status_t page_request_resolve(struct page_request *request, status_t status);
+
+/* An early waiter is done: it gives up what is still open.  No locks held. */
+void page_request_end(struct page_request *request);
 
 /* Report pages as present (OK) or failed.  Wakes by hand-over if it wakes exactly one thread.  Family lock held. */
 void vmo_complete_range(struct vmo *vmo, enum request_kind kind, uint64_t first, uint64_t count, status_t status);

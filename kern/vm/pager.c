@@ -60,7 +60,7 @@ const struct object_ops pager_ops_object = {
     .destroy = object_free,
 };
 
-status_t pager_create_vmo(struct pager *pager, bool resizable, struct port *port, uint64_t key, uint64_t size,
+status_t pager_create_vmo(struct pager *pager, uint32_t options, struct port *port, uint64_t key, uint64_t size,
                           struct vmo **out_vmo)
 {
     struct user_source *source = user_source_create(pager->object.koid, pager->owner, port, key);
@@ -68,11 +68,12 @@ status_t pager_create_vmo(struct pager *pager, bool resizable, struct port *port
 
     if (!source)
         return ERR_NO_MEMORY;
-    status = vmo_create_with_source(VMO_PAGER, size, resizable, &user_source_ops, source, out_vmo);
+    status = vmo_create_with_source(VMO_PAGER, size, options & VMO_RESIZABLE, &user_source_ops, source, out_vmo);
     if (status != OK) {
         user_source_unref(source);
         return status;
     }
+    (*out_vmo)->trap_dirty = options & VMO_TRAP_DIRTY;
     spin_lock(&sources_lock);
     if (pager->closed)
         status = ERR_BAD_STATE;
@@ -177,7 +178,7 @@ static void fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t 
             begin = i + 1;
             continue;
         }
-        run->slots[i] = page ? slot_of_page(page) : slot_zero_marker();
+        run->slots[i] = page ? slot_of_page(page) : slot_zero(ZERO_CLEAN);
         filled++;
         if (page) {
             page_give(page, vmo, index + i);
@@ -204,7 +205,7 @@ static status_t fill_part(struct vmo *vmo, uint64_t first, uint64_t index, uint6
             fill_run(vmo, &run, first, index, taken, kept);
         *out_count = run.count;
     } else if (run.fill == SLOT_EMPTY) {
-        status = page_list_fill(&vmo->pages, index, index + zeros, slot_zero_marker());
+        status = page_list_fill(&vmo->pages, index, index + zeros, slot_zero(ZERO_CLEAN));
         user_source_report(user_source_of(vmo), vmo, index, zeros);
     }
     return status;
@@ -263,10 +264,12 @@ status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, s
     status = take_from_aux(aux, aux_offset, length, &taken);
     if (status != OK)
         return status;
+    if (length == 0)
+        return OK;
     vmo_lock(vmo);
     if (!range_inside(offset, length, vmo->size))
         status = ERR_OUT_OF_RANGE;
-    else if (length > 0 && user_source_of(vmo)->detached)
+    else if (user_source_of(vmo)->detached)
         status = ERR_BAD_STATE;
     else
         status = splice_in(vmo, offset >> PAGE_SHIFT, length >> PAGE_SHIFT, &taken);
@@ -281,23 +284,85 @@ static bool may_be_delivered(int64_t status)
            status == ERR_NO_SPACE || status == ERR_BUFFER_TOO_SMALL;
 }
 
-status_t pager_fail_pages(struct vmo *vmo, uint64_t offset, uint64_t length, uint64_t data)
+static void fail_pages(struct vmo *vmo, uint64_t first, uint64_t count, status_t status)
+{
+    user_source_of(vmo)->failures += count;
+    vmo_complete_range(vmo, REQUEST_READ, first, count, status);
+    vmo_complete_range(vmo, REQUEST_DIRTY, first, count, status);
+}
+
+/*
+ * Whatever comes of it, who waits to write looks again: for want of memory he finds that himself, at a gap he asks for the
+ * page first.
+ */
+static status_t dirty_pages(struct vmo *vmo, uint64_t first, uint64_t count)
+{
+    status_t status = vmo_dirty_pages(vmo, first, first + count);
+
+    vmo_complete_range(vmo, REQUEST_DIRTY, first, count, OK);
+    return status;
+}
+
+/* Is `data` something that the operation understands? */
+static status_t check_op(const struct vmo *vmo, uint32_t op, uint64_t data)
+{
+    switch (op) {
+    case PAGER_OP_FAIL:
+        return may_be_delivered((int64_t)data) ? OK : ERR_INVALID_ARGS;
+    case PAGER_OP_DIRTY:
+        return data ? ERR_INVALID_ARGS : vmo->trap_dirty ? OK : ERR_NOT_SUPPORTED;
+    case PAGER_OP_WRITEBACK_BEGIN:
+        return data & ~(uint64_t)VMO_DIRTY_RANGE_IS_ZERO ? ERR_INVALID_ARGS : OK;
+    case PAGER_OP_WRITEBACK_END:
+        return data ? ERR_INVALID_ARGS : OK;
+    default:
+        return ERR_NOT_SUPPORTED;
+    }
+}
+
+status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t length, uint64_t data)
 {
     uint64_t first = offset >> PAGE_SHIFT, count = length >> PAGE_SHIFT;
-    status_t status = OK;
+    status_t status = check_op(vmo, op, data);
 
-    if (!may_be_delivered((int64_t)data))
-        return ERR_INVALID_ARGS;
+    if (status != OK)
+        return status;
     vmo_lock(vmo);
-    if (!range_inside(offset, length, vmo->size)) {
+    if (!range_inside(offset, length, vmo->size))
         status = ERR_OUT_OF_RANGE;
-    } else if (user_source_of(vmo)->detached) {
+    else if (user_source_of(vmo)->detached && (op == PAGER_OP_FAIL || op == PAGER_OP_DIRTY))
         status = ERR_BAD_STATE;
-    } else if (count > 0) {
-        user_source_of(vmo)->failures += count;
-        vmo_complete_range(vmo, REQUEST_READ, first, count, (status_t)data);
-        vmo_complete_range(vmo, REQUEST_DIRTY, first, count, (status_t)data);
-    }
+    else if (count == 0)
+        ;
+    else if (op == PAGER_OP_FAIL)
+        fail_pages(vmo, first, count, (status_t)data);
+    else if (op == PAGER_OP_DIRTY)
+        status = dirty_pages(vmo, first, count);
+    else if (op == PAGER_OP_WRITEBACK_BEGIN)
+        vmo_writeback_begin(vmo, first, first + count, data & VMO_DIRTY_RANGE_IS_ZERO);
+    else
+        vmo_writeback_end(vmo, first, first + count);
     vmo_unlock(vmo);
     return status;
+}
+
+bool pager_next_dirty(struct vmo *vmo, uint64_t *index, uint64_t end, vmo_dirty_range_t *out_range)
+{
+    bool found;
+
+    vmo_lock(vmo);
+    found = vmo_next_dirty(vmo, index, min_u64(end, vmo->size >> PAGE_SHIFT), out_range);
+    vmo_unlock(vmo);
+    return found;
+}
+
+bool pager_modified(struct vmo *vmo, bool reset)
+{
+    bool modified;
+
+    vmo_lock(vmo);
+    modified = vmo->modified;
+    vmo->modified = modified && !reset;
+    vmo_unlock(vmo);
+    return modified;
 }

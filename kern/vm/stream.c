@@ -16,6 +16,7 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "vm/page_request.h"
+#include "vm/vmo_pages.h"
 
 static void stream_destroy(struct object *object)
 {
@@ -181,10 +182,13 @@ static status_t reserve(struct write *write)
     status = zero_tail(write);
     if (status != OK)
         return status;
+    if (end > vmo->size)
+        status = vmo_grow(vmo, page_ceil(end) >> PAGE_SHIFT);
+    if (status != OK)
+        return status;
     write->grew = true;
     write->old_content = vmo->content_size;
     vmo->content_size = end;
-    vmo->size = max_u64(vmo->size, page_ceil(end));
     return OK;
 }
 

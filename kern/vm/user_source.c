@@ -123,18 +123,16 @@ static bool withdraw(struct user_source *source)
 
 /* --- As a source of pages. --- */
 
-/* [fault 5/8] The user process has to be asked. */
-static status_t source_getpages(struct vmo *vmo, uint64_t first, uint64_t count, uint64_t required,
-                                struct page_request *request)
+/* The user process has to be asked. */
+static status_t ask(struct vmo *vmo, enum request_kind kind, uint64_t first, uint64_t count, struct page_request *request)
 {
     struct user_source *source = user_source_of(vmo);
 
-    assert(first == required);
     if (source->detached)
         return ERR_BAD_STATE;
     if (!request || !request->may_ask_user)
         return ERR_SHOULD_WAIT;
-    if (!page_request_arm(request, vmo, REQUEST_READ, first, count))
+    if (!page_request_arm(request, vmo, kind, first, count))
         return ERR_SHOULD_WAIT;
 
     /* [fault 6/8] One packet to its port, or into the line behind the packet that is there. */
@@ -145,6 +143,20 @@ static status_t source_getpages(struct vmo *vmo, uint64_t first, uint64_t count,
         send_request(source, request);
     spin_unlock(&source->lock);
     return ERR_SHOULD_WAIT;
+}
+
+/* [fault 5/8] For the pages' content, */
+static status_t source_getpages(struct vmo *vmo, uint64_t first, uint64_t count, uint64_t required,
+                                struct page_request *request)
+{
+    assert(first == required);
+    return ask(vmo, REQUEST_READ, first, count, request);
+}
+
+/* or for permission to write. */
+static status_t source_dirty(struct vmo *vmo, uint64_t first, uint64_t count, struct page_request *request)
+{
+    return ask(vmo, REQUEST_DIRTY, first, count, request);
 }
 
 static void source_forget(struct vmo *vmo, struct page_request *request, struct page_request *successor)
@@ -276,6 +288,7 @@ uint64_t pager_list(uint64_t skip, info_pager_vmo_t *records, uint64_t room)
 const struct pager_ops user_source_ops = {
     .asks_user = true,
     .getpages = source_getpages,
+    .dirty = source_dirty,
     .forget = source_forget,
     .detach = source_detach,
 };

@@ -12,6 +12,8 @@
  *   (empty) -- supply --> CLEAN -- written --> DIRTY -- vmo_clean_start --> AWAITING_CLEAN
  *   AWAITING_CLEAN -- vmo_clean_done(OK) --> CLEAN, (error) --> DIRTY; written meanwhile --> DIRTY
  *
+ * A device's pages are cleaned by the kernel, a user's pager does it with vmo_writeback_begin and _end (vmo_dirty.c).
+ *
  * Invariant: a page is mapped writable only while it is DIRTY, or anonymous and held by one slot.  A page
  * that is busy for a VMO stays in that VMO's slot, also when others hold it too.
  * Locks: family->lock for everything that is not immutable.
@@ -175,23 +177,31 @@ static void drop_page(struct vmo *vmo, struct page *page)
         frame_free(page);
 }
 
+/* Does DROP_CLEAN leave what is in this slot? */
+static bool is_clean(slot_t slot)
+{
+    struct page *page = slot_page(slot);
+
+    return page ? page->state == PAGE_CLEAN && page->busy == 0 : slot_zero_state(slot) == ZERO_CLEAN;
+}
+
 /* How many slots of a run were emptied. */
 static uint64_t drop_run(struct vmo *vmo, const struct page_list_run *run, enum drop how)
 {
     uint64_t dropped = 0, left = run->node->used;
 
     for (uint64_t i = 0; i < run->count && left > 0; i++) {
-        struct page *page = slot_page(run->slots[i]);
+        slot_t slot = run->slots[i];
 
-        if (run->slots[i] == SLOT_EMPTY)
+        if (slot == SLOT_EMPTY)
             continue;
         left--;
-        if (page && how == DROP_CLEAN && (page->state != PAGE_CLEAN || page->busy))
+        if (how == DROP_CLEAN && !is_clean(slot))
             continue;
-        run->slots[i] = how == DROP_TO_ZERO ? slot_zero_marker() : SLOT_EMPTY;
-        dropped += how != DROP_TO_ZERO;
-        if (page)
-            drop_page(vmo, page);
+        run->slots[i] = SLOT_EMPTY;
+        dropped++;
+        if (slot_page(slot))
+            drop_page(vmo, slot_page(slot));
     }
     return dropped;
 }
@@ -203,9 +213,35 @@ void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how
         run = page_list_find_run(&vmo->pages, first, end);
         if (run.slots)
             page_list_changed(&vmo->pages, &run, first, -(int64_t)drop_run(vmo, &run, how));
-        else if (run.fill != SLOT_EMPTY && how != DROP_TO_ZERO)
+        else if (run.fill != SLOT_EMPTY && (how == DROP_ALL || is_clean(run.fill)))
             page_list_fill(&vmo->pages, first, first + run.count, SLOT_EMPTY);
     }
+}
+
+status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end, enum zero_state state)
+{
+    status_t status = OK;
+
+    for (struct page_list_run run; first < end && status == OK; first += run.count) {
+        int64_t more = 0;
+
+        run = page_list_find_run(&vmo->pages, first, end);
+        if (!run.slots && run.fill == SLOT_EMPTY)
+            status = page_list_fill(&vmo->pages, first, first + run.count, slot_zero(state));
+        for (uint64_t i = 0; run.slots && i < run.count; i++) {
+            slot_t slot = run.slots[i];
+
+            if (slot_kind(slot) == SLOT_ZERO)
+                continue;
+            run.slots[i] = slot_zero(state);
+            more += slot == SLOT_EMPTY;
+            if (slot != SLOT_EMPTY)
+                drop_page(vmo, slot_page(slot));
+        }
+        if (more > 0)
+            page_list_changed(&vmo->pages, &run, first, more);
+    }
+    return status;
 }
 
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index)
@@ -278,6 +314,45 @@ static status_t unshare(struct vmo *vmo, uint64_t index, struct page_request *re
     return status;
 }
 
+void vmo_mark_dirty(struct vmo *vmo, struct page *page)
+{
+    if (page->state == PAGE_CLEAN)
+        vmo->dirty++;
+    page->state = PAGE_DIRTY;
+}
+
+status_t vmo_make_zero_page(struct vmo *vmo, uint64_t index, struct page **out_page)
+{
+    bool dirty = slot_zero_state(page_list_get(&vmo->pages, index)) != ZERO_CLEAN;
+    status_t status = make_page(vmo, index, NULL, NULL, out_page);
+
+    if (status == OK && dirty)
+        vmo_mark_dirty(vmo, *out_page);
+    return status;
+}
+
+/*
+ * A slot that is not dirty is written to, or zeros that are become a page, and the pager wants to be asked: for it and what
+ * follows of the kind, up to a gap.  OK: it need not be asked.
+ */
+static status_t ask_to_dirty(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run, slot_t slot,
+                             struct page_request *request)
+{
+    struct page *page = slot_page(slot);
+    uint64_t count = 1;
+
+    if (!vmo->trap_dirty || (page && (page->state == PAGE_DIRTY || want == WANT_COMMIT)) ||
+        (want == WANT_COMMIT && slot_zero_state(slot) == ZERO_CLEAN))
+        return OK;
+    for (; count < run && index + count < vmo->size >> PAGE_SHIFT; count++) {
+        slot = page_list_get(&vmo->pages, index + count);
+        page = slot_page(slot);
+        if (slot == SLOT_EMPTY || (page && page->state == PAGE_DIRTY))
+            break;
+    }
+    return vmo->ops->dirty(vmo, index, count, request);
+}
+
 /* A clone holds nothing here: it shows what its root has, or gets a copy of it. */
 static status_t get_from_root(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run,
                               struct page_request *request, struct page **out_page)
@@ -287,7 +362,7 @@ static status_t get_from_root(struct vmo *vmo, uint64_t index, enum page_want wa
 
     if (status != OK)
         return status;
-    if (want == WANT_WRITE)
+    if (want != WANT_READ)
         return make_page(vmo, index, *out_page, request, out_page);
     if (!*out_page)
         root->others_mapped = true;
@@ -302,7 +377,7 @@ static status_t get_absent(struct vmo *vmo, uint64_t index, enum page_want want,
 
     if (index >= vmo->source_pages) {
         *out_page = NULL;
-        return want == WANT_WRITE ? make_page(vmo, index, NULL, request, out_page) : OK;
+        return want != WANT_READ ? make_page(vmo, index, NULL, request, out_page) : OK;
     }
     run = min_u64(run, vmo->source_pages - index);
     if (run > 1)
@@ -326,24 +401,26 @@ status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint
         return ERR_OUT_OF_RANGE;
     slot = page_list_get(&vmo->pages, index);
     page = slot_page(slot);
-    if (!page && slot == SLOT_EMPTY)
+    if (slot == SLOT_EMPTY)
         status = get_absent(vmo, index, want, run, request, &page);
     else if (page && page->state == PAGE_FILLING)
         status = wait_for_device(vmo, index, REQUEST_READ, request);
-    else if (!page && want == WANT_WRITE)
-        status = make_page(vmo, index, NULL, request, &page);
-    else if (page && want == WANT_WRITE && page->shares > 1)
-        status = unshare(vmo, index, request, &page);
+    else if (want != WANT_READ && vmo->ops)
+        status = ask_to_dirty(vmo, index, want, run, slot, request);
+    if (status == OK && slot != SLOT_EMPTY && want != WANT_READ) {
+        if (!page)
+            status = vmo->ops ? vmo_make_zero_page(vmo, index, &page) : make_page(vmo, index, NULL, request, &page);
+        else if (page->shares > 1)
+            status = unshare(vmo, index, request, &page);
+    }
     if (status == ERR_RETRY)
         return vmo_get_page(vmo, index, want, run, request, out_page);
     if (status != OK)
         return status;
     if (page) {
         page->referenced = 1;
-        if (want == WANT_WRITE && vmo->ops) {
-            vmo->dirty += page->state == PAGE_CLEAN;
-            page->state = PAGE_DIRTY;
-        }
+        if (want == WANT_WRITE && vmo->ops)
+            vmo_mark_dirty(vmo, page);
     }
     *out_page = page;
     return OK;

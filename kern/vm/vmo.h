@@ -34,6 +34,7 @@ struct vmo {
     /* Immutable after create. */
     enum vmo_kind kind;
     bool resizable;
+    bool trap_dirty;                    /* who makes a page dirty asks the pager first */
     const struct pager_ops *ops;        /* NULL for anonymous VMOs: absent means zero */
     void *source;                       /* the source's own record of this VMO */
     struct vmo_family *family;
@@ -51,6 +52,7 @@ struct vmo {
     struct page_list pages;
     struct list regions;                /* struct region that map it */
     uint32_t mappings;
+    bool modified;                      /* written to, resized or zeroed since the pager last reset it */
     bool others_mapped;                 /* something was mapped where it holds no page: zeros, or its root's page */
     struct list requests;               /* struct page_request: threads waiting for pages of this VMO */
     uint32_t waiting;                   /* how many, the chained ones included */
@@ -71,6 +73,8 @@ extern const struct object_ops vmo_ops;
 struct pager_ops {
     bool asks_user;                     /* a user process answers: needs MAY_BLOCK */
     status_t (*getpages)(struct vmo *vmo, uint64_t first, uint64_t count, uint64_t required, struct page_request *request);
+    /* May these pages, none of them dirty, become so?  trap_dirty only; answers as getpages. */
+    status_t (*dirty)(struct vmo *vmo, uint64_t first, uint64_t count, struct page_request *request);
     /* A request is over, or given up; `successor` (or NULL) waits for the same range and takes its place.  NULL: nothing to do. */
     void (*forget)(struct vmo *vmo, struct page_request *request, struct page_request *successor);
     void (*detach)(struct vmo *vmo);    /* the VMO is being destroyed; no lock held; frees vmo->source */
@@ -115,8 +119,8 @@ static inline void vmo_lock(struct vmo *vmo)   { spin_lock(&vmo->family->lock); 
 static inline void vmo_unlock(struct vmo *vmo) { spin_unlock(&vmo->family->lock); }
 static inline bool vmo_locked(const struct vmo *vmo) { return spin_held(&vmo->family->lock); }
 
-/* What a lookup wants. */
-enum page_want { WANT_READ, WANT_WRITE };
+/* What a lookup wants.  COMMIT: a frame, also for zeros, which stay as clean or as dirty as they are. */
+enum page_want { WANT_READ, WANT_WRITE, WANT_COMMIT };
 
 /*
  * The page at `index` for reading or writing.  Family lock held.  *out_page is NULL for content known to be zero that WANT_READ
@@ -174,6 +178,18 @@ status_t vmo_commit(struct vmo *vmo, uint64_t offset, uint64_t length, enum page
 status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length);
 status_t vmo_zero(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_block);
 status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length);
+
+/*
+ * Dirty pages and zeros of a pager-backed VMO (vm/vmo_dirty.c); pages [first, end) are inside it.  Family lock held.
+ * dirty_pages: all become dirty pages; NOT_FOUND if the pager has to supply one first, NO_MEMORY: then none did.
+ * writeback_begin: what is dirty awaits being clean, zeros_only leaves pages out.  writeback_end: what still awaits it is clean,
+ * zeros are the source's to give again.  next_dirty: the first run of dirty pages, or of dirty zeros, from page *index on, which
+ * moves behind it; false at the end.
+ */
+status_t vmo_dirty_pages(struct vmo *vmo, uint64_t first, uint64_t end);
+void vmo_writeback_begin(struct vmo *vmo, uint64_t first, uint64_t end, bool zeros_only);
+void vmo_writeback_end(struct vmo *vmo, uint64_t first, uint64_t end);
+bool vmo_next_dirty(struct vmo *vmo, uint64_t *index, uint64_t end, vmo_dirty_range_t *out_range);
 
 /*
  * Between a VMO and the current process' memory; *out_done bytes were copied when it returns, also on error.  may_block: a user

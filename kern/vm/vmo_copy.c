@@ -43,6 +43,7 @@ static status_t copy_within_page(struct copy *copy, uint64_t length)
         copy->offset += length - missed;
         copy->user += length - missed;
         copy->left -= length - missed;
+        copy->vmo->modified |= !copy->to_user && missed < length;
         if (missed)
             status = ERR_USER_FAULT;
     }
@@ -85,7 +86,9 @@ static status_t copy_range(struct vmo *vmo, uint64_t offset, uaddr_t user, uint6
     copy.left = length;
     copy.to_user = to_user;
     page_request_init(&copy.request, may_block);
+    copy.request.early = to_user;
     status = copy_all(&copy);
+    page_request_end(&copy.request);
     *out_done = length - copy.left;
     return status;
 }

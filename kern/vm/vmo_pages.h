@@ -49,12 +49,19 @@ struct vmo *vmo_alloc(enum vmo_kind kind, uint64_t size, bool resizable, struct 
 status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page);
 
 /*
- * Empty the slots of [first, end).  DROP_CLEAN: those of dirty and of busy pages stay; DROP_TO_ZERO: a page leaves a zero
- * marker, and a hole stays one.  The caller has removed the pages from
- * all mappings; those that only this VMO holds are not busy.  Without memory a zero marker that reaches beyond the range stays.
+ * Empty the slots of [first, end).  DROP_CLEAN: those of busy pages and what is dirty stay.  The caller has removed the pages
+ * from all mappings; those that only this VMO holds are not busy.  Without memory a zero marker that reaches beyond the range stays.
  */
-enum drop { DROP_ALL, DROP_CLEAN, DROP_TO_ZERO };
+enum drop { DROP_ALL, DROP_CLEAN };
 void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how);
+
+/* Zero markers in place of the pages and gaps of [first, end), as above; markers stay.  NO_MEMORY: up to some gap. */
+status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end, enum zero_state state);
+/* More pages: zeros, of which a user's pager is told.  NO_MEMORY. */
+status_t vmo_grow(struct vmo *vmo, uint64_t new_end);
+/* A page that was not dirty becomes so; a zero page takes the place of a zero marker, with its state.  NO_MEMORY. */
+void vmo_mark_dirty(struct vmo *vmo, struct page *page);
+status_t vmo_make_zero_page(struct vmo *vmo, uint64_t index, struct page **out_page);
 
 /* The first busy page of [first, end): false if none. */
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index);

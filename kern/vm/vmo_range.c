@@ -44,12 +44,26 @@ status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
     return status;
 }
 
+/* Who waits for absent pages of [first, end) looks again.  Pages that are there were reported when they came. */
+static void report_gaps(struct vmo *vmo, uint64_t first, uint64_t end)
+{
+    for (struct page_list_run run; first < end; first += run.count) {
+        run = page_list_find_run(&vmo->pages, first, end);
+        if (!run.slots && run.fill == SLOT_EMPTY)
+            vmo_complete_range(vmo, REQUEST_READ, first, run.count, OK);
+        for (uint64_t i = 0; run.slots && i < run.count; i++)
+            if (run.slots[i] == SLOT_EMPTY)
+                vmo_complete_range(vmo, REQUEST_READ, first + i, 1, OK);
+    }
+}
+
 /* Drop all slots of [first, end) and let those who wait for its pages look again.  Nothing in it is busy. */
-static void drop_range(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how)
+static void drop_range(struct vmo *vmo, uint64_t first, uint64_t end)
 {
     vmo_unmap_pages(vmo, first, end - first);
-    vmo_drop_slots(vmo, first, end, how);
-    vmo_complete_range(vmo, REQUEST_READ, first, end - first, OK);
+    if (!list_empty(&vmo->requests))
+        report_gaps(vmo, first, end);
+    vmo_drop_slots(vmo, first, end, DROP_ALL);
 }
 
 /* The VMO ends before page new_end: what lay behind is zero for good, for its clones too. */
@@ -63,6 +77,23 @@ static void lower_limits(struct vmo *vmo, uint64_t new_end)
         if (member->parent == vmo)
             member->source_pages = min_u64(member->source_pages, limit);
     }
+}
+
+status_t vmo_grow(struct vmo *vmo, uint64_t new_end)
+{
+    uint64_t old_end = vmo->size >> PAGE_SHIFT;
+    status_t status = OK;
+
+    if (vmo->kind == VMO_PAGER) {
+        status = page_list_fill(&vmo->pages, old_end, new_end, slot_zero(ZERO_DIRTY));
+        if (status != OK)
+            vmo_drop_slots(vmo, old_end, new_end, DROP_ALL);
+        else
+            vmo->source_pages = new_end;
+    }
+    if (status == OK)
+        vmo->size = new_end << PAGE_SHIFT;
+    return status;
 }
 
 status_t vmo_set_size(struct vmo *vmo, uint64_t size)
@@ -79,13 +110,17 @@ status_t vmo_set_size(struct vmo *vmo, uint64_t size)
     if (new_end < vmo->size >> PAGE_SHIFT)
         status = vmo_wait_not_busy(vmo, new_end, UINT64_MAX);
     old_end = vmo->size >> PAGE_SHIFT;
-    if (status == OK) {
+    if (status == OK && new_end > old_end) {
+        status = vmo_grow(vmo, new_end);
+    } else if (status == OK) {
         vmo->size = new_end << PAGE_SHIFT;
         vmo->content_size = min_u64(vmo->content_size, size);
         lower_limits(vmo, new_end);
-        if (new_end < old_end)
-            drop_range(vmo, new_end, old_end, DROP_ALL);
+        drop_range(vmo, new_end, old_end);
+        vmo_complete_range(vmo, REQUEST_DIRTY, new_end, old_end - new_end, OK);
     }
+    if (status == OK)
+        vmo->modified = true;
     vmo_unlock(vmo);
     return status;
 }
@@ -153,7 +188,7 @@ status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length)
         whole_pages(offset, length, &first, &end);
         status = vmo_wait_not_busy(vmo, first, end);
         if (status == OK && end > first)
-            drop_range(vmo, first, end, DROP_ALL);
+            drop_range(vmo, first, end);
     }
     vmo_unlock(vmo);
     return status;
@@ -174,21 +209,22 @@ static status_t zero_part(struct vmo *vmo, uint64_t offset, uint64_t length, boo
             status = vmo_get_page(vmo, offset >> PAGE_SHIFT, WANT_WRITE, 1, &request, &page);
         if (status == OK && page)
             memset((char *)page_to_virt(page) + (offset & PAGE_MASK), 0, length);
+        vmo->modified |= status == OK;
         vmo_unlock(vmo);
         status = page_request_resolve(&request, status);
     } while (status == ERR_RETRY);
     return status;
 }
 
-/* One whole page of a VMO with a source: zeros, dirty, and nothing is asked of the source. */
-static status_t zero_page_of_source(struct vmo *vmo, uint64_t index)
+/* One whole page of a device VMO: zeros, dirty, and nothing is read. */
+static status_t zero_device_page(struct vmo *vmo, uint64_t index)
 {
     struct page *page = slot_page(page_list_get(&vmo->pages, index));
     status_t status = OK;
     bool absent = !page;
 
     if (absent)
-        status = vmo_put_page(vmo, index, frame_alloc_zeroed(FRAME_PAGER));
+        status = vmo_put_page(vmo, index, frame_alloc_zeroed(FRAME_DEVICE));
     else
         arch_zero_page(page_to_virt(page));
     if (status == OK)
@@ -198,27 +234,34 @@ static status_t zero_page_of_source(struct vmo *vmo, uint64_t index)
     return status;
 }
 
-/* Whole pages from *index on: all of them where they can be dropped, with markers where a root must not show; else up to BATCH. */
+/*
+ * Whole pages from *index on.  All of them at once: gone where absent is zero, else zero markers, of which a user's pager is
+ * told.  A device's become dirty pages, up to BATCH.
+ */
 static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
 {
-    bool drop = !vmo->ops;
-    uint64_t stop = drop ? end : min_u64(end, *index + BATCH);
+    bool pages = vmo->kind == VMO_DEVICE;
+    uint64_t stop = pages ? min_u64(end, *index + BATCH) : end;
+    uint64_t limit = max_u64(*index, min_u64(end, vmo->source_pages));
     status_t status;
 
     vmo_lock(vmo);
     status = vmo_wait_not_busy(vmo, *index, stop);
     if (status == OK && end > vmo->size >> PAGE_SHIFT)
         status = ERR_OUT_OF_RANGE;
-    if (status == OK && drop) {
-        drop_range(vmo, *index, end, vmo->parent ? DROP_TO_ZERO : DROP_ALL);
-        status = page_list_fill(&vmo->pages, *index, min_u64(end, vmo->source_pages), slot_zero_marker());
+    if (status == OK && !pages) {
+        vmo_unmap_pages(vmo, *index, limit - *index);
+        report_gaps(vmo, *index, limit);
+        status = vmo_put_zeros(vmo, *index, limit, vmo->kind == VMO_PAGER ? ZERO_DIRTY : ZERO_CLEAN);
+        drop_range(vmo, limit, end);
         *index = end;
     }
     while (status == OK && *index < stop) {
-        status = zero_page_of_source(vmo, *index);
+        status = zero_device_page(vmo, *index);
         if (status == OK)
             ++*index;
     }
+    vmo->modified = true;
     vmo_unlock(vmo);
     return status;
 }

@@ -101,8 +101,17 @@ struct held_frame *model_own(struct model *model, uint64_t index)
 
 void model_zero_page(struct model *model, uint64_t index)
 {
+    if (model->kind == PAGED) {
+        bool marked = model->cells[index].kind == ZEROS || model->cells[index].kind == DIRTY_ZEROS;
+
+        if (!marked) {
+            model_drop(model, index);
+            model->cells[index].kind = DIRTY_ZEROS;
+        }
+        return;
+    }
     if (!has_source(model)) {
-        bool marked = model->root && (index < model->limit || model->cells[index].kind != ABSENT);
+        bool marked = model->root && index < model->limit;
 
         model_drop(model, index);
         model->cells[index].kind = marked ? ZEROS : ABSENT;
@@ -119,10 +128,13 @@ void model_zero_page(struct model *model, uint64_t index)
 void model_set_size(struct model *model, uint64_t pages)
 {
     for (uint64_t i = pages; i < PAGES; i++)
-        if (model->cells[i].kind != ZEROS || slot_kind(kernel_slot(model, i)) != SLOT_ZERO)
+        if ((model->cells[i].kind != ZEROS && model->cells[i].kind != DIRTY_ZEROS) ||
+            slot_kind(kernel_slot(model, i)) != SLOT_ZERO)
             model_drop(model, i);               /* without memory a marker may stay, where nobody sees it */
+    for (uint64_t i = model->size; model->kind == PAGED && i < pages; i++)
+        model->cells[i].kind = DIRTY_ZEROS;
     model->size = pages;
-    model->limit = min_u64(model->limit, pages);
+    model->limit = model->kind == PAGED ? pages : min_u64(model->limit, pages);
     for (uint32_t i = 0; i < VMOS; i++)
         if (clones[i].vmo && clones[i].root == model)
             clones[i].limit = min_u64(clones[i].limit, pages > clones[i].base ? pages - clones[i].base : 0);
@@ -132,7 +144,8 @@ void model_detach(struct model *model)
 {
     model->detached = true;
     for (uint64_t i = 0; i < PAGES; i++)
-        if (model->cells[i].kind != HELD || !(model->cells[i].frame->dirty || model->cells[i].frame->busy))
+        if (model->cells[i].kind != DIRTY_ZEROS &&
+            (model->cells[i].kind != HELD || !(model->cells[i].frame->dirty || model->cells[i].frame->busy)))
             model_drop(model, i);
 }
 
@@ -299,9 +312,10 @@ static void check_cells(const struct model *model)
 
         if (cell->kind == HELD)
             check_held(model, i, cell->frame);
-        else if (kernel_slot(model, i) != (cell->kind == ZEROS ? SLOT_ZERO : SLOT_EMPTY))
+        else if (kernel_slot(model, i) != (cell->kind == ABSENT ? SLOT_EMPTY :
+                                           slot_zero(cell->kind == ZEROS ? ZERO_CLEAN : ZERO_DIRTY)))
             fail("vmo %lu: the slot of page %lu is 0x%lx, not %s", model->serial, i, kernel_slot(model, i),
-                 cell->kind == ZEROS ? "a zero marker" : "empty");
+                 cell->kind == ABSENT ? "empty" : "a zero marker, or not the right one");
         held += cell->kind == HELD;
         busy |= cell->kind == HELD && cell->frame->busy;
         dirty += cell->kind == HELD && (cell->frame->dirty || cell->frame->cleaning);

@@ -21,7 +21,7 @@ struct held_frame {                     /* a frame as the model sees it */
     uint64_t words[2];
 };
 
-enum cell_kind { ABSENT, ZEROS, HELD };
+enum cell_kind { ABSENT, ZEROS, DIRTY_ZEROS, HELD };
 
 struct cell {
     enum cell_kind kind;

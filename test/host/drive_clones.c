@@ -112,9 +112,9 @@ static void zeroed_in_part(struct model *target, uint64_t first, uint64_t end)
     for (uint64_t i = first; i < end; i++) {
         slot_t slot = kernel_slot(target, i);
 
-        if (has_source(target) && target->cells[i].kind != HELD && !slot_page(slot))
+        if (target->kind == DEVICE && target->cells[i].kind != HELD && !slot_page(slot))
             return;
-        if (has_source(target) || slot_kind(slot) == SLOT_ZERO || (i >= target->limit && slot == SLOT_EMPTY))
+        if (target->kind == DEVICE || slot_kind(slot) == SLOT_ZERO || (i >= target->limit && slot == SLOT_EMPTY))
             model_zero_page(target, i);
     }
 }
@@ -231,7 +231,8 @@ void set_size(struct model *model)
     maybe_fail();
     status = vmo_set_size(model->vmo, pages << PAGE_SHIFT);
     step("vmo %lu: %lu pages: %d", target->serial, pages, status);
-    check_equal(status, target->resizable ? OK : ERR_UNAVAILABLE);
+    if (!allocation_failed() || status != ERR_NO_MEMORY)
+        check_equal(status, target->resizable ? OK : ERR_UNAVAILABLE);
     if (status == OK)
         model_set_size(target, pages);
 }
@@ -258,7 +259,7 @@ void make_memory(uint64_t pages, bool resizable)
     else if (model->kind == DEVICE)
         status = device_create(pages, resizable, model);
     else
-        status = pager_create_vmo(clone_pager, resizable, clone_port, model->serial, pages << PAGE_SHIFT, &model->vmo);
+        status = pager_create_vmo(clone_pager, resizable ? VMO_RESIZABLE : 0, clone_port, model->serial, pages << PAGE_SHIFT, &model->vmo);
     step("vmo %lu of kind %u, %lu pages: %d", model->serial, model->kind, pages, status);
     check_status(status, OK);
     if (status != OK)

@@ -95,7 +95,7 @@ static uint64_t choose_end(uint64_t first)
 
 static slot_t choose_slot(void)
 {
-    return one_in(3) ? slot_zero_marker() : slot_of_page((struct page *)(choose_between(1, 1000) << 4));
+    return one_in(3) ? slot_zero(ZERO_CLEAN) : slot_of_page((struct page *)(choose_between(1, 1000) << 4));
 }
 
 static void set_slot(struct page_list *list, uint64_t index)
@@ -183,7 +183,7 @@ static void fill_failed(struct page_list *list, uint64_t first, uint64_t end, sl
 
 static void fill(struct page_list *list, uint64_t first, uint64_t end)
 {
-    slot_t slot = one_in(2) ? slot_zero_marker() : SLOT_EMPTY;
+    slot_t slot = one_in(2) ? slot_zero(ZERO_CLEAN) : SLOT_EMPTY;
     uint64_t nodes, until;
     bool was_empty;
     status_t status;
@@ -250,8 +250,8 @@ static void fill_empty_list(struct page_list *list, uint64_t heap)
     uint64_t first = one_in(3) ? 0 : choose_index(), end = one_in(3) ? GREATEST + 1 : choose_end(first);
 
     step("fill the empty list at [%lu, %lu)", first, end);
-    check_equal(page_list_fill(list, first, end, slot_zero_marker()), OK);
-    expect(first, end, slot_zero_marker());
+    check_equal(page_list_fill(list, first, end, slot_zero(ZERO_CLEAN)), OK);
+    expect(first, end, slot_zero(ZERO_CLEAN));
     check(heap_live() - heap <= (first == 0 && end == GREATEST + 1 ? 1 : 2 * HEIGHT));
 }
 

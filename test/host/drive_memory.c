@@ -59,7 +59,7 @@ static status_t run_pager(void)         { return pager_create(&made[0]); }
 
 static status_t run_pager_vmo(void)
 {
-    return pager_create_vmo(pager, true, port, number, number, (struct vmo **)&made[0]);
+    return pager_create_vmo(pager, VMO_RESIZABLE, port, number, number, (struct vmo **)&made[0]);
 }
 
 static struct message *message;
@@ -288,7 +288,7 @@ static void make_world(void)
     port = container_of(pair[0], struct port, object);
     check_equal(pager_create(&pair[0]), OK);
     pager = pager_from_object(pair[0]);
-    check_equal(pager_create_vmo(pager, true, port, 1, VMO_SIZE_MAX, &paged), OK);
+    check_equal(pager_create_vmo(pager, VMO_RESIZABLE, port, 1, VMO_SIZE_MAX, &paged), OK);
     check_equal(vmo_create_child(paged, VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE, 0, VMO_SIZE_MAX, &clone), OK);
     check_equal(vmo_create(2 * PAGE_SIZE, false, &fixed), OK);
     check_equal(process_create("world", NULL, &process), OK);

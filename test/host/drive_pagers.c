@@ -151,8 +151,8 @@ static void fail_pages(struct model *model, uint64_t first, uint64_t count)
     if (expected == OK)
         answered(model, first, count);
     abandon(model);
-    check_equal(pager_fail_pages(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, (uint64_t)codes[choose(3)]), expected);
-    check_equal(pager_fail_pages(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, 5), ERR_INVALID_ARGS);
+    check_equal(pager_op_range(model->vmo, PAGER_OP_FAIL, first << PAGE_SHIFT, count << PAGE_SHIFT, (uint64_t)codes[choose(3)]), expected);
+    check_equal(pager_op_range(model->vmo, PAGER_OP_FAIL, first << PAGE_SHIFT, count << PAGE_SHIFT, 5), ERR_INVALID_ARGS);
 }
 
 /* Answer something asked, all of it or a part; or pages nobody asked for. */
@@ -233,7 +233,7 @@ static void new_vmo(struct model *model)
         model->may_be_zero[page] = true;
     for (uint64_t n = one_in(3); status == ERR_NO_MEMORY; n = n ? n + 1 : 0) {
         fail_allocation(n);
-        status = pager_create_vmo(pager, true, port, model->key, pages << PAGE_SHIFT, &model->vmo);
+        status = pager_create_vmo(pager, VMO_RESIZABLE, port, model->key, pages << PAGE_SHIFT, &model->vmo);
         if (allocation_failed() && !overtaking)
             check_equal(status, ERR_NO_MEMORY);
         else if (status != ERR_NO_MEMORY)

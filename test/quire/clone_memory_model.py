@@ -80,10 +80,11 @@ class Root:
             if not ask:
                 raise Failure("w")
             page = self.pages[index] = self.supplied(index)
-        if write:
+        if write:                                       # or "commit": a frame, as clean as the zeros were
+            grown = page is None
             if page is None or page is ZERO:
                 page = self.pages[index] = Page()
-            page.dirty = True
+            page.dirty |= grown or write != "commit"
         return ZERO if page is None else page
 
     def frames(self):

@@ -372,7 +372,7 @@ class Tree:
             return "o"
         try:
             for index in range(first, first + count):
-                node.get(index, write and not isinstance(node.vmo, Root))
+                node.get(index, write and ("commit" if isinstance(node.vmo, Root) else True))
         except Failure as failure:
             return failure.args[0]
         return "."

@@ -285,8 +285,8 @@ TEST(op_range_refuses)
     CHECK_STATUS(sys_vmo_op_range(vmo, VMO_OP_ZERO, 0, 1, &byte, 0), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_vmo_op_range(vmo, VMO_OP_ZERO, 0, 1, NULL, 1), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_vmo_op_range(vmo, VMO_OP_SYNC, 0, PAGE_SIZE, NULL, 0), ERR_NOT_SUPPORTED);
-    CHECK_STATUS(sys_vmo_op_range(vmo, 0, 0, 1, NULL, 0), ERR_NOT_SUPPORTED);
-    CHECK_STATUS(sys_vmo_op_range(vmo, 99, 0, 1, NULL, 0), ERR_NOT_SUPPORTED);
+    CHECK_STATUS(sys_vmo_op_range(vmo, 0, 0, 1, NULL, 0), ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_vmo_op_range(vmo, 99, 0, 1, NULL, 0), ERR_INVALID_ARGS);
     for (unsigned i = 0; i < ALL_OPS_COUNT; i++) {
         CHECK_STATUS(sys_vmo_op_range(vmo, all_ops[i], PAGE_SIZE, PAGE_SIZE + 1, NULL, 0),
                      ERR_OUT_OF_RANGE);
