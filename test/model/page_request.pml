@@ -21,10 +21,23 @@
 mtype = { READ, COMPLETE };                             /* commands */
 mtype = { OK, IO, CANCELED, BAD_STATE, NOT_FOUND, PAGE_THERE };
 
-/* With COVERAGE, test_model.py learns that each of these happens in some run: a model that does nothing has no errors. */
-#ifdef COVERAGE
+/* Errors that test_model.py plants, one at a time, by number, to see that they are found. */
+#define UNPARK_SLEEPERS_ONLY                     1
+#define WITHDRAW_SEND_NOTHING_ELSE               2
+#define COMPLETE_TWICE                           3
+#define UNPARK_BEFORE_THE_LOCK                   4
+#define FORGET_NOTHING                           5
+#define SUCCESSOR_NOT_LINKED                     6
+#define SUCCESSOR_NOT_TOLD_TO_THE_SOURCE         7
+#define SEND_THOUGH_BUSY                         8
+#define NO_SECOND_LOOK                           9
+#define COMPLETE_BEFORE_THE_REQUESTS_ARE         10
+#define CLOSE_BUT_NOT_FOR_COMPLETE               11
+byte planted;
+
+/* Tells test_model.py that something happens in some run: a model that does nothing has no errors. */
 c_decl {
-    static int see(const char *name)
+    static void see(const char *name)
     {
         static const char *seen[64];
         int i = 0;
@@ -35,13 +48,9 @@ c_decl {
             seen[i] = name;
             printf("seen: %s\n", name);
         }
-        return 1;
     }
 }
 #define happens(name) c_code { see(name); }
-#else
-#define happens(name) skip
-#endif
 
 #define MIN(a, b) ((a) < (b) -> (a) : (b))
 #define MAX(a, b) ((a) > (b) -> (a) : (b))
@@ -53,12 +62,15 @@ bool killed[FAULTERS];
 byte faults_over;
 byte others_over;
 
-#ifdef UNPARK_SLEEPERS_ONLY
-bool asleep[FAULTERS];
-#define thread_unpark(thread) permit[thread] = asleep[thread]
-#else
-#define thread_unpark(thread) permit[thread] = true
-#endif
+bool asleep[FAULTERS];                  /* for an error: without permits, who is not asleep yet is not woken */
+
+inline thread_unpark(thread)
+{
+    if
+    :: planted == UNPARK_SLEEPERS_ONLY -> permit[thread] = asleep[thread]
+    :: else -> permit[thread] = true
+    fi
+}
 
 /* --- The VMO. --- */
 
@@ -226,9 +238,10 @@ inline forget(who, heir)
         if
         :: withdrawable ->
             withdraw();
-#ifndef WITHDRAW_ONLY
-            send_next();
-#endif
+            if
+            :: planted == WITHDRAW_SEND_NOTHING_ELSE
+            :: else -> send_next()
+            fi;
             user_source_unref();
             assert(references > 0)                      /* never the last: the VMO has one */
         :: else -> happens("too late to withdraw")
@@ -255,13 +268,8 @@ inline forget(who, heir)
 inline user_source_send_complete()
 {
     assert(references > 0);
-#ifdef COMPLETE_TWICE
     if
-    :: !complete_wanted && !closed ->
-#else
-    if
-    :: !complete_sent && !complete_wanted && !closed ->
-#endif
+    :: (!complete_sent || planted == COMPLETE_TWICE) && !complete_wanted && !closed ->
         complete_wanted = true;
         if
         :: !packet_busy -> send_next()
@@ -320,16 +328,18 @@ inline finish(who)
 inline wake(who)
 {
     assert(request[who].on_stack);                      /* the thread's name is in it */
-#ifndef UNPARK_FIRST
-    thread_unpark(who)
-#endif
+    if
+    :: planted == UNPARK_BEFORE_THE_LOCK
+    :: else -> thread_unpark(who)
+    fi
 }
 
 inline finish_with_overlaps(who)
 {
-#ifndef FORGET_NOTHING
-    forget(who, NOBODY);
-#endif
+    if
+    :: planted == FORGET_NOTHING
+    :: else -> forget(who, NOBODY)
+    fi;
     do
     :: other < FAULTERS ->
         if
@@ -461,19 +471,14 @@ inline cancel(me)
     :: else -> break
     od;
     other = 0;
-#ifdef SUCCESSOR_NOT_LINKED
     if
-    :: successor != NOBODY -> request[successor].linked = false
+    :: successor != NOBODY && planted == SUCCESSOR_NOT_LINKED -> request[successor].linked = false
+    :: successor != NOBODY && planted == SUCCESSOR_NOT_TOLD_TO_THE_SOURCE -> successor = NOBODY
     :: else
     fi;
-#endif
     if
     :: request[me].head != NOBODY -> happens("an overlap gives up")
-#ifdef SUCCESSOR_NOT_TOLD
-    :: else -> forget(me, NOBODY)
-#else
     :: else -> forget(me, successor)
-#endif
     fi;
     successor = 0
 }
@@ -515,12 +520,10 @@ inline try_fault(me, page, pages, result)
         page_request_arm(me, page, (pages == 2 && !resident[1] -> 2 : 1));
         if
         :: request[me].head != NOBODY -> skip
-#ifndef SEND_THOUGH_BUSY
-        :: request[me].head == NOBODY && packet_busy ->
+        :: request[me].head == NOBODY && packet_busy && planted != SEND_THOUGH_BUSY ->
             happens("a request waits in line");
             pending[pendings] = me;
             pendings++
-#endif
         :: else -> send_request(me)
         fi
     fi
@@ -556,14 +559,10 @@ inline look_again(me, result)
 {
     permit[me] = false;
     if
-#ifdef NO_SECOND_LOOK
-    :: true ->
-#else
-    :: request[me].done ->
-#endif
+    :: request[me].done || planted == NO_SECOND_LOOK ->
         result = request[me].status;
         leave_stack(me)
-    :: !request[me].done && killed[me] ->
+    :: !request[me].done && planted != NO_SECOND_LOOK && killed[me] ->
         happens("is killed in its wait");
         cancel(me);
         result = CANCELED;
@@ -578,33 +577,15 @@ proctype Faulter(byte me; byte page; byte pages)
     mtype result = OK;
 
     do
-    :: atomic { result == OK && !request[me].on_stack && !family ->
-#ifdef LOOK_THEN_LOCK
-            (mapped && !resident[page] && !detached) };
-        atomic { !family ->
-            page_request_arm(me, page, 1);
-            if
-            :: request[me].head == NOBODY && packet_busy -> pending[pendings] = me; pendings++
-            :: request[me].head == NOBODY && !packet_busy -> send_request(me)
-            :: else
-            fi
-#else
-            try_fault(me, page, pages, result)
-#endif
-        }
+    :: atomic { result == OK && !request[me].on_stack && !family -> try_fault(me, page, pages, result) }
     :: request[me].on_stack ->
         if
-        :: killed[me] ->
-            atomic { !family -> look_again(me, result) }
-        :: !killed[me] ->
-#ifdef UNPARK_SLEEPERS_ONLY
+        :: killed[me] -> atomic { !family -> look_again(me, result) }
+        :: atomic { !killed[me] && planted == UNPARK_SLEEPERS_ONLY -> skip };
             asleep[me] = true;
-#endif
-            atomic { permit[me] && !family ->
-#ifdef UNPARK_SLEEPERS_ONLY
-                asleep[me] = false;
-#endif
-                look_again(me, result) }
+            atomic { permit[me] && !family -> asleep[me] = false; look_again(me, result) }
+        :: atomic { !killed[me] && planted != UNPARK_SLEEPERS_ONLY -> skip };
+            atomic { permit[me] && !family -> look_again(me, result) }
         fi
     :: atomic { result != OK ->
             if
@@ -668,10 +649,10 @@ inline splice_in(from, end)
 /* pager_supply_pages or pager_fail_pages of [from, end), through the handle of the VMO, while it matters to somebody. */
 inline answer(from, end, more)
 {
-#ifdef UNPARK_FIRST
-    permit[0] = true;
-    permit[1] = true;
-#endif
+    if
+    :: planted == UNPARK_BEFORE_THE_LOCK -> permit[0] = true; permit[1] = true
+    :: else
+    fi;
     if
     :: atomic { vmo_handle && !family && !detached && faults_over < FAULTERS ->
             vmo_references++;
@@ -697,6 +678,7 @@ inline answer(from, end, more)
 proctype Reader()
 {
     bool owed[PAGES], asked[PAGES], more;
+    byte from, end;
 
 end_idle:
     do
@@ -714,12 +696,16 @@ end_idle:
             owed[1] = owed[1] || asked[1];
             asked[0] = false;
             asked[1] = false }
-    :: atomic { owed[0] -> owed[0] = false }; answer(0, 1, more)
-    :: atomic { owed[1] -> owed[1] = false }; answer(1, 2, more)
-    :: atomic { owed[0] && owed[1] ->
-            owed[0] = false;
-            owed[1] = false };
-        answer(0, 2, more)
+    :: atomic { owed[0] || owed[1] ->
+            if
+            :: owed[0] -> end = 1
+            :: owed[1] -> from = 1; end = 2
+            :: owed[0] && owed[1] -> end = 2
+            fi;
+            owed[0] = owed[0] && from == 1;
+            owed[1] = owed[1] && end == 1 };
+        answer(from, end, more);
+        atomic { from = 0; end = 0 }
     :: atomic { port_closed && !queued && !owed[0] && !owed[1] -> break }
     od
 }
@@ -738,9 +724,10 @@ inline port_unreachable()
 
 inline pager_detach_vmo(more)
 {
-#ifdef COMPLETE_FIRST
-    atomic { user_source_send_complete() };
-#endif
+    if
+    :: planted == COMPLETE_BEFORE_THE_REQUESTS_ARE -> atomic { user_source_send_complete() }
+    :: else
+    fi;
     if
     :: atomic { !family ->
             detached = true;
@@ -769,9 +756,7 @@ inline pager_unreachable(more)
         do
         :: atomic { more -> complete_one_of_all(more) }
         :: atomic { !more ->
-#ifndef CLOSE_SAYS_NOTHING
-                closed = true;
-#endif
+                closed = planted != CLOSE_BUT_NOT_FOR_COMPLETE;
                 if
                 :: withdrawable -> withdraw(); user_source_unref()
                 :: else
@@ -790,11 +775,11 @@ proctype Manager()
 
     if
     :: true
-    :: answer(0, 1, more)
-    :: pager_detach_vmo(more)
-    :: pager_unreachable(more); port_unreachable()
-    :: port_unreachable(); pager_unreachable(more)
-    :: pager_detach_vmo(more); pager_unreachable(more)
+    :: true -> answer(0, 1, more)
+    :: true -> pager_detach_vmo(more)
+    :: true -> pager_unreachable(more); port_unreachable()
+    :: true -> port_unreachable(); pager_unreachable(more)
+    :: true -> pager_detach_vmo(more); pager_unreachable(more)
     fi;
     atomic { detached || faults_over == FAULTERS ->
         vmo_handle = false;
@@ -804,6 +789,7 @@ proctype Manager()
 
 /* When nothing moves any more all must be over, and nothing be left. */
 init {
+    c_code { now.planted = getenv("PLANT") ? atoi(getenv("PLANT")) : 0; };
     atomic {
         if                                              /* up to symmetry */
         :: run Faulter(0, 0, 1)
