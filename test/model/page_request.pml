@@ -22,17 +22,17 @@ mtype = { READ, COMPLETE };                             /* commands */
 mtype = { OK, IO, CANCELED, BAD_STATE, NOT_FOUND, PAGE_THERE };
 
 /* Errors that test_model.py plants, one at a time, by number, to see that they are found. */
-#define UNPARK_SLEEPERS_ONLY                     1
-#define WITHDRAW_SEND_NOTHING_ELSE               2
-#define COMPLETE_TWICE                           3
-#define UNPARK_BEFORE_THE_LOCK                   4
-#define FORGET_NOTHING                           5
-#define SUCCESSOR_NOT_LINKED                     6
-#define SUCCESSOR_NOT_TOLD_TO_THE_SOURCE         7
-#define SEND_THOUGH_BUSY                         8
-#define NO_SECOND_LOOK                           9
-#define COMPLETE_BEFORE_THE_REQUESTS_ARE         10
-#define CLOSE_BUT_NOT_FOR_COMPLETE               11
+#define UNPARK_SLEEPERS_ONLY 1
+#define WITHDRAW_ONLY        2
+#define COMPLETE_TWICE       3
+#define UNPARK_BEFORE_LOCK   4
+#define FORGET_NOTHING       5
+#define SUCCESSOR_NOT_LINKED 6
+#define SUCCESSOR_NOT_TOLD   7
+#define SEND_THOUGH_BUSY     8
+#define NO_SECOND_LOOK       9
+#define COMPLETE_FIRST       10
+#define COMPLETE_AFTER_CLOSE 11
 byte planted;
 
 /* Tells test_model.py that something happens in some run: a model that does nothing has no errors. */
@@ -117,6 +117,7 @@ mtype command;                          /* of the packet, while it is queued */
 byte packet_first;
 byte packet_count;
 byte completes;                         /* COMPLETE packets ever queued */
+bool pager_gone;
 
 byte at, next, successor;               /* within a step */
 
@@ -136,7 +137,7 @@ inline send(what, from, pages)
     assert(!queued);                                    /* one packet of a VMO in the port, ever */
     if
     :: !port_closed ->
-        assert(completes == 0 && !closed);              /* nothing after COMPLETE, nothing after the pager's end */
+        assert(completes == 0 && !pager_gone);            /* nothing after COMPLETE, nothing after the pager's end */
         command = what;
         packet_first = from;
         packet_count = pages;
@@ -239,7 +240,7 @@ inline forget(who, heir)
         :: withdrawable ->
             withdraw();
             if
-            :: planted == WITHDRAW_SEND_NOTHING_ELSE
+            :: planted == WITHDRAW_ONLY
             :: else -> send_next()
             fi;
             user_source_unref();
@@ -253,7 +254,6 @@ inline forget(who, heir)
         od;
         if
         :: at < pendings && heir != NOBODY ->
-            happens("a successor takes a place in the line");
             pending[at] = heir
         :: at < pendings && heir == NOBODY ->
             happens("a request leaves the line");
@@ -329,7 +329,7 @@ inline wake(who)
 {
     assert(request[who].on_stack);                      /* the thread's name is in it */
     if
-    :: planted == UNPARK_BEFORE_THE_LOCK
+    :: planted == UNPARK_BEFORE_LOCK
     :: else -> thread_unpark(who)
     fi
 }
@@ -463,7 +463,6 @@ inline cancel(me)
             request[other].count = request[me].count;
             request[other].remaining = request[me].remaining
         :: hangs_on(other, me) && successor != NOBODY ->
-            happens("an overlap gets another head");
             request[other].head = successor
         :: else
         fi;
@@ -473,7 +472,7 @@ inline cancel(me)
     other = 0;
     if
     :: successor != NOBODY && planted == SUCCESSOR_NOT_LINKED -> request[successor].linked = false
-    :: successor != NOBODY && planted == SUCCESSOR_NOT_TOLD_TO_THE_SOURCE -> successor = NOBODY
+    :: successor != NOBODY && planted == SUCCESSOR_NOT_TOLD -> successor = NOBODY
     :: else
     fi;
     if
@@ -624,6 +623,8 @@ unmap:
 
 /* --- The pager's process. --- */
 
+#define answerable (vmo_handle && !family && !detached && faults_over < FAULTERS)
+
 /* splice_in: the slots that were empty are filled, [begin, begin + filled).  Of two pages that is one stretch at most. */
 inline splice_in(from, end)
 {
@@ -646,31 +647,40 @@ inline splice_in(from, end)
     fi
 }
 
-/* pager_supply_pages or pager_fail_pages of [from, end), through the handle of the VMO, while it matters to somebody. */
+/*
+ * pager_supply_pages or pager_fail_pages of [from, end), through the handle of the VMO, while it matters to somebody.  The
+ * range is empty afterwards.
+ */
+inline end_of_answer(from, end)
+{
+    from = 0;
+    end = 0;
+    vmo_unref()
+}
+
 inline answer(from, end, more)
 {
     if
-    :: planted == UNPARK_BEFORE_THE_LOCK -> permit[0] = true; permit[1] = true
-    :: else
-    fi;
-    if
-    :: atomic { vmo_handle && !family && !detached && faults_over < FAULTERS ->
+    :: atomic { answerable ->
             vmo_references++;
             splice_in(from, end);
             complete_one(begin, begin + filled, OK, more) };
         do
         :: atomic { more -> complete_one(begin, begin + filled, OK, more) }
-        :: atomic { !more -> vmo_unref(); break }
+        :: atomic { !more -> end_of_answer(from, end); break }
         od
-    :: atomic { vmo_handle && !family && !detached && faults_over < FAULTERS ->
+    :: atomic { answerable ->
             vmo_references++;
             begin_walk();
             complete_one(from, end, IO, more) };
         do
         :: atomic { more -> complete_one(from, end, IO, more) }
-        :: atomic { !more -> vmo_unref(); break }
+        :: atomic { !more -> end_of_answer(from, end); break }
         od
-    :: atomic { !family && (!vmo_handle || detached || faults_over == FAULTERS) -> happens("answered too late") }
+    :: atomic { !family && (!vmo_handle || detached || faults_over == FAULTERS) ->
+            happens("answered too late");
+            from = 0;
+            end = 0 }
     fi
 }
 
@@ -703,9 +713,14 @@ end_idle:
             :: owed[0] && owed[1] -> end = 2
             fi;
             owed[0] = owed[0] && from == 1;
-            owed[1] = owed[1] && end == 1 };
-        answer(from, end, more);
-        atomic { from = 0; end = 0 }
+            owed[1] = owed[1] && end == 1;
+            if
+            :: planted == UNPARK_BEFORE_LOCK ->
+                permit[0] = true;
+                permit[1] = true
+            :: else
+            fi };
+        answer(from, end, more)
     :: atomic { port_closed && !queued && !owed[0] && !owed[1] -> break }
     od
 }
@@ -725,7 +740,7 @@ inline port_unreachable()
 inline pager_detach_vmo(more)
 {
     if
-    :: planted == COMPLETE_BEFORE_THE_REQUESTS_ARE -> atomic { user_source_send_complete() }
+    :: planted == COMPLETE_FIRST -> atomic { user_source_send_complete() }
     :: else
     fi;
     if
@@ -756,7 +771,8 @@ inline pager_unreachable(more)
         do
         :: atomic { more -> complete_one_of_all(more) }
         :: atomic { !more ->
-                closed = planted != CLOSE_BUT_NOT_FOR_COMPLETE;
+                closed = planted != COMPLETE_AFTER_CLOSE;
+                pager_gone = true;
                 if
                 :: withdrawable -> withdraw(); user_source_unref()
                 :: else
@@ -764,7 +780,7 @@ inline pager_unreachable(more)
                 vmo_unref();
                 break }
         od
-    :: atomic { !pager_lists_it || vmo_references == 0 -> happens("closed without a VMO") }
+    :: !pager_lists_it || vmo_references == 0
     fi
 }
 
@@ -772,10 +788,11 @@ inline pager_unreachable(more)
 proctype Manager()
 {
     bool more;
+    byte from, end;
 
     if
     :: true
-    :: true -> answer(0, 1, more)
+    :: end = 1; answer(from, end, more)
     :: true -> pager_detach_vmo(more)
     :: true -> pager_unreachable(more); port_unreachable()
     :: true -> port_unreachable(); pager_unreachable(more)
@@ -811,6 +828,6 @@ init {
         assert(faults_over == FAULTERS && others_over == 2);    /* no lost wake-up */
         assert(vmo_references == 0 && references == 0);
         assert(!family && !queued && pendings == 0);
-        assert(closed || port_closed || completes == 1)
+        assert(pager_gone || port_closed || completes == 1)
     }
 }
