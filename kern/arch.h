@@ -76,11 +76,11 @@ void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *
                          uint32_t count);
 
 /*
- * Remove [address, address + length) / reduce its rights to flags: every hart has forgotten the old entries when they return
- * (one shootdown for the range).  resident counts its pages.  Tables that became empty are freed only in destroy.  Cost grows
- * with the tables present, not with length.  Take mmu->lock.
+ * Reduce the rights of [address, address + length) to flags; 0 removes what is mapped there.  Every
+ * hart has forgotten the old entries when it returns (one shootdown for the range).  Tables that
+ * became empty are freed only in destroy.  resident counts the pages of a range.  Cost grows with
+ * the tables present, not with length.  Take mmu->lock.
  */
-void arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
 void arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags);
 uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
 
@@ -163,7 +163,7 @@ uint32_t arch_start_harts(uint32_t limit);
 _Noreturn void arch_power_off(uint32_t code);
 _Noreturn void arch_reboot(void);
 _Noreturn void arch_halt(void);             /* this hart, for ever */
-void arch_backtrace(void (*line)(uint64_t return_address));
+void arch_backtrace(void);                  /* print who called whom, on this hart */
 
 /* --- Supplied by higher layers. --- */
 _Noreturn void kernel_main(void);           /* the boot hart, on its idle thread's stack */

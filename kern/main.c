@@ -37,7 +37,7 @@ void kernel_main(void)
     uint32_t online = arch_start_harts((uint32_t)command_line_number("harts", MAX_HARTS));
 
     kprintf("quire %s: %u hart%s, %lu MiB of memory\n", QUIRE_VERSION, online,
-            online == 1 ? "" : "s", frame_total() * PAGE_SIZE >> 20);
+            online == 1 ? "" : "s", frame_total * PAGE_SIZE >> 20);
     disks_init();                           /* their interrupts go to the harts online now */
     first_program_start();                  /* it runs when we become the idle thread */
     sched_idle();

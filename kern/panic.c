@@ -20,11 +20,6 @@ volatile bool panicking;
 
 static _Atomic(struct hart *) panic_hart;
 
-static void print_line(uint64_t return_address)
-{
-    kprintf("    called from 0x%lx\n", return_address);
-}
-
 static void report(struct hart *hart, const char *message)
 {
     kprintf("\npanic: %s\n", message);
@@ -33,7 +28,7 @@ static void report(struct hart *hart, const char *message)
     for (uint32_t rank = 0; rank < RANK_COUNT; rank++)
         if (hart->held >> rank & 1)
             kprintf("    holds %s\n", lock_rank_name(rank));
-    arch_backtrace(print_line);
+    arch_backtrace();
 }
 
 void panic(const char *format, ...)

@@ -11,3 +11,15 @@ def test_control_c_is_a_signal_and_a_byte(boot, typed):
     machine.send(typed)
     machine.wait_for(r"^seen$")
     assert machine.wait_for_end() == 0
+
+
+def test_a_signal_does_not_lose_a_half_typed_line(machine):
+    machine.send("tests/t_console line\n")
+    machine.wait_for("~~")
+    for part in ("half", " a ", "liX"):
+        machine.send(part)
+        for _ in part:
+            machine.wait_for("~")
+    machine.send("\x7fne\n")                # what was typed before can be taken back
+    machine.wait_for(r"^got half a line$")
+    machine.wait_for_prompt()

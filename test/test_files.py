@@ -240,8 +240,9 @@ def test_the_server_is_killed(boot):
     machine.send("cksum -m /data/random.bin & cksum /data/random.bin & "
                  "cat /usr/share/book.txt > /dev/null &\n")
     machine.wait_for_prompt()
-    machine.send(f"kill {koid_of(machine, 'ext2fs')}\nwait\n")  # kill is one of its clients itself
-    machine.wait_for(r"wait\n")                                  # deaths are reported at any time
+    # kill is one of its clients itself; deaths are reported at any time, also within what is echoed
+    machine.send(f"kill {koid_of(machine, 'ext2fs')}\nwait\necho over\n")
+    machine.wait_for(r"^over\n")
     machine.wait_for_prompt()
     assert "ext2fs" not in machine.check("ps")
     for command in ("cat /etc/motd", "cat /data/odd.bin", "ls /", "cksum -m /etc/motd", "mount", "cd /data"):

@@ -101,3 +101,33 @@ def test_a_heap_that_checkpoints_itself(machine):
     output = machine.check("selfpage")
     assert re.search(r"^round 5: 5000 stores, 200 faults, 200 of 256 pages written$", output, re.M)
     assert "the copy is the same" in output
+
+
+def test_a_reader_that_ends_first_ends_the_pipeline(machine):
+    result = machine.run("yes | head -1")
+    assert (result.output, result.status) == ("y\n", 0)
+    result = machine.run("yes | cat | cat | head -2")
+    assert (result.output, result.status) == ("y\ny\n", 0)
+    assert machine.check("yes | head -n 1 > /dev/null; echo $?") == "0\n"
+    assert koids(machine, "(?:yes|cat|head)") == []
+
+
+def test_interrupt_twice(machine):
+    for _ in range(3):
+        machine.send("echo started; yes | cat > /dev/null\n")
+        machine.wait_for(r"^started$")
+        machine.send("\x03\x03")
+        assert "[exit 130]" in machine.wait_for_prompt()
+    assert machine.check("echo clean") == "clean\n"
+    assert koids(machine, "(?:yes|cat)") == []
+
+
+def test_interrupt_of_a_program_that_ignores_it(machine):
+    machine.send("tests/t_signal_ends ignore\n")
+    machine.wait_for(r"^ignoring$")
+    machine.send("\x03")
+    machine.wait_for(r"^ignored 1$")
+    machine.send("\x03")
+    machine.wait_for(r"^ignored 2$")
+    assert "[exit 130]" in machine.wait_for_prompt()
+    assert machine.check("echo clean") == "clean\n"

@@ -1,6 +1,12 @@
 """Every documented status of every system call has a case, or a reason why it cannot."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import statuses
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_every_status_has_a_case():
@@ -31,3 +37,10 @@ def test_the_parser_finds_pairs():
     '''
     assert statuses.covered_by(source) == {
         ("port_wait", "TIMED_OUT"), ("port_queue", "SHOULD_WAIT"), ("port_queue", "BAD_HANDLE")}
+
+
+def test_the_manual_is_current(tmp_path):
+    """docs/syscalls.md is what `make docs` writes."""
+    manual = tmp_path / "syscalls.md"
+    subprocess.run([sys.executable, ROOT / "mkfs/manual.py", manual], check=True)
+    assert manual.read_text() == (ROOT / "docs/syscalls.md").read_text(), "run `make docs`"

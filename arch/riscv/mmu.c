@@ -302,11 +302,6 @@ static uint64_t narrow_range(struct arch_mmu *mmu, vaddr_t address, uint64_t len
     return count;
 }
 
-void arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
-{
-    narrow_range(mmu, address, length, 0, LEAF_RIGHTS);
-}
-
 void arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags)
 {
     uint64_t keep = flags ? leaf_entry(0, flags) & LEAF_RIGHTS : 0;

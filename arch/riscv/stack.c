@@ -15,6 +15,7 @@
 #include "platform.h"
 #include "sbi.h"
 
+#include "lib/kprintf.h"
 #include "mm/frame.h"
 
 #define STACK_SLOT  (2 * KERNEL_STACK_SIZE)
@@ -131,7 +132,7 @@ static bool stack_contains(uint64_t address)
 }
 
 /* Below what s0 points to lie a function's return address, then its caller's s0. */
-void arch_backtrace(void (*line)(uint64_t return_address))
+void arch_backtrace(void)
 {
     const uint64_t *frame = __builtin_frame_address(0);
 
@@ -139,7 +140,7 @@ void arch_backtrace(void (*line)(uint64_t return_address))
         if (((uint64_t)frame & 7) || !stack_contains((uint64_t)(frame - 2)) ||
             !stack_contains((uint64_t)(frame - 1)) || frame[-1] < DIRECT_MAP)
             return;
-        line(frame[-1]);
+        kprintf("    called from 0x%lx\n", frame[-1]);
         frame = (const uint64_t *)frame[-2];
     }
 }

@@ -1,8 +1,8 @@
 /*
  * types.h: the types and numbers that kernel and user code share.
  *
- * Nothing here refers to kernel structures.  All sizes and offsets are bytes,
- * all times nanoseconds.  Where a Zircon name exists the number is Zircon's.
+ * Nothing here refers to kernel structures.  All sizes and offsets are bytes, all times
+ * nanoseconds.  Where a Zircon name exists the number is Zircon's.
  */
 #pragma once
 
@@ -139,6 +139,7 @@ enum { STREAM_SEEK_START = 0, STREAM_SEEK_CURRENT = 1, STREAM_SEEK_END = 2 };
 
 /* Processes and threads. */
 enum { PROCESS_COPY_HANDLES = 1 << 0 };
+enum { THREAD_ANSWERS_EXCEPTIONS = 1 << 0 };     /* its process' port is not asked about it */
 enum { THREAD_NEW = 0, THREAD_RUNNING = 1, THREAD_BLOCKED = 2, THREAD_BLOCKED_PAGER = 3,
        THREAD_EXCEPTION = 4, THREAD_DEAD = 5 };
 #define NAME_MAX_LENGTH 31              /* bytes of an object's name, without the final zero */
@@ -205,5 +206,3 @@ enum { POWER_OFF = 0, POWER_REBOOT = 1 };
 
 /* sys_thread_read_state / write_state: the registers of a user thread.  x[0] is the pc. */
 typedef struct { uint64_t x[32], f[32], fcsr; } thread_state_t;
-
-/* The message that a new process finds in the channel given to it as its first argument: see user/lib/start.c. */

@@ -13,17 +13,10 @@
 
 #include "mm/heap.h"
 
-static void block_destroy(struct object *object)
-{
-    heap_free(container_of(object, struct block, object));
-}
-
 const struct object_ops block_ops = {
     .type = OBJECT_BLOCK,
-    .name = "block",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
-                      RIGHT_INSPECT,
-    .destroy = block_destroy,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
+    .destroy = object_free,
 };
 
 status_t block_create(struct disk *disk, uint64_t offset, uint64_t length, struct block **out_block)
@@ -53,13 +46,6 @@ status_t block_create_partition(struct block *block, uint64_t offset, uint64_t l
     if (!range_inside(offset, length, block->length))
         return ERR_OUT_OF_RANGE;
     return block_create(block->disk, block->offset + offset, length, out_block);
-}
-
-void block_get_info(struct block *block, block_info_t *info)
-{
-    *info = *disk_info(block->disk);
-    info->size = block->length;
-    info->disk_offset = block->offset;
 }
 
 /* --- Transfers. --- */

@@ -22,7 +22,6 @@ status_t block_create(struct disk *disk, uint64_t offset, uint64_t length,
 /* A range of a range.  INVALID_ARGS if misaligned or empty, OUT_OF_RANGE. */
 status_t block_create_partition(struct block *block, uint64_t offset, uint64_t length,
                                 struct block **out_block);
-void block_get_info(struct block *block, block_info_t *info);
 /*
  * A VMO whose pages are the device's (dev/device_vmo.c).  What lies beyond the end of the device in
  * its last page is zero and never written.  Two VMOs of one range do not see each other's pages

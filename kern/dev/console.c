@@ -41,9 +41,7 @@ static struct object console;
 
 const struct object_ops console_ops = {
     .type = OBJECT_CONSOLE,
-    .name = "console",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
-                      RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
 };
 
 static uint32_t used(const struct ring *ring)   { return ring->put - ring->taken; }
@@ -90,12 +88,6 @@ void console_write_kernel(const char *text, size_t length)
         spin_unlock(&output.lock);
 }
 
-/* The ring's lock is held, and dropped meanwhile. */
-static status_t wait(struct ring *ring, enum wait_mode mode)
-{
-    return wait_queue_sleep(&ring->waiters, &ring->lock, DEADLINE_INFINITE, mode);
-}
-
 status_t console_write(const char *text, size_t length, size_t *out_done)
 {
     status_t status = OK;
@@ -106,7 +98,8 @@ status_t console_write(const char *text, size_t length, size_t *out_done)
         size_t piece = min_u64(length - done, CONSOLE_PIECE);
 
         if (room(&output) < 2 * piece) {
-            status = wait(&output, WAIT_KILLABLE);      /* there soon will be room */
+            status = wait_queue_sleep(&output.waiters, &output.lock, DEADLINE_INFINITE,
+                                      WAIT_KILLABLE);   /* there soon will be room */
             continue;
         }
         for (; piece > 0; piece--, done++) {
@@ -158,7 +151,8 @@ status_t console_read(char *buffer, size_t length, size_t *out_done)
 
     spin_lock(&input.lock);
     while (status == OK && length > 0 && used(&input) == 0)
-        status = wait(&input, WAIT_INTERRUPTIBLE);
+        status = wait_queue_sleep(&input.waiters, &input.lock, DEADLINE_INFINITE,
+                                  WAIT_INTERRUPTIBLE);
     for (; done < length && used(&input) > 0; input.taken++)
         buffer[done++] = first(&input);
     if (used(&input) == 0)

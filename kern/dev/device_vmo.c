@@ -117,12 +117,8 @@ static struct page *insert_frame(struct vmo *vmo, uint64_t index)
     uint64_t valid = vmo_block(vmo)->length - (index << PAGE_SHIFT);
     struct page *page = frame_alloc(FRAME_DEVICE);
 
-    if (!page)
+    if (!page || vmo_insert_busy(vmo, index, page) != OK)
         return NULL;
-    if (vmo_insert_busy(vmo, index, page) != OK) {
-        frame_free(page);
-        return NULL;
-    }
     if (valid < PAGE_SIZE)
         memset((char *)page_to_virt(page) + valid, 0, PAGE_SIZE - valid);
     return page;
@@ -163,7 +159,6 @@ static void device_detach(struct vmo *vmo)
 }
 
 static const struct pager_ops device_pager_ops = {
-    .name = "device",
     .getpages = device_getpages,
     .detach = device_detach,
 };
@@ -221,12 +216,10 @@ static status_t sync_pages(struct vmo *vmo, struct sync *sync, uint64_t index, u
 {
     struct page_transfer *transfer;
     status_t status = OK;
-    slot_t slot;
+    struct page *page;
 
-    while (status == OK && page_list_next(&vmo->pages, index, end, &index, &slot)) {
-        struct page *page = slot_page(slot);
-
-        if (!page || page->state == PAGE_CLEAN || page->state == PAGE_FILLING)
+    while (status == OK && (page = page_list_next(&vmo->pages, &index, end))) {
+        if (page->state == PAGE_CLEAN || page->state == PAGE_FILLING)
             index++;
         else if (page->busy)
             status = vmo_wait_not_busy(vmo, index, index + 1);
@@ -251,17 +244,14 @@ status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length)
 {
     struct sync sync = { .in_flight = 0, .status = OK };
     struct page_transfer *flush;
-    status_t status;
+    status_t status = vmo_locate(&vmo, &offset, length);
 
-    vmo = vmo_target(vmo);
-    if (vmo->kind != VMO_DEVICE)
+    if (vmo_target(vmo)->kind != VMO_DEVICE)
         return ERR_NOT_SUPPORTED;
+    if (status != OK)
+        return status;
     wait_queue_init(&sync.waiter);
     vmo_lock(vmo);
-    if (!range_inside(offset, length, vmo->size)) {
-        vmo_unlock(vmo);
-        return ERR_OUT_OF_RANGE;
-    }
     status = sync_pages(vmo, &sync, offset >> PAGE_SHIFT, page_ceil(offset + length) >> PAGE_SHIFT);
     sync_wait(vmo, &sync, 0);
     if (status == OK)

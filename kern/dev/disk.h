@@ -4,7 +4,6 @@
 #pragma once
 
 #include "lib/list.h"
-#include "lib/status.h"
 #include "vm/vmo.h"
 
 struct disk;

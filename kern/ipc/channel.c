@@ -224,9 +224,8 @@ static void channel_unreachable(struct object *object)
     struct channel *channel = container_of(object, struct channel, object);
     struct channel *peer = channel->peer;
     struct list_node *node;
-    struct list unread;
+    struct list unread = LIST_INITIALIZER(unread);
 
-    list_init(&unread);
     spin_lock(&channel->pair->lock);
     channel->closed = true;
     list_splice_back(&unread, &channel->messages);
@@ -255,8 +254,7 @@ static void channel_destroy(struct object *object)
 
 const struct object_ops channel_ops = {
     .type = OBJECT_CHANNEL,
-    .name = "channel",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .unreachable = channel_unreachable,
     .destroy = channel_destroy,
 };

@@ -1,15 +1,9 @@
 /*
- * event.c: an object with nothing but signals, for programs that tell each other something
- * happened.
+ * event.c: an object with nothing but signals, by which programs tell each other of something.
  */
 #include "ipc/event.h"
 
 #include "mm/heap.h"
-
-static void event_destroy(struct object *object)
-{
-    heap_free(object);
-}
 
 status_t event_create(struct object **out_event)
 {
@@ -24,7 +18,6 @@ status_t event_create(struct object **out_event)
 
 const struct object_ops event_ops = {
     .type = OBJECT_EVENT,
-    .name = "event",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_WRITE | RIGHT_WAIT | RIGHT_INSPECT,
-    .destroy = event_destroy,
+    .default_rights = RIGHTS_BASIC | RIGHT_WRITE,
+    .destroy = object_free,
 };

@@ -141,7 +141,7 @@ void user_exception(uint32_t kind, uint64_t address, status_t reason)
         return;         /* not a report: what ended the wait for a page is looked at on the way out */
     arch_user_sync();
     action = ask(&me->object, kind, address, reason);
-    if (action == 0 && !thread_killed())
+    if (action == 0 && !thread_killed() && !me->answers_exceptions)
         action = ask(&me->process->object, kind, address, reason);
     arch_user_sync();
     if (action == EXCEPTION_KILL_THREAD || thread_killed())

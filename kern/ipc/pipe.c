@@ -197,8 +197,6 @@ static void pipe_unreachable(struct object *object)
     if (!peer->closed)
         object_signal(&peer->object, 0, SIGNAL_PEER_CLOSED);
     ring_changed(ring);
-    wait_queue_wake_all(&ring->readers);
-    wait_queue_wake_all(&ring->writers);
     spin_unlock(&ring->lock);
 }
 
@@ -220,9 +218,7 @@ static void pipe_destroy(struct object *object)
 
 const struct object_ops pipe_ops = {
     .type = OBJECT_PIPE,
-    .name = "pipe",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
-                      RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .unreachable = pipe_unreachable,
     .destroy = pipe_destroy,
 };

@@ -75,15 +75,21 @@ bool port_queue_packet(struct port *port, struct packet *packet, bool hand_over)
     return open;
 }
 
-bool port_withdraw(struct port *port, struct packet *packet)
+/* Take a node out of its list, guarded by the port's lock: false if it is in none. */
+static bool unlink_node(struct port *port, struct list_node *node)
 {
     spin_lock(&port->lock);
-    bool queued = list_linked(&packet->link);
+    bool linked = list_linked(node);
 
-    if (queued)
-        list_remove(&packet->link);
+    if (linked)
+        list_remove(node);
     spin_unlock(&port->lock);
-    return queued;
+    return linked;
+}
+
+bool port_withdraw(struct port *port, struct packet *packet)
+{
+    return unlink_node(port, &packet->link);
 }
 
 /* Of a packet that port_queue_user made. */
@@ -189,18 +195,6 @@ static void record_release(struct wait_record *record, uint32_t count)
     object_unref(&port->object);
 }
 
-/* Become the one who detaches the record: false if somebody else is. */
-static bool record_claim(struct wait_record *record)
-{
-    spin_lock(&record->port->lock);
-    bool claimed = list_linked(&record->link);
-
-    if (claimed)
-        list_remove(&record->link);
-    spin_unlock(&record->port->lock);
-    return claimed;
-}
-
 static bool observer_attach(struct observer *observer)
 {
     struct wait_record *record = container_of(observer, struct wait_record, observer);
@@ -215,9 +209,12 @@ static bool observer_attach(struct observer *observer)
     return open;
 }
 
+/* Become the one who detaches the record: false if somebody else is. */
 static bool observer_claim(struct observer *observer)
 {
-    return record_claim(container_of(observer, struct wait_record, observer));
+    struct wait_record *record = container_of(observer, struct wait_record, observer);
+
+    return unlink_node(record->port, &record->link);
 }
 
 static void observer_release(struct observer *observer)
@@ -228,11 +225,9 @@ static void observer_release(struct observer *observer)
 static void record_dequeued(struct packet *packet)
 {
     struct wait_record *record = container_of(packet, struct wait_record, packet);
-    uint32_t counts = 1;
+    bool over = !record->persistent && observer_claim(&record->observer);
 
-    if (!record->persistent && record_claim(record))
-        counts = 2;
-    record_release(record, counts);
+    record_release(record, over ? 2 : 1);
 }
 
 static void observer_notify(struct observer *observer, struct object *object, signals_t observed,
@@ -342,9 +337,7 @@ static void port_unreachable(struct object *object)
 
 const struct object_ops port_ops = {
     .type = OBJECT_PORT,
-    .name = "port",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
-                      RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .unreachable = port_unreachable,
     .destroy = port_destroy,
 };

@@ -45,20 +45,6 @@ void *memcpy(void *to, const void *from, size_t length)
     return to;
 }
 
-void *memmove(void *to, const void *from, size_t length)
-{
-    unsigned char *out = to;
-    const unsigned char *in = from;
-
-    if ((uintptr_t)out - (uintptr_t)in >= length)
-        return memcpy(to, from, length);        /* `to` does not begin inside `from` */
-    while (length--) {
-        out[length] = in[length];
-        OPAQUE(out);
-    }
-    return to;
-}
-
 void *memset(void *to, int byte, size_t length)
 {
     unsigned char *out = to;
@@ -96,10 +82,7 @@ int memcmp(const void *a, const void *b, size_t length)
     return 0;
 }
 
-size_t strlen(const char *text)
-{
-    return strnlen(text, SIZE_MAX);
-}
+size_t strlen(const char *text) { return strnlen(text, SIZE_MAX); }
 
 size_t strnlen(const char *text, size_t limit)
 {
@@ -112,10 +95,7 @@ size_t strnlen(const char *text, size_t limit)
     return length;
 }
 
-int strcmp(const char *a, const char *b)
-{
-    return strncmp(a, b, SIZE_MAX);
-}
+int strcmp(const char *a, const char *b) { return strncmp(a, b, SIZE_MAX); }
 
 int strncmp(const char *a, const char *b, size_t length)
 {

@@ -13,6 +13,12 @@ typedef uint64_t paddr_t;   /* a physical address */
 typedef uint64_t uaddr_t;   /* an address that a user program gave: only copied through */
 typedef uint64_t vaddr_t;   /* a virtual address of either side */
 
+/* Statuses that exist only inside the kernel; syscall_dispatch asserts that none escapes. */
+enum {
+    ERR_RETRY      = -1001,     /* something changed meanwhile: look again from the top */
+    ERR_USER_FAULT = -1002,     /* a copy met a page that is not there: resolve it, call again */
+};
+
 #define PAGE_MASK (PAGE_SIZE - 1)
 #define MAX_HARTS 8
 
@@ -41,10 +47,4 @@ static inline uint32_t lowest_bit(uint64_t x) { return highest_bit(x & -x); }
 static inline bool range_inside(uint64_t offset, uint64_t length, uint64_t size)
 {
     return offset <= size && length <= size - offset;
-}
-
-/* Do [a, a + a_length) and [b, b + b_length) share a byte?  Both inside 64 bits. */
-static inline bool ranges_overlap(uint64_t a, uint64_t a_length, uint64_t b, uint64_t b_length)
-{
-    return a < b + b_length && b < a + a_length;
 }

@@ -15,7 +15,7 @@
 
 paddr_t frame_base = UINT64_MAX;
 struct page *frame_pages;
-static uint64_t total_frames;
+uint64_t frame_total;
 
 static struct spinlock frame_lock = SPINLOCK_INITIALIZER(RANK_FRAME);
 static struct list_node *free_frames;       /* singly linked through page->link.next */
@@ -25,18 +25,7 @@ struct page *phys_to_page(paddr_t address)
 {
     uint64_t number = (address - frame_base) >> PAGE_SHIFT;
 
-    return number < total_frames ? &frame_pages[number] : NULL;
-}
-
-uint64_t frame_total(void)
-{
-    return total_frames;
-}
-
-struct page *frame_by_number(uint64_t number)
-{
-    assert(number < total_frames);
-    return &frame_pages[number];
+    return number < frame_total ? &frame_pages[number] : NULL;
 }
 
 static void count_change(struct page *page, uint8_t kind)
@@ -112,9 +101,12 @@ void frame_counts(uint64_t counts[FRAME_KINDS])
 /* The end of a reserved area that shares a byte with [base, base + size), or 0. */
 static paddr_t reserved_end(paddr_t base, uint64_t size)
 {
-    for (uint32_t i = 0; i < machine.reserved_ranges; i++)
-        if (ranges_overlap(machine.reserved[i].base, machine.reserved[i].size, base, size))
-            return machine.reserved[i].base + machine.reserved[i].size;
+    for (uint32_t i = 0; i < machine.reserved_ranges; i++) {
+        paddr_t from = machine.reserved[i].base, end = from + machine.reserved[i].size;
+
+        if (from < base + size && base < end)
+            return end;
+    }
     return 0;
 }
 
@@ -129,7 +121,7 @@ static paddr_t find_room(uint64_t size)
         if (candidate + size <= machine.memory[i].base + machine.memory[i].size)
             return candidate;
     }
-    panic("no room for %lu page descriptors", total_frames);
+    panic("no room for %lu page descriptors", frame_total);
 }
 
 /* Mark the frames that [base, base + size) touches as the kernel's. */
@@ -166,17 +158,17 @@ void frame_init(void)
         frame_base = min_u64(frame_base, machine.memory[i].base);
         top = max_u64(top, machine.memory[i].base + machine.memory[i].size);
     }
-    total_frames = (top - frame_base) >> PAGE_SHIFT;
+    frame_total = (top - frame_base) >> PAGE_SHIFT;
 
     /* 2. The descriptors. */
-    uint64_t size = page_ceil(total_frames * sizeof(struct page));
+    uint64_t size = page_ceil(frame_total * sizeof(struct page));
     paddr_t room = find_room(size);
-    struct page *const first = phys_to_virt(room), *const end = first + total_frames;
+    struct page *const first = phys_to_virt(room), *const end = first + frame_total;
 
     for (struct page *page = first; page < end; page++)
         atomic_init(&page->kind, FRAME_FREE);   /* the rest is set with another kind */
     frame_pages = first;
-    frames_of_kind[FRAME_FREE] = total_frames;
+    frames_of_kind[FRAME_FREE] = frame_total;
 
     /* 3. What is not free, and the stack of the rest, lowest address on top. */
     for (uint32_t i = 0; i < machine.reserved_ranges; i++)

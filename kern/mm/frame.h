@@ -63,8 +63,9 @@ static inline void frame_set_kind(struct page *page, uint8_t kind)
         frame_count_as(page, kind);
 }
 
-/* The lowest frame, and the descriptors from it on; filled in at boot. */
+/* The lowest frame, how many there are, and their descriptors in this order; filled in at boot. */
 extern paddr_t frame_base;
+extern uint64_t frame_total;
 extern struct page *frame_pages;
 
 static inline paddr_t page_to_phys(const struct page *page)
@@ -81,8 +82,5 @@ static inline void *page_to_virt(const struct page *page)
 void *frame_alloc_virt(uint8_t kind);           /* zeroed, or NULL */
 void frame_free_virt(void *address);
 
-/* Frames of each kind now (a snapshot without a lock) and the total. */
+/* Frames of each kind now (a snapshot without a lock). */
 void frame_counts(uint64_t counts[FRAME_KINDS]);
-uint64_t frame_total(void);
-/* Walk all frames in address order for INFO_FRAME_MAP; number < frame_total(). */
-struct page *frame_by_number(uint64_t number);

@@ -15,6 +15,7 @@
 #include "object/object.h"
 
 #include "lib/string.h"
+#include "mm/heap.h"
 
 #define OBJECT_TYPES 16u
 
@@ -91,6 +92,8 @@ void object_end(struct object *object)
     reaper->running = false;
 }
 
+void object_free(struct object *object) { heap_free(object); }
+
 void object_add_handle(struct object *object)
 {
     object_ref(object);
@@ -100,10 +103,9 @@ void object_add_handle(struct object *object)
 /* Detach whoever observes through a port: with no handle left nobody can ask for that to end. */
 static void drop_observers(struct object *object)
 {
-    struct list dropped;
+    struct list dropped = LIST_INITIALIZER(dropped);
     struct list_node *next;
 
-    list_init(&dropped);
     spin_lock(&object->lock);
     list_for_each(&object->observers, node) {
         struct observer *observer = list_entry(node, struct observer, link);

@@ -11,14 +11,15 @@
 #pragma once
 
 #include "lib/list.h"
-#include "lib/status.h"
 #include "sync/spinlock.h"
+
+/* What nearly every handle may do. */
+#define RIGHTS_BASIC (RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_WAIT | RIGHT_INSPECT)
 
 struct object;
 
 struct object_ops {
     uint32_t type;                              /* OBJECT_ of abi/types.h */
-    const char *name;
     rights_t default_rights;
     uint32_t name_offset;                       /* of a char[32], guarded by object.lock; 0: has none */
     void (*unreachable)(struct object *);       /* no locks held; may be NULL */
@@ -70,7 +71,7 @@ struct object_reaper {
     bool running;
 };
 
-/* One reference, no handle.  ops->name etc. live for ever. */
+/* One reference, no handle.  ops lives for ever. */
 void object_init(struct object *object, const struct object_ops *ops, signals_t signals);
 /* Tell two new objects that they are each other's other end. */
 static inline void object_relate(struct object *a, struct object *b)
@@ -114,6 +115,9 @@ static inline void object_unref(struct object *object)
 /* One handle more, with its reference / one fewer: handle_slot_make and handle_slot_close are for everybody else. */
 void object_add_handle(struct object *object);
 void object_drop_handle(struct object *object);
+
+/* The destroy of an object that is one piece of the heap and holds nothing. */
+void object_free(struct object *object);
 
 /* Set signals and tell observers whose trigger became set, or let their threads be handed the processor.  Takes object.lock. */
 void object_raise(struct object *object, signals_t set, bool hand_over);

@@ -42,7 +42,4 @@ register struct hart *hart_register __asm__("tp");      /* this_hart() is its on
 
 static inline struct hart *this_hart(void) { return hart_register; }
 
-static inline struct thread *current_thread(void)
-{
-    return this_hart()->current;
-}
+static inline struct thread *current_thread(void) { return this_hart()->current; }

@@ -52,7 +52,7 @@ static struct message *start_message(struct process *process, struct thread *thr
 {
     struct vmo *archive = adopt(machine.initrd_base, machine.initrd_size);
     struct object *objects[] = { &process->object, &thread->object, console_object(),
-                                 system_object(), &archive->object };
+                                 &system_object, &archive->object };
     struct {
         struct start_message head;
         uint32_t tags[array_size(objects)];

@@ -11,9 +11,10 @@
 
 status_t sys_block_get_info(struct block *block, uaddr_t info)
 {
-    block_info_t record;
+    block_info_t record = *disk_info(block->disk);
 
-    block_get_info(block, &record);
+    record.size = block->length;
+    record.disk_offset = block->offset;
     return user_copy_out(info, &record, sizeof(record));
 }
 

@@ -45,11 +45,33 @@ static bool next_basic(struct info_query *query, union info_record *record)
     return true;
 }
 
-static void fill_process(struct process *process, info_process_t *info)
+/* The object asked about, if of this type, else the next that it lists, with a reference; NULL. */
+static struct object *next_object(struct info_query *query, const struct object_ops *ops)
 {
+    struct object *object = query->object;
+
+    if (object->ops == ops) {
+        object_ref(object);
+        return object;
+    }
+    object = process_next(ops == &thread_ops ? process_from_object(object) : NULL,
+                          query->cursor + 1);
+    if (object)
+        query->cursor = object->koid;
+    return object;
+}
+
+static bool next_process(struct info_query *query, union info_record *record)
+{
+    struct object *object = next_object(query, &process_ops);
+    info_process_t *info = &record->process;
+
+    if (!object)
+        return false;
+    struct process *process = process_from_object(object);
     struct aspace *aspace = process->aspace;
 
-    info->koid = process->object.koid;
+    info->koid = object->koid;
     spin_lock(&process->lock);
     info->exit_code = process->exit_code;
     info->started = process->started;
@@ -66,49 +88,26 @@ static void fill_process(struct process *process, info_process_t *info)
     spin_lock(&aspace->mmu.lock);
     info->resident_bytes = aspace->mmu.resident * PAGE_SIZE;
     spin_unlock(&aspace->mmu.lock);
-    object_get_name(&process->object, info->name);
-}
-
-/* The process asked about, or of the system's the next. */
-static bool next_process(struct info_query *query, union info_record *record)
-{
-    if (query->object->ops == &process_ops) {
-        fill_process(process_from_object(query->object), &record->process);
-        return true;
-    }
-    struct object *next = process_next(query->cursor + 1);
-
-    if (!next)
-        return false;
-    query->cursor = next->koid;
-    fill_process(process_from_object(next), &record->process);
-    object_unref(next);
+    object_get_name(object, info->name);
+    object_unref(object);
     return true;
 }
 
-static void fill_thread(struct thread *thread, info_thread_t *info)
+static bool next_thread(struct info_query *query, union info_record *record)
 {
-    info->koid = thread->object.koid;
+    struct object *object = next_object(query, &thread_ops);
+    info_thread_t *info = &record->thread;
+
+    if (!object)
+        return false;
+    struct thread *thread = thread_from_object(object);
+
+    info->koid = object->koid;
     info->state = thread_state(thread);
     info->hart = thread->home;
     info->run_time = thread->run_time;
-    object_get_name(&thread->object, info->name);
-}
-
-/* The thread asked about, or of the process' the next. */
-static bool next_thread(struct info_query *query, union info_record *record)
-{
-    if (query->object->ops == &thread_ops) {
-        fill_thread(thread_from_object(query->object), &record->thread);
-        return true;
-    }
-    struct object *next = process_next_thread(process_from_object(query->object), query->cursor + 1);
-
-    if (!next)
-        return false;
-    query->cursor = next->koid;
-    fill_thread(thread_from_object(next), &record->thread);
-    object_unref(next);
+    object_get_name(object, info->name);
+    object_unref(object);
     return true;
 }
 
@@ -123,7 +122,7 @@ static bool next_map(struct info_query *query, union info_record *record)
 {
     info_map_t *map = &record->map;
 
-    if (!aspace_info_next(process_from_object(query->object)->aspace, query->cursor, map))
+    if (!aspace_describe(process_from_object(query->object)->aspace, query->cursor, map, NULL))
         return false;
     query->cursor = map->base + map->length;
     return true;
@@ -135,7 +134,7 @@ static bool next_system(struct info_query *query, union info_record *record)
 
     info->koid = query->object->koid;
     info->uptime = arch_time();
-    info->memory_bytes = frame_total() * PAGE_SIZE;
+    info->memory_bytes = frame_total * PAGE_SIZE;
     frame_counts(info->frames);
     for (uint32_t type = 0; type < array_size(info->objects); type++)
         info->objects[type] = object_count(type);
@@ -183,16 +182,15 @@ static void describe_frame(const struct page *page, info_frame_run_t *run)
 /* The longest run of equal frames from the cursor on. */
 static bool next_frame_run(struct info_query *query, union info_record *record)
 {
-    uint64_t total = frame_total();
     info_frame_run_t *run = &record->run;
 
-    if (query->cursor >= total)
+    if (query->cursor >= frame_total)
         return false;
-    describe_frame(frame_by_number(query->cursor++), run);
-    for (; query->cursor < total; query->cursor++) {
+    describe_frame(&frame_pages[query->cursor++], run);
+    for (; query->cursor < frame_total; query->cursor++) {
         info_frame_run_t next;
 
-        describe_frame(frame_by_number(query->cursor), &next);
+        describe_frame(&frame_pages[query->cursor], &next);
         if (next.kind != run->kind || next.owner_koid != run->owner_koid ||
             next.base != run->base + run->frames * PAGE_SIZE)
             break;

@@ -60,10 +60,7 @@ static void waiter_notify(struct observer *observer, struct object *object, sign
     assert(spin_held(&object->lock));
     list_remove(&observer->link);
     atomic_store(&waiter->seen, observed);
-    if (hand_over)
-        thread_unpark_next(waiter->thread);
-    else
-        thread_unpark(waiter->thread);
+    thread_wake(waiter->thread, hand_over);
 }
 
 static const struct observer_ops waiter_ops = { .notify = waiter_notify };
@@ -136,33 +133,21 @@ status_t sys_object_signal(struct object *object, signals_t clear, signals_t set
 
 /* --- Children and names. --- */
 
-/* The process or thread that `parent` lists under this koid, with a reference; NULL: none. */
-static struct object *find_child(struct object *parent, uint64_t koid)
-{
-    struct object *child = parent->ops->type == OBJECT_SYSTEM
-                               ? process_next(koid)
-                               : process_next_thread(process_from_object(parent), koid);
-
-    if (child && child->koid != koid) {
-        object_unref(child);
-        child = NULL;
-    }
-    return child;
-}
-
 status_t sys_object_get_child(rights_t held, struct object *parent, uint64_t koid, rights_t rights,
                               uaddr_t out)
 {
-    uint32_t type = parent->ops->type;
+    bool is_process = parent->ops == &process_ops;
 
-    if (type != OBJECT_SYSTEM && type != OBJECT_PROCESS)
+    if (!is_process && parent->ops->type != OBJECT_SYSTEM)
         return ERR_WRONG_TYPE;
-    struct object *child = find_child(parent, koid);
+    struct object *child = process_next(is_process ? process_from_object(parent) : NULL, koid);
 
     if (!child)
         return ERR_NOT_FOUND;
-    status_t status = sys_narrow_rights(held & child->ops->default_rights, &rights);
+    status_t status = child->koid == koid ? OK : ERR_NOT_FOUND;
 
+    if (status == OK)
+        status = sys_narrow_rights(held & child->ops->default_rights, &rights);
     if (status == OK)
         status = sys_publish(handle_slot_make(child, rights), out);
     object_unref(child);

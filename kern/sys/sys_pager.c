@@ -31,7 +31,9 @@ status_t sys_pager_detach_vmo(struct pager *pager, struct vmo *vmo)
 {
     status_t status = pager_check_vmo(pager, vmo);
 
-    return status == OK ? pager_detach_vmo(vmo) : status;
+    if (status == OK)
+        pager_detach_vmo(vmo);
+    return status;
 }
 
 /* For the calls that look at alignment first: one of the pager's VMOs, with a reference. */
@@ -43,11 +45,8 @@ static status_t lookup_vmo(handle_t pager_handle, handle_t handle, struct vmo **
     if (status != OK)
         return status;
     status = sys_lookup(handle, OBJECT_VMO, RIGHT_WRITE, out_vmo);
-    if (status == OK) {
-        status = pager_check_vmo(pager_from_object(pager), *out_vmo);
-        if (status != OK)
-            object_unref(&(*out_vmo)->object);
-    }
+    if (status == OK && (status = pager_check_vmo(pager_from_object(pager), *out_vmo)) != OK)
+        object_unref(&(*out_vmo)->object);
     object_unref(pager);
     return status;
 }

@@ -1,6 +1,8 @@
 /*
- * sys_process.c: system calls about processes, threads, futexes, time and random numbers.
+ * sys_process.c: system calls about processes, threads that run or are stopped, futexes, time and
+ * random numbers.
  */
+#include "ipc/exception.h"
 #include "lib/random.h"
 #include "lib/string.h"
 #include "sys/helpers.h"
@@ -47,10 +49,8 @@ status_t sys_process_start(struct process *process, struct thread *thread, uintp
         slot = handle_slot_make(object, slot.rights);
         object_unref(object);
     }
-    if (is_user_start(entry, stack))
-        status = process_start(process, thread, entry, stack, slot, arg2);
-    else
-        status = ERR_INVALID_ARGS;
+    status = is_user_start(entry, stack) ? process_start(process, thread, entry, stack, slot, arg2)
+                                         : ERR_INVALID_ARGS;
     if (status != OK && slot.object)
         handle_slot_close(slot);
     else if (slot.object && handle_remove(own, arg1, &moved) == OK)
@@ -58,10 +58,7 @@ status_t sys_process_start(struct process *process, struct thread *thread, uintp
     return status;
 }
 
-void sys_process_exit(int64_t code)
-{
-    process_exit_current(code);
-}
+void sys_process_exit(int64_t code) { process_exit_current(code); }
 
 status_t sys_task_kill(rights_t held, struct object *object)
 {
@@ -81,10 +78,13 @@ status_t sys_thread_create(struct process *process, uaddr_t name_from, size_t na
 {
     char name[32];
     struct thread *thread;
-    status_t status = options ? ERR_INVALID_ARGS : sys_copy_name(name, name_from, name_length);
+    status_t status = options & ~(uint32_t)THREAD_ANSWERS_EXCEPTIONS ? ERR_INVALID_ARGS :
+                      sys_copy_name(name, name_from, name_length);
 
     if (status == OK)
         status = process_add_thread(process, name, &thread);
+    if (status == OK)
+        thread->answers_exceptions = options;
     return status == OK ? sys_new_handle(&thread->object, thread_ops.default_rights, out) : status;
 }
 
@@ -96,10 +96,50 @@ status_t sys_thread_start(struct thread *thread, uintptr_t entry, uintptr_t stac
     return process_start_thread(thread, (const uint64_t[4]){ entry, stack, arg1, arg2 });
 }
 
-void sys_thread_exit(void)
+void sys_thread_exit(void) { thread_exit(); }
+
+/* --- Stopped threads. --- */
+
+status_t sys_exception_bind(struct object *task, handle_t port_handle, uint64_t key)
 {
-    thread_exit();
+    struct object *port = NULL;
+    status_t status = OK;
+
+    if (task->ops != &process_ops && task->ops != &thread_ops)
+        return ERR_WRONG_TYPE;
+    if (port_handle != HANDLE_INVALID)
+        status = sys_lookup(port_handle, OBJECT_PORT, RIGHT_WRITE, &port);
+    if (status == OK)
+        status = exception_bind(task, port, key);
+    return status;
 }
+
+status_t sys_exception_resume(struct thread *thread, uint32_t action)
+{
+    if (action != EXCEPTION_RETRY && action != EXCEPTION_KILL_THREAD)
+        return ERR_INVALID_ARGS;
+    return exception_resume(thread, action);
+}
+
+status_t sys_thread_interrupt(struct thread *thread) { return thread_interrupt(thread); }
+
+status_t sys_thread_read_state(struct thread *thread, uaddr_t to)
+{
+    thread_state_t state;
+    status_t status = exception_state(thread, arch_user_read, &state);
+
+    return status == OK ? user_copy_out(to, &state, sizeof(state)) : status;
+}
+
+status_t sys_thread_write_state(struct thread *thread, uaddr_t from)
+{
+    thread_state_t state;
+    status_t status = user_copy_in(&state, from, sizeof(state));
+
+    return status == OK ? exception_state(thread, arch_user_write, &state) : status;
+}
+
+/* --- Futexes, time, random numbers. --- */
 
 static bool is_futex_address(uaddr_t address)
 {
@@ -126,15 +166,9 @@ status_t sys_futex_wake(uaddr_t address, uint32_t count)
     return OK;
 }
 
-int64_t sys_clock_get(void)
-{
-    return (int64_t)arch_time();
-}
+int64_t sys_clock_get(void) { return (int64_t)arch_time(); }
 
-int64_t sys_clock_wall(void)
-{
-    return (int64_t)arch_wall_time();
-}
+int64_t sys_clock_wall(void) { return (int64_t)arch_wall_time(); }
 
 status_t sys_nanosleep(int64_t deadline)
 {

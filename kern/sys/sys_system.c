@@ -7,24 +7,14 @@
 #include "sys/helpers.h"
 #include "vm/fault.h"
 
-static struct object system;
+struct object system_object;
 
 const struct object_ops system_ops = {
     .type = OBJECT_SYSTEM,
-    .name = "system",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
-                      RIGHT_INSPECT | RIGHT_DESTROY,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
 };
 
-void system_init(void)
-{
-    object_init(&system, &system_ops, 0);
-}
-
-struct object *system_object(void)
-{
-    return &system;
-}
+void system_init(void) { object_init(&system_object, &system_ops, 0); }
 
 status_t sys_system_power(UNUSED struct object *object, uint32_t action, uint32_t code)
 {

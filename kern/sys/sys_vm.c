@@ -4,7 +4,6 @@
 #include "sys/helpers.h"
 #include "vm/aspace.h"
 #include "vm/fault.h"
-#include "vm/vmo_copy.h"
 
 status_t sys_vmo_create(uint64_t size, uint32_t options, uaddr_t out)
 {
@@ -203,16 +202,15 @@ status_t sys_vm_protect(struct process *process, uint32_t options, uintptr_t add
 /* The handle has the rights that the one had through which it was mapped, as far as the mapping knows them. */
 status_t sys_vm_get_mapping(struct process *process, uintptr_t address, uaddr_t info_out, uaddr_t vmo_out)
 {
-    const rights_t always = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_MAP | RIGHT_WAIT | RIGHT_INSPECT;
     info_map_t info;
     struct vmo *vmo;
-    status_t status = aspace_get_mapping(process->aspace, address, &info, &vmo);
 
-    if (status != OK)
-        return status;
-    status = user_copy_out(info_out, &info, sizeof(info));
+    if (!aspace_describe(process->aspace, address, &info, &vmo))
+        return ERR_NOT_FOUND;
+    status_t status = user_copy_out(info_out, &info, sizeof(info));
     if (status == OK && vmo_out)
-        return sys_new_handle(&vmo->object, always | info.allowed << RIGHTS_SHIFT, vmo_out);
+        return sys_new_handle(&vmo->object,
+                              RIGHTS_BASIC | RIGHT_MAP | info.allowed << RIGHTS_SHIFT, vmo_out);
     object_unref(&vmo->object);
     return status;
 }

@@ -10,7 +10,7 @@
 extern const struct object_ops system_ops;
 
 void system_init(void);
-struct object *system_object(void);             /* the one system object, borrowed */
+extern struct object system_object;             /* the only one */
 
 /* Start the boot program, which starts the first program of the boot archive (first_program.c). */
 void first_program_start(void);

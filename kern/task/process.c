@@ -38,9 +38,7 @@ static void process_destroy(struct object *object)
 
 const struct object_ops process_ops = {
     .type = OBJECT_PROCESS,
-    .name = "process",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY |
-                      RIGHT_WAIT | RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
     .name_offset = offsetof(struct process, name),
     .destroy = process_destroy,
 };
@@ -214,20 +212,15 @@ static struct object *next_in(const struct list *list, size_t link_offset, uint6
     return next;
 }
 
-struct object *process_next(uint64_t koid)
+struct object *process_next(struct process *process, uint64_t koid)
 {
-    spin_lock(&processes_lock);
-    struct object *next = next_in(&all_processes, offsetof(struct process, all_link), koid);
+    struct spinlock *lock = process ? &process->lock : &processes_lock;
 
-    spin_unlock(&processes_lock);
-    return next;
-}
+    spin_lock(lock);
+    struct object *next = process ?
+        next_in(&process->threads, offsetof(struct thread, process_link), koid) :
+        next_in(&all_processes, offsetof(struct process, all_link), koid);
 
-struct object *process_next_thread(struct process *process, uint64_t koid)
-{
-    spin_lock(&process->lock);
-    struct object *next = next_in(&process->threads, offsetof(struct thread, process_link), koid);
-
-    spin_unlock(&process->lock);
+    spin_unlock(lock);
     return next;
 }

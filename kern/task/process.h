@@ -58,9 +58,8 @@ void process_thread_exited(void);
 static inline struct process *current_process(void) { return current_thread()->process; }
 struct process *process_from_object(struct object *object);
 
-/* The process, or thread of a process, with the smallest koid from `koid` on, and a reference; NULL. */
-struct object *process_next(uint64_t koid);
-struct object *process_next_thread(struct process *process, uint64_t koid);
+/* A reference to the thread of `process`, or process (NULL), with least koid >= `koid`; NULL. */
+struct object *process_next(struct process *process, uint64_t koid);
 
 /* Supplied by higher layers (vm). */
 status_t aspace_create(struct aspace **out_aspace);

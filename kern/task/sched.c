@@ -36,20 +36,14 @@ static struct run_queue queues[MAX_HARTS] = {
 static struct thread idle_threads[MAX_HARTS];
 static _Atomic uint32_t idle_harts;     /* bit = index: asleep or about to be, not woken yet */
 
-static struct run_queue *queue_of(const struct hart *hart)
-{
-    return &queues[hart->index];
-}
+static struct run_queue *queue_of(const struct hart *hart) { return &queues[hart->index]; }
 
 static struct hart *hart_of(struct thread *thread)
 {
     return atomic_load_explicit(&thread->on_hart, memory_order_acquire);
 }
 
-static uint32_t bit_of(const struct hart *hart)
-{
-    return 1u << hart->index;
-}
+static uint32_t bit_of(const struct hart *hart) { return 1u << hart->index; }
 
 /* True if the hart was idle: then the caller has to wake it. */
 static bool claim(const struct hart *hart)

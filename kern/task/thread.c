@@ -45,9 +45,7 @@ static void thread_destroy(struct object *object)
 
 const struct object_ops thread_ops = {
     .type = OBJECT_THREAD,
-    .name = "thread",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY |
-                      RIGHT_WAIT | RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
     .name_offset = offsetof(struct thread, name),
     .destroy = thread_destroy,
 };
@@ -58,10 +56,7 @@ struct thread *thread_from_object(struct object *object)
     return (struct thread *)object;
 }
 
-struct object_reaper *current_reaper(void)
-{
-    return &current_thread()->reaper;
-}
+struct object_reaper *current_reaper(void) { return &current_thread()->reaper; }
 
 static void init(struct thread *thread, struct process *process, const char *name)
 {

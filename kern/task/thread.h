@@ -36,6 +36,7 @@ struct thread {
     /* Immutable after create. */
     struct process *process;                /* a reference; NULL for kernel threads */
     void *stack;                            /* lowest address */
+    bool answers_exceptions;                /* its process' port is not asked about it */
     char name[32];                          /* object.lock */
     struct exception_binding exceptions;    /* object.lock */
     _Atomic(struct exception_stop *) stop;  /* changed under object.lock; NULL unless stopped */
@@ -125,3 +126,11 @@ void thread_unpark(struct thread *thread);
  * If the caller turns out not to block (sched_release_next) it becomes an ordinary runnable one.
  */
 void thread_unpark_next(struct thread *thread);
+/* The one or the other. */
+static inline void thread_wake(struct thread *thread, bool hand_over)
+{
+    if (hand_over)
+        thread_unpark_next(thread);
+    else
+        thread_unpark(thread);
+}

@@ -48,10 +48,7 @@ static inline status_t wait_queue_sleep(struct wait_queue *queue, struct spinloc
 static inline void wait_queue_wake(struct wait_sleeper *sleeper, bool hand_over)
 {
     list_remove(&sleeper->link);
-    if (hand_over)
-        thread_unpark_next(sleeper->thread);
-    else
-        thread_unpark(sleeper->thread);
+    thread_wake(sleeper->thread, hand_over);
 }
 static inline bool wait_queue_wake_one(struct wait_queue *queue, bool hand_over)
 {

@@ -43,14 +43,16 @@ void aspace_destroy(struct aspace *aspace)
     heap_free(aspace);
 }
 
-struct arch_mmu *aspace_mmu(struct aspace *aspace)
-{
-    return &aspace->mmu;
-}
+struct arch_mmu *aspace_mmu(struct aspace *aspace) { return &aspace->mmu; }
 
 static struct region *region_of_node(struct tree_node *node)
 {
     return node ? tree_entry(node, struct region, node) : NULL;
+}
+
+static struct region *next_region(const struct region *region)
+{
+    return region_of_node(tree_next(&region->node));
 }
 
 /* [fault 3/8] Which region holds the address? */
@@ -89,7 +91,7 @@ static bool find_room(struct aspace *aspace, uint64_t from, uint64_t to, uint64_
 
     while (region && (region->base < from || region->base - from < length)) {
         from = region->base + region->length;
-        region = region_of_node(tree_next(&region->node));
+        region = next_region(region);
     }
     if (from > to || to - from < length)
         return false;
@@ -171,13 +173,12 @@ static void map_resident(struct region *region)
 {
     uint64_t first = region->vmo_offset >> PAGE_SHIFT;
     uint64_t end = first + (region->length >> PAGE_SHIFT);
-    slot_t slot;
+    struct page *page;
 
     if (!(region->flags & PROTECTION))
         return;
     vmo_lock(region->vmo);
-    for (uint64_t i = first; page_list_next(&region->vmo->pages, i, end, &i, &slot); i++) {
-        struct page *page = slot_page(slot);
+    for (uint64_t i = first; (page = page_list_next(&region->vmo->pages, &i, end)); i++) {
         uint64_t address = region->base + ((i - first) << PAGE_SHIFT);
 
         if (page->state == PAGE_FILLING)
@@ -194,10 +195,9 @@ static void map_resident(struct region *region)
 static status_t insert_region(struct aspace *aspace, uint32_t options, uint64_t address,
                               struct region *region)
 {
-    status_t status = aspace->closed ? ERR_BAD_STATE : OK;
+    status_t status = aspace->closed ? ERR_BAD_STATE :
+                      choose_address(aspace, options, address, region->length, &region->base);
 
-    if (status == OK)
-        status = choose_address(aspace, options, address, region->length, &region->base);
     if (status != OK)
         return status;
     object_ref(&region->through->object);
@@ -211,7 +211,7 @@ static status_t insert_region(struct aspace *aspace, uint32_t options, uint64_t 
 /* One region of two, if what comes behind it shows what comes behind it in the VMO, in the same way. */
 static bool merge_with_next(struct aspace *aspace, struct region *low)
 {
-    struct region *high = region_of_node(tree_next(&low->node));
+    struct region *high = next_region(low);
 
     if (!high || high->base != low->base + low->length || high->through != low->through ||
         high->vmo_offset != low->vmo_offset + low->length || high->flags != low->flags ||
@@ -232,7 +232,7 @@ static void merge(struct aspace *aspace, uint64_t address, uint64_t length)
 
     while (region && region->base < address + length)
         if (!merge_with_next(aspace, region))
-            region = region_of_node(tree_next(&region->node));
+            region = next_region(region);
 }
 
 /* The end of aspace_map: the region may be another one by now, if another thread wanted it so. */
@@ -263,16 +263,13 @@ status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, u
         return ERR_INVALID_ARGS;
     if (length > USER_TOP || vmo_locate(&target, &target_offset, page_ceil(length)) != OK)
         return ERR_OUT_OF_RANGE;
-    region = heap_alloc_zeroed(sizeof *region);
+    region = heap_alloc(sizeof *region);
     if (!region)
         return ERR_NO_MEMORY;
-    region->aspace = aspace;
-    region->through = vmo;
-    region->vmo = target;
-    region->vmo_offset = target_offset;
-    region->length = page_ceil(length);
-    region->flags = options & (PROTECTION | VM_SHARED);
-    region->allowed = allowed;
+    *region = (struct region){
+        .aspace = aspace, .through = vmo, .vmo = target, .vmo_offset = target_offset,
+        .length = page_ceil(length), .flags = options & (PROTECTION | VM_SHARED), .allowed = allowed,
+    };
 
     spin_lock(&aspace->lock);
     status = insert_region(aspace, options, address, region);
@@ -355,7 +352,7 @@ static void unmap_regions_unlock(struct aspace *aspace, uint64_t address, uint64
     while ((region = first_region(aspace, address)) && region->base < address + length) {
         struct vmo *vmo = region->vmo;
 
-        arch_mmu_unmap(&aspace->mmu, region->base, region->length);
+        arch_mmu_protect(&aspace->mmu, region->base, region->length, 0);
         aspace->mapped_bytes -= region->length;
         vmo_lock(vmo);
         region_unlink(aspace, region);
@@ -416,7 +413,7 @@ status_t aspace_protect(struct aspace *aspace, uint32_t flags, uint64_t address,
         status = prepare_range(aspace, address, length);
     if (status == OK) {
         for (struct region *region = first_region(aspace, address);
-             region && region->base < address + length; region = region_of_node(tree_next(&region->node))) {
+             region && region->base < address + length; region = next_region(region)) {
             vmo_lock(region->vmo);
             region->flags = flags | (region->flags & VM_SHARED);
             vmo_unlock(region->vmo);
@@ -438,77 +435,53 @@ void aspace_clear(struct aspace *aspace)
     unmap_regions_unlock(aspace, 0, USER_TOP);
 }
 
-/* The region, or what is left of it from an address in it on. */
-static void describe(const struct region *region, uint64_t from, info_map_t *info)
-{
-    uint64_t base = region->through == region->vmo ? 0 : region->through->base << PAGE_SHIFT;
-
-    *info = (info_map_t){
-        .base = from, .length = region->length - (from - region->base),
-        .vmo_offset = region->vmo_offset - base + (from - region->base),
-        .vmo_koid = region->through->object.koid, .vmo_size = vmo_size(region->through),
-        .flags = region->flags, .allowed = region->allowed,
-    };
-}
-
-bool aspace_info_next(struct aspace *aspace, uint64_t address, info_map_t *info)
+bool aspace_describe(struct aspace *aspace, uint64_t address, info_map_t *info, struct vmo **out_vmo)
 {
     struct region *region;
 
     spin_lock(&aspace->lock);
     region = first_region(aspace, address);
     if (region) {
-        describe(region, max_u64(region->base, address), info);
-        info->resident_bytes = arch_mmu_resident(&aspace->mmu, info->base, info->length) << PAGE_SHIFT;
+        struct vmo *through = region->through;
+        uint64_t skip = out_vmo || address < region->base ? 0 : address - region->base;
+        uint64_t base = through == region->vmo ? 0 : through->base << PAGE_SHIFT;
+
+        *info = (info_map_t){
+            .base = region->base + skip, .length = region->length - skip,
+            .vmo_offset = region->vmo_offset - base + skip, .vmo_koid = through->object.koid,
+            .vmo_size = vmo_size(through), .flags = region->flags, .allowed = region->allowed,
+        };
+        if (out_vmo) {
+            *out_vmo = through;
+            object_ref(&through->object);
+        } else {
+            info->resident_bytes = PAGE_SIZE * arch_mmu_resident(&aspace->mmu, info->base, info->length);
+        }
     }
     spin_unlock(&aspace->lock);
     return region != NULL;
 }
 
-status_t aspace_get_mapping(struct aspace *aspace, uint64_t address, info_map_t *info,
-                            struct vmo **out_vmo)
-{
-    struct region *region;
-
-    spin_lock(&aspace->lock);
-    region = first_region(aspace, address);
-    if (region) {
-        describe(region, region->base, info);
-        *out_vmo = region->through;
-        object_ref(&region->through->object);
-    }
-    spin_unlock(&aspace->lock);
-    return region ? OK : ERR_NOT_FOUND;
-}
-
 /* --- The reverse map: from pages of a VMO to the page tables. --- */
 
-/* The addresses at which region shows pages [first, first + count) of its VMO: false if none. */
-static bool region_shows(const struct region *region, uint64_t first, uint64_t count, uint64_t *address,
-                         uint64_t *length)
+/* Where mappings show pages [first, first + count), of their rights only those in `keep` stay. */
+static void narrow_mappings(struct vmo *vmo, uint64_t first, uint64_t count, uint32_t keep)
 {
-    uint64_t offset = region->vmo_offset >> PAGE_SHIFT;
-    uint64_t from = max_u64(first, offset);
-    uint64_t to = min_u64(first + count, offset + (region->length >> PAGE_SHIFT));
+    assert(vmo_locked(vmo));
+    list_for_each(&vmo->regions, node) {
+        struct region *region = list_entry(node, struct region, vmo_link);
+        uint64_t start = region->vmo_offset >> PAGE_SHIFT, from = max_u64(first, start);
+        uint64_t to = min_u64(first + count, start + (region->length >> PAGE_SHIFT));
 
-    if (from >= to)
-        return false;
-    *address = region->base + ((from - offset) << PAGE_SHIFT);
-    *length = (to - from) << PAGE_SHIFT;
-    return true;
+        if (from < to)
+            arch_mmu_protect(&region->aspace->mmu, region->base + ((from - start) << PAGE_SHIFT),
+                             (to - from) << PAGE_SHIFT, region->flags & keep);
+    }
 }
 
 void vmo_unmap_pages(struct vmo *vmo, uint64_t first, uint64_t count)
 {
-    uint64_t address, length;
-
-    assert(vmo_locked(vmo));
-    list_for_each(&vmo->regions, node) {
-        struct region *region = list_entry(node, struct region, vmo_link);
-
-        if (region_shows(region, first, count, &address, &length))
-            arch_mmu_unmap(&region->aspace->mmu, address, length);
-    }
+    narrow_mappings(vmo, first, count, 0);
     if (!vmo->ops)
         return;
     list_for_each(&vmo->family->members, node) {        /* its clones, where [first, first + count) is in them */
@@ -522,14 +495,5 @@ void vmo_unmap_pages(struct vmo *vmo, uint64_t first, uint64_t count)
 
 void vmo_protect_pages(struct vmo *vmo, uint64_t first, uint64_t count)
 {
-    uint64_t address, length;
-
-    assert(vmo_locked(vmo));
-    list_for_each(&vmo->regions, node) {
-        struct region *region = list_entry(node, struct region, vmo_link);
-
-        if (region_shows(region, first, count, &address, &length))
-            arch_mmu_protect(&region->aspace->mmu, address, length,
-                             region->flags & ~(uint32_t)MMU_WRITE);
-    }
+    narrow_mappings(vmo, first, count, MMU_READ | MMU_EXECUTE);
 }

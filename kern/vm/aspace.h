@@ -38,13 +38,11 @@ status_t aspace_unmap(struct aspace *aspace, uint64_t address, uint64_t length);
 status_t aspace_protect(struct aspace *aspace, uint32_t flags, uint64_t address, uint64_t length);
 /* The region that holds address, or NULL.  aspace->lock held; valid while it is. */
 struct region *aspace_find_region(struct aspace *aspace, uint64_t address);
-/* INFO_PROCESS_MAPS: the first region with a byte at or above `address`, from there on; false at the end. */
-bool aspace_info_next(struct aspace *aspace, uint64_t address, info_map_t *info);
 /*
- * The same region, whole, with a reference to what was mapped.  Its resident pages are
- * not counted (0): that takes as long as there are pages.  NOT_FOUND.
+ * The first region with a byte at or above `address`; false if there is none.  With out_vmo: the whole of it, and a reference
+ * to what was mapped.  NULL: what lies at or above address, and its resident pages, counted as long as there are pages.
  */
-status_t aspace_get_mapping(struct aspace *aspace, uint64_t address, info_map_t *info, struct vmo **out_vmo);
+bool aspace_describe(struct aspace *aspace, uint64_t address, info_map_t *info, struct vmo **out_vmo);
 
 /*
  * The page at `address`, `index` in its VMO, was entered: enter the resident ones that follow in its block of 16 as well,

@@ -22,14 +22,6 @@ void vm_init(void)
     assert(zero_frame);
 }
 
-/* May the region be accessed so? */
-static status_t check_access(const struct region *region, uint32_t access)
-{
-    if (!region)
-        return ERR_NOT_FOUND;
-    return (region->flags & access) == access ? OK : ERR_ACCESS_DENIED;
-}
-
 /*
  * [fault 8/8] Enter the page (or zeros) and its neighbours; family lock held.  Fresh anonymous pages come one at a time, by
  * stores.  New code is entered by fetches alone, which make every hart look at it anew.
@@ -65,8 +57,11 @@ static status_t try_fault(struct aspace *aspace, uint64_t address, uint32_t acce
 
     spin_lock(&aspace->lock);
     region = aspace_find_region(aspace, address);
-    status = check_access(region, access);
-    if (status == OK) {
+    if (!region) {
+        status = ERR_NOT_FOUND;
+    } else if ((region->flags & access) != access) {
+        status = ERR_ACCESS_DENIED;
+    } else {
         struct vmo *vmo = region->vmo;
         uint64_t index = (address - region->base + region->vmo_offset) >> PAGE_SHIFT;
 

@@ -12,7 +12,6 @@
 #include "vm/page_list.h"
 
 #include "lib/assert.h"
-#include "lib/status.h"
 #include "mm/heap.h"
 
 #define LEVELS_MAX (64 / PAGE_LIST_BITS)
@@ -266,14 +265,14 @@ status_t page_list_fill(struct page_list *list, uint64_t first, uint64_t end, sl
 {
     status_t status;
 
+    if (slot == SLOT_EMPTY)
+        end = min_u64(end, page_list_end(list));
     if (first >= end)
         return OK;
     list->recent = NULL;
-    if (slot == SLOT_EMPTY && list->height > 0)
-        end = min_u64(end, page_list_end(list));
-    else if (slot == SLOT_EMPTY || grow(list, end - 1) != OK)
-        return slot == SLOT_EMPTY ? OK : ERR_NO_MEMORY;
-    status = first < end ? fill_below(list->root, list->height - 1, first, end, slot) : OK;
+    if (grow(list, end - 1) != OK)
+        return ERR_NO_MEMORY;
+    status = fill_below(list->root, list->height - 1, first, end, slot);
     if (list->root->used == 0) {
         heap_free(list->root);
         page_list_init(list);
@@ -283,20 +282,18 @@ status_t page_list_fill(struct page_list *list, uint64_t first, uint64_t end, sl
 
 /* --- Looking for pages and for holes. --- */
 
-bool page_list_next(const struct page_list *list, uint64_t index, uint64_t end, uint64_t *out_index,
-                    slot_t *out_slot)
+struct page *page_list_next(const struct page_list *list, uint64_t *index, uint64_t end)
 {
-    for (struct page_list_run run; index < end; index += run.count) {
-        run = page_list_find_run(list, index, end);
+    for (struct page_list_run run; *index < end; *index += run.count) {
+        run = page_list_find_run(list, *index, end);
         for (uint64_t i = 0; run.slots && i < run.count; i++) {
-            if (slot_kind(run.slots[i]) != SLOT_PAGE)
-                continue;
-            *out_index = index + i;
-            *out_slot = run.slots[i];
-            return true;
+            if (slot_kind(run.slots[i]) == SLOT_PAGE) {
+                *index += i;
+                return slot_page(run.slots[i]);
+            }
         }
     }
-    return false;
+    return NULL;
 }
 
 uint64_t page_list_gap(const struct page_list *list, uint64_t index, uint64_t limit)

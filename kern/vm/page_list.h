@@ -74,7 +74,7 @@ static inline uint64_t page_list_end(const struct page_list *list)
 {
     return list->height ? 1ul << (list->height * PAGE_LIST_BITS) : 0;
 }
-/* First page at or after index: false if there is none below `end`. */
-bool page_list_next(const struct page_list *list, uint64_t index, uint64_t end, uint64_t *out_index, slot_t *out_slot);
+/* The first page at or after *index, which becomes its number; NULL: none below `end`. */
+struct page *page_list_next(const struct page_list *list, uint64_t *index, uint64_t end);
 /* How many slots from index on are empty, at most `limit`. */
 uint64_t page_list_gap(const struct page_list *list, uint64_t index, uint64_t limit);

@@ -55,10 +55,7 @@ static void finish(struct page_request *request, bool hand_over)
     list_remove(&request->link);
     request->vmo->waiting--;
     request->done = true;
-    if (hand_over)
-        thread_unpark_next(request->thread);
-    else
-        thread_unpark(request->thread);
+    thread_wake(request->thread, hand_over);
 }
 
 /* Does a user process owe the answer? */

@@ -20,17 +20,6 @@ struct pager {
     bool closed;                    /* sources_lock: no handles left */
 };
 
-static void pager_unreachable(struct object *object);
-static void pager_destroy(struct object *object);
-
-const struct object_ops pager_ops_object = {
-    .type = OBJECT_PAGER,
-    .name = "pager",
-    .default_rights = RIGHT_TRANSFER | RIGHT_INSPECT | RIGHT_ATTACH_VMO | RIGHT_MANAGE_VMO,
-    .unreachable = pager_unreachable,
-    .destroy = pager_destroy,
-};
-
 struct pager *pager_from_object(struct object *object)
 {
     assert(object->ops == &pager_ops_object);
@@ -49,11 +38,6 @@ status_t pager_create(struct object **out_pager)
     return OK;
 }
 
-static void pager_destroy(struct object *object)
-{
-    heap_free(pager_from_object(object));
-}
-
 /* Nobody can answer any more: each VMO's waiters and all later ones get BAD_STATE; pages that are there stay. */
 static void pager_unreachable(struct object *object)
 {
@@ -68,6 +52,13 @@ static void pager_unreachable(struct object *object)
         object_unref(&vmo->object);
     }
 }
+
+const struct object_ops pager_ops_object = {
+    .type = OBJECT_PAGER,
+    .default_rights = RIGHT_TRANSFER | RIGHT_INSPECT | RIGHT_ATTACH_VMO | RIGHT_MANAGE_VMO,
+    .unreachable = pager_unreachable,
+    .destroy = object_free,
+};
 
 status_t pager_create_vmo(struct pager *pager, bool resizable, struct port *port, uint64_t key, uint64_t size,
                           struct vmo **out_vmo)
@@ -100,23 +91,16 @@ status_t pager_check_vmo(struct pager *pager, struct vmo *vmo)
     return OK;
 }
 
-status_t pager_detach_vmo(struct vmo *vmo)
+/* A second time it finds nothing to do. */
+void pager_detach_vmo(struct vmo *vmo)
 {
-    struct user_source *source = user_source_of(vmo);
-    bool again;
-
     vmo_lock(vmo);
-    again = source->detached;
-    source->detached = true;
-    if (!again) {
-        vmo_complete_all(vmo);
-        vmo_unmap_pages(vmo, 0, vmo->size >> PAGE_SHIFT);
-        vmo_drop_slots(vmo, 0, UINT64_MAX, DROP_CLEAN); /* what was supplied and nobody changed */
-    }
+    user_source_of(vmo)->detached = true;
+    vmo_complete_all(vmo);
+    vmo_unmap_pages(vmo, 0, vmo->size >> PAGE_SHIFT);
+    vmo_drop_slots(vmo, 0, UINT64_MAX, DROP_CLEAN); /* what was supplied and nobody changed */
     vmo_unlock(vmo);
-    if (!again)
-        user_source_send_complete(source);
-    return OK;
+    user_source_send_complete(user_source_of(vmo));
 }
 
 /* The pages of aux at [first, end) become its own alone.  Family lock of aux held.  NO_MEMORY. */
@@ -124,10 +108,9 @@ static status_t unshare_range(struct vmo *aux, uint64_t first, uint64_t end)
 {
     struct page *page;
     status_t status = OK;
-    slot_t slot;
 
-    for (; status == OK && page_list_next(&aux->pages, first, end, &first, &slot); first++)
-        if (slot_page(slot)->shares > 1)
+    for (; status == OK && (page = page_list_next(&aux->pages, &first, end)); first++)
+        if (page->shares > 1)
             status = vmo_get_page(aux, first, WANT_WRITE, 1, NULL, &page);
     return status;
 }
@@ -231,10 +214,9 @@ static status_t fill_part(struct vmo *vmo, uint64_t first, uint64_t index, uint6
 static status_t splice_in(struct vmo *vmo, uint64_t first, uint64_t count, struct list *taken)
 {
     uint64_t end = min_u64(first + count, vmo->source_pages), done;
+    struct list kept = LIST_INITIALIZER(kept);
     status_t status = OK;
-    struct list kept;
 
-    list_init(&kept);
     for (uint64_t index = first; index < end && status == OK; index += done)
         status = fill_part(vmo, first, index, end, taken, &kept, &done);
     list_splice_back(taken, &kept);
@@ -273,12 +255,11 @@ static status_t take_from_aux(struct vmo *aux, uint64_t offset, uint64_t length,
 status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, struct vmo *aux,
                             uint64_t aux_offset)
 {
-    struct list taken;
+    struct list taken = LIST_INITIALIZER(taken);
     status_t status;
 
     if (vmo_root(vmo_target(aux))->ops)
         return ERR_NOT_SUPPORTED;
-    list_init(&taken);
     status = take_from_aux(aux, aux_offset, length, &taken);
     if (status != OK)
         return status;

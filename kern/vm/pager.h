@@ -17,7 +17,7 @@ status_t pager_create_vmo(struct pager *pager, bool resizable, struct port *port
                           struct vmo **out_vmo);
 /* INVALID_ARGS unless the VMO was made by this pager: asked before each of the following. */
 status_t pager_check_vmo(struct pager *pager, struct vmo *vmo);
-status_t pager_detach_vmo(struct vmo *vmo);
+void pager_detach_vmo(struct vmo *vmo);
 /* Offsets and length are whole pages.  After an error in the second half aux has lost its pages all the same. */
 status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, struct vmo *aux, uint64_t aux_offset);
 status_t pager_fail_pages(struct vmo *vmo, uint64_t offset, uint64_t length, uint64_t data);

@@ -69,7 +69,7 @@ static void watch(void *limit_pointer)
 
         while (thread_park_until(next))
             ;
-        for (uint64_t koid = 0; (process = process_next(koid + 1)); object_unref(process)) {
+        for (uint64_t koid = 0; (process = process_next(NULL, koid + 1)); object_unref(process)) {
             koid = process->koid;
             wake_late_threads(process_from_object(process), limit);
         }

@@ -16,7 +16,6 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "vm/page_request.h"
-#include "vm/vmo_copy.h"
 
 static void stream_destroy(struct object *object)
 {
@@ -28,9 +27,7 @@ static void stream_destroy(struct object *object)
 
 const struct object_ops stream_ops = {
     .type = OBJECT_STREAM,
-    .name = "stream",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT |
-                      RIGHT_INSPECT,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .destroy = stream_destroy,
 };
 
@@ -150,14 +147,15 @@ struct write {
 /* The rest of the last content page becomes zero, as what lies behind it will be seen. */
 static status_t zero_tail(struct write *write)
 {
-    uint64_t content = write->vmo->content_size;
-    uint64_t tail = content & PAGE_MASK;
+    struct vmo *vmo = write->vmo;
+    uint64_t tail = vmo->content_size & PAGE_MASK;
+    uint64_t index = (vmo->kind == VMO_SLICE ? vmo->base : 0) + (vmo->content_size >> PAGE_SHIFT);
     struct page *page;
     status_t status;
 
     if (tail == 0)
         return OK;
-    status = vmo_get_page(write->vmo, content >> PAGE_SHIFT, WANT_WRITE, 1, &write->request, &page);
+    status = vmo_get_page(vmo_target(vmo), index, WANT_WRITE, 1, &write->request, &page);
     if (status == OK)
         memset((char *)page_to_virt(page) + tail, 0, PAGE_SIZE - tail);
     return status;

@@ -53,10 +53,7 @@ struct user_source *user_source_of(struct vmo *vmo)
     return vmo->source;
 }
 
-uint64_t pager_key(struct vmo *vmo)
-{
-    return user_source_of(vmo)->key;
-}
+uint64_t pager_key(struct vmo *vmo) { return user_source_of(vmo)->key; }
 
 /* --- The packet.  source->lock is held for all of these. --- */
 
@@ -277,7 +274,6 @@ uint64_t pager_list(uint64_t skip, info_pager_vmo_t *records, uint64_t room)
 }
 
 const struct pager_ops user_source_ops = {
-    .name = "user",
     .asks_user = true,
     .getpages = source_getpages,
     .forget = source_forget,

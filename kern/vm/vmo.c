@@ -23,17 +23,6 @@
 #include "vm/page_request.h"
 #include "vm/vmo_pages.h"
 
-static void vmo_destroy(struct object *object);
-
-const struct object_ops vmo_ops = {
-    .type = OBJECT_VMO,
-    .name = "vmo",
-    .default_rights = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE |
-                      RIGHT_MAP | RIGHT_WAIT | RIGHT_INSPECT,
-    .name_offset = offsetof(struct vmo, name),
-    .destroy = vmo_destroy,
-};
-
 struct vmo *vmo_from_object(struct object *object)
 {
     assert(object->ops == &vmo_ops);
@@ -144,6 +133,13 @@ static void vmo_destroy(struct object *object)
     heap_free(vmo);
 }
 
+const struct object_ops vmo_ops = {
+    .type = OBJECT_VMO,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE | RIGHT_MAP,
+    .name_offset = offsetof(struct vmo, name),
+    .destroy = vmo_destroy,
+};
+
 status_t vmo_locate(struct vmo **vmo, uint64_t *offset, uint64_t length)
 {
     if (!range_inside(*offset, length, vmo_size(*vmo)))
@@ -159,8 +155,11 @@ status_t vmo_locate(struct vmo **vmo, uint64_t *offset, uint64_t length)
 status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page)
 {
     assert(vmo_locked(vmo));
-    if (page_list_set(&vmo->pages, index, slot_of_page(page)) != OK)
+    if (!page || page_list_set(&vmo->pages, index, slot_of_page(page)) != OK) {
+        if (page)
+            frame_free(page);
         return ERR_NO_MEMORY;
+    }
     page_give(page, vmo, index);
     vmo->resident++;
     return OK;
@@ -211,17 +210,14 @@ void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how
 
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index)
 {
+    struct page *page;
+
     if (vmo->family->busy == 0)
         return false;
-    for (struct page_list_run run; first < end; first += run.count) {
-        run = page_list_find_run(&vmo->pages, first, end);
-        for (uint64_t i = 0; run.slots && i < run.count; i++) {
-            struct page *page = slot_page(run.slots[i]);
-
-            if (page && page->busy) {
-                *out_index = first + i;
-                return true;
-            }
+    for (; (page = page_list_next(&vmo->pages, &first, end)); first++) {
+        if (page->busy) {
+            *out_index = first;
+            return true;
         }
     }
     return false;
@@ -280,13 +276,6 @@ static status_t unshare(struct vmo *vmo, uint64_t index, struct page_request *re
     if (status == OK)
         drop_page(vmo, shared);
     return status;
-}
-
-static void mark_dirty(struct vmo *vmo, struct page *page)
-{
-    if (page->state == PAGE_CLEAN)
-        vmo->dirty++;
-    page->state = PAGE_DIRTY;
 }
 
 /* A clone holds nothing here: it shows what its root has, or gets a copy of it. */
@@ -351,8 +340,10 @@ status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint
         return status;
     if (page) {
         page->referenced = 1;
-        if (want == WANT_WRITE && vmo->ops)
-            mark_dirty(vmo, page);
+        if (want == WANT_WRITE && vmo->ops) {
+            vmo->dirty += page->state == PAGE_CLEAN;
+            page->state = PAGE_DIRTY;
+        }
     }
     *out_page = page;
     return OK;

@@ -56,7 +56,6 @@ struct vmo {
     uint32_t waiting;                   /* how many, the chained ones included */
     uint64_t resident;                  /* pages held, shared ones included */
     uint64_t dirty;                     /* pages not clean (pager, device) */
-    uint64_t change_events;
     char name[32];                      /* object.lock */
 };
 
@@ -70,7 +69,6 @@ extern const struct object_ops vmo_ops;
  * Anything else is the status for whoever asked.  request may be NULL: then nothing may be started, ERR_SHOULD_WAIT is the answer.
  */
 struct pager_ops {
-    const char *name;
     bool asks_user;                     /* a user process answers: needs MAY_BLOCK */
     status_t (*getpages)(struct vmo *vmo, uint64_t first, uint64_t count, uint64_t required, struct page_request *request);
     /* A request is over, or given up; `successor` (or NULL) waits for the same range and takes its place.  NULL: nothing to do. */
@@ -102,10 +100,7 @@ static inline struct vmo *vmo_target(struct vmo *vmo)
     return vmo->kind >= VMO_REFERENCE ? vmo->parent : vmo;
 }
 /* Of a VMO that holds pages: the one whose source supplies those it does not hold; itself if it is no clone. */
-static inline struct vmo *vmo_root(struct vmo *vmo)
-{
-    return vmo->parent ? vmo->parent : vmo;
-}
+static inline struct vmo *vmo_root(struct vmo *vmo) { return vmo->parent ? vmo->parent : vmo; }
 /* From a VMO and an offset of the user's to the VMO that holds the pages and the offset there.  OUT_OF_RANGE if
  * [offset, offset + length) is not inside, which may change until the caller has the family lock. */
 status_t vmo_locate(struct vmo **vmo, uint64_t *offset, uint64_t length);
@@ -139,7 +134,7 @@ static inline bool vmo_page_writable(const struct vmo *vmo, const struct page *p
 }
 
 /*
- * For sources.  vmo_insert_busy puts a frame that is being filled into an empty slot (page->busy = 1); NO_MEMORY.
+ * For sources.  vmo_insert_busy puts a frame that is being filled into an empty slot (page->busy = 1); NO_MEMORY: it is freed.
  * vmo_fill_done ends it: OK makes the pages clean, an error empties the slots and frees the frames; then requests over
  * the range complete with that status.  Both with the family lock held.
  */
@@ -168,7 +163,7 @@ void vmo_transfer_end(struct vmo_transfer *transfer, status_t status);
 /* Bytes of one transfer at most, so that its pages fit `pages` at any alignment of 512. */
 #define VMO_TRANSFER_MAX (32 * PAGE_SIZE)
 
-/* Sizes.  set_size: UNAVAILABLE if not resizable, OUT_OF_RANGE; waits for busy pages that go.  Take the family lock. */
+/* Sizes.  set_size: UNAVAILABLE if not resizable, OUT_OF_RANGE; waits for busy pages that go.  The setters take the family lock. */
 uint64_t vmo_size(struct vmo *vmo);
 status_t vmo_set_size(struct vmo *vmo, uint64_t size);
 uint64_t vmo_content_size(struct vmo *vmo);
@@ -179,6 +174,14 @@ status_t vmo_commit(struct vmo *vmo, uint64_t offset, uint64_t length, enum page
 status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length);
 status_t vmo_zero(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_block);
 status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length);
+
+/*
+ * Between a VMO and the current process' memory; *out_done bytes were copied when it returns, also on error.  may_block: a user
+ * pager may be asked, else SHOULD_WAIT.  OUT_OF_RANGE if the range is not inside; INVALID_ARGS for the user buffer.  No locks
+ * held; sleeps.
+ */
+status_t vmo_copy_to_user(struct vmo *vmo, uint64_t offset, uaddr_t to, uint64_t length, bool may_block, uint64_t *out_done);
+status_t vmo_copy_from_user(struct vmo *vmo, uint64_t offset, uaddr_t from, uint64_t length, bool may_block, uint64_t *out_done);
 
 void vmo_info(struct vmo *vmo, info_vmo_t *info);
 

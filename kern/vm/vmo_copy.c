@@ -7,7 +7,7 @@
  *
  * Locks: the family lock, one page at a time.
  */
-#include "vm/vmo_copy.h"
+#include "vm/vmo.h"
 
 #include "task/sched.h"
 #include "vm/fault.h"
@@ -23,13 +23,6 @@ struct copy {
     bool to_user;
     struct page_request request;
 };
-
-static void advance(struct copy *copy, uint64_t bytes)
-{
-    copy->offset += bytes;
-    copy->user += bytes;
-    copy->left -= bytes;
-}
 
 /* Copy within one page; ERR_USER_FAULT if the user's side stopped it. */
 static status_t copy_within_page(struct copy *copy, uint64_t length)
@@ -47,7 +40,9 @@ static status_t copy_within_page(struct copy *copy, uint64_t length)
         bytes = (char *)page_to_virt(page ? page : zero_frame) + (copy->offset & PAGE_MASK);
         missed = copy->to_user ? arch_copy_to_user(copy->user, bytes, length)
                                : arch_copy_from_user(bytes, copy->user, length);
-        advance(copy, length - missed);
+        copy->offset += length - missed;
+        copy->user += length - missed;
+        copy->left -= length - missed;
         if (missed)
             status = ERR_USER_FAULT;
     }

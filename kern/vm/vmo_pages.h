@@ -45,7 +45,7 @@ static inline void page_let_go(struct vmo *vmo, struct page *page)
 /* A VMO with nothing in it, in no list yet; the caller gives it its place in the family.  NULL without memory. */
 struct vmo *vmo_alloc(enum vmo_kind kind, uint64_t size, bool resizable, struct vmo_family *family);
 
-/* Put a page, CLEAN and not busy, into a slot that holds none; the VMO owns it on OK.  NO_MEMORY. */
+/* Put a page, CLEAN and not busy, into a slot that holds none; it is used up.  NO_MEMORY, also for NULL. */
 status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page);
 
 /*

@@ -19,26 +19,15 @@ static struct vmo *sized(struct vmo *vmo)
     return vmo->kind == VMO_REFERENCE ? vmo->parent : vmo;
 }
 
+/* One word each: what it says may be old by the time it is used, with the lock as without it. */
 uint64_t vmo_size(struct vmo *vmo)
 {
-    uint64_t size;
-
-    vmo = sized(vmo);
-    vmo_lock(vmo);
-    size = vmo->size;
-    vmo_unlock(vmo);
-    return size;
+    return *(volatile uint64_t *)&sized(vmo)->size;
 }
 
 uint64_t vmo_content_size(struct vmo *vmo)
 {
-    uint64_t size;
-
-    vmo = sized(vmo);
-    vmo_lock(vmo);
-    size = vmo->content_size;
-    vmo_unlock(vmo);
-    return size;
+    return *(volatile uint64_t *)&sized(vmo)->content_size;
 }
 
 status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
@@ -119,9 +108,7 @@ static status_t commit_batch(struct vmo *vmo, uint64_t *index, uint64_t end, enu
     return status;
 }
 
-/*
- * A range that shrinks away meanwhile is no error: what is left of it was done.
- */
+/* A range that shrinks away meanwhile is no error: what is left of it was done. */
 status_t vmo_commit(struct vmo *vmo, uint64_t offset, uint64_t length, enum page_want want, bool may_block)
 {
     uint64_t index, end;
@@ -197,22 +184,17 @@ static status_t zero_part(struct vmo *vmo, uint64_t offset, uint64_t length, boo
 static status_t zero_page_of_source(struct vmo *vmo, uint64_t index)
 {
     struct page *page = slot_page(page_list_get(&vmo->pages, index));
-    status_t status;
+    status_t status = OK;
+    bool absent = !page;
 
-    if (page) {
+    if (absent)
+        status = vmo_put_page(vmo, index, frame_alloc_zeroed(FRAME_PAGER));
+    else
         arch_zero_page(page_to_virt(page));
-        return vmo_get_page(vmo, index, WANT_WRITE, 1, NULL, &page);
-    }
-    page = frame_alloc_zeroed(FRAME_PAGER);
-    if (!page)
-        return ERR_NO_MEMORY;
-    status = vmo_put_page(vmo, index, page);
-    if (status != OK) {
-        frame_free(page);
-        return status;
-    }
-    status = vmo_get_page(vmo, index, WANT_WRITE, 1, NULL, &page);
-    vmo_complete_range(vmo, REQUEST_READ, index, 1, OK);
+    if (status == OK)
+        status = vmo_get_page(vmo, index, WANT_WRITE, 1, NULL, &page);
+    if (status == OK && absent)
+        vmo_complete_range(vmo, REQUEST_READ, index, 1, OK);
     return status;
 }
 
@@ -249,9 +231,8 @@ status_t vmo_zero(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_bl
     if (status != OK)
         return status;
     stop = offset + length;
-    if (page_floor(offset) == page_floor(stop)) {       /* inside one page */
+    if (page_floor(offset) == page_floor(stop))         /* inside one page */
         return length ? zero_part(vmo, offset, length, may_block) : OK;
-    }
     whole_pages(offset, length, &first, &end);
     if (!page_aligned(offset))
         status = zero_part(vmo, offset, page_ceil(offset) - offset, may_block);
@@ -276,7 +257,6 @@ void vmo_info(struct vmo *vmo, info_vmo_t *info)
     vmo_lock(target);
     info->committed_bytes = info->populated_bytes = target->resident << PAGE_SHIFT;
     info->dirty_bytes = target->dirty << PAGE_SHIFT;
-    info->change_events = target->change_events;
     info->num_children = vmo->children;
     info->num_mappings = target->mappings;
     vmo_unlock(target);

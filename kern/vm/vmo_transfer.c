@@ -10,48 +10,40 @@
 #include "vm/page_request.h"
 #include "vm/vmo_pages.h"
 
-/* One page to be filled by the device, its own.  A page that the transfer covers only in part is zeroed first. */
-static status_t lend_for_read(struct vmo_transfer *transfer, uint32_t i, bool whole)
+/*
+ * The next page: there already, or made for a device read.  The device fills a page of this VMO
+ * alone; one that the transfer covers only in part is zeroed first.
+ */
+static status_t lend(struct vmo_transfer *transfer, bool whole)
 {
-    uint64_t index = transfer->first + i;
-    struct page *page = slot_page(page_list_get(&transfer->vmo->pages, index));
+    struct vmo *vmo = transfer->vmo;
+    uint64_t index = transfer->first + transfer->count;
+    struct page *page = slot_page(page_list_get(&vmo->pages, index));
+    status_t status = OK;
 
-    if (page) {
-        status_t status = vmo_get_page(transfer->vmo, index, WANT_WRITE, 1, NULL, &page);
-
-        if (status != OK)
-            return status;
-    } else {
+    if (page && transfer->into_memory) {
+        status = vmo_get_page(vmo, index, WANT_WRITE, 1, NULL, &page);
+    } else if (!page && !transfer->into_memory) {
+        status = ERR_NOT_FOUND;
+    } else if (!page) {
         page = whole ? frame_alloc(FRAME_ANON) : frame_alloc_zeroed(FRAME_ANON);
-        if (!page)
-            return ERR_NO_MEMORY;
-        if (vmo_put_page(transfer->vmo, index, page) != OK) {
-            frame_free(page);
-            return ERR_NO_MEMORY;
+        status = vmo_put_page(vmo, index, page);
+        if (status == OK) {
+            page->state = PAGE_FILLING;
+            transfer->made |= 1ull << transfer->count;
         }
-        page->state = PAGE_FILLING;
-        transfer->made |= 1ull << i;
     }
-    page_hold(transfer->vmo, page);
-    transfer->pages[i] = page;
-    return OK;
+    if (status == OK) {
+        page_hold(vmo, page);
+        transfer->pages[transfer->count++] = page;
+    }
+    return status;
 }
 
-static status_t lend_for_write(struct vmo_transfer *transfer, uint32_t i)
+/* The pages come back; those that were made go if the transfer failed. */
+static void give_back(struct vmo_transfer *transfer, status_t status)
 {
-    struct page *page = slot_page(page_list_get(&transfer->vmo->pages, transfer->first + i));
-
-    if (!page)
-        return ERR_NOT_FOUND;
-    page_hold(transfer->vmo, page);
-    transfer->pages[i] = page;
-    return OK;
-}
-
-/* Give back the first `count` pages; those that were made go if the transfer failed. */
-static void give_back(struct vmo_transfer *transfer, uint32_t count, status_t status)
-{
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < transfer->count; i++) {
         struct page *page = transfer->pages[i];
 
         page_let_go(transfer->vmo, page);
@@ -97,15 +89,11 @@ status_t vmo_transfer_begin(struct vmo *vmo, uint64_t offset, uint64_t length, b
         assert(count <= array_size(transfer->pages));
         while (transfer->count < count && status == OK) {
             uint64_t page_start = (transfer->first + transfer->count) << PAGE_SHIFT;
-            bool whole = page_start >= offset && page_start + PAGE_SIZE <= end;
 
-            status = into_memory ? lend_for_read(transfer, transfer->count, whole)
-                                 : lend_for_write(transfer, transfer->count);
-            if (status == OK)
-                transfer->count++;
+            status = lend(transfer, page_start >= offset && page_start + PAGE_SIZE <= end);
         }
         if (status != OK)
-            give_back(transfer, transfer->count, status);
+            give_back(transfer, status);
     }
     vmo_unlock(vmo);
     if (status == OK)
@@ -118,7 +106,7 @@ void vmo_transfer_end(struct vmo_transfer *transfer, status_t status)
     struct vmo *vmo = transfer->vmo;
 
     vmo_lock(vmo);
-    give_back(transfer, transfer->count, status);
+    give_back(transfer, status);
     vmo_complete_range(vmo, REQUEST_READ, transfer->first, transfer->count, status);
     list_for_each(&vmo->family->members, node)      /* whoever else holds one of the pages */
         vmo_complete_range(list_entry(node, struct vmo, family_link), REQUEST_UNBUSY, 0, UINT64_MAX, OK);

@@ -210,12 +210,8 @@ static status_t fetch(struct vmo *vmo, struct model *model, uint64_t index)
     struct page *page = frame_alloc_zeroed(FRAME_DEVICE);
     struct held_frame *frame;
 
-    if (!page)
+    if (!page || vmo_insert_busy(vmo, index, page) != OK)
         return ERR_NO_MEMORY;
-    if (vmo_insert_busy(vmo, index, page) != OK) {
-        frame_free(page);
-        return ERR_NO_MEMORY;
-    }
     if (one_in(10)) {
         vmo_fill_done(vmo, index, 1, ERR_IO);
         return device_error = ERR_IO;
@@ -246,7 +242,7 @@ static status_t device_getpages(struct vmo *vmo, uint64_t first, uint64_t count,
     return status;
 }
 
-static const struct pager_ops device_ops = { .name = "model", .getpages = device_getpages };
+static const struct pager_ops device_ops = { .getpages = device_getpages };
 
 status_t device_create(uint64_t pages, bool resizable, struct model *model)
 {

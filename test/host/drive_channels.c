@@ -4,6 +4,8 @@
  * Every message's bytes and handles follow from its number.  Caller threads use channel_call at end 0; the director
  * serves them at end 1: it answers, forgets them, kills them, lets their time pass, or closes an end.
  */
+#include <string.h>
+
 #include "host.h"
 #include "ipc/channel.h"
 #include "ipc/event.h"

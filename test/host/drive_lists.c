@@ -3,6 +3,7 @@
  * C library's.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "host.h"
 #include "lib/kprintf.h"
@@ -149,10 +150,7 @@ static void make_run(struct page_list *list, uint64_t index, uint64_t end)
 /* Empty the slots that hold pages, so that the range can be filled. */
 static void drop_pages(struct page_list *list, uint64_t first, uint64_t end)
 {
-    uint64_t index;
-    slot_t slot;
-
-    for (; page_list_next(list, first, end, &index, &slot); first = index) {
+    for (uint64_t index = first; page_list_next(list, &index, end); ) {
         struct page_list_run run = page_list_find_run(list, index, index + 1);
 
         *run.slots = SLOT_EMPTY;
@@ -209,9 +207,10 @@ static void fill(struct page_list *list, uint64_t first, uint64_t end)
 
 static void look(struct page_list *list, uint64_t index)
 {
-    uint64_t end = one_in(4) ? UINT64_MAX : index + choose_between(1, 200), until, found, expected;
+    uint64_t end = one_in(4) ? UINT64_MAX : index + choose_between(1, 200), until, found = index, expected;
     slot_t slot = expected_slot(index, &until);
     struct page_list_run run = page_list_find_run(list, index, end);
+    struct page *page;
 
     check_equal(page_list_get(list, index), slot);
     check_equal(page_list_gap(list, index, end - index), slot == SLOT_EMPTY ? min_u64(until, end) - index : 0);
@@ -223,10 +222,10 @@ static void look(struct page_list *list, uint64_t index)
     }
     for (uint64_t i = 0; run.slots && i < run.count; i++)
         check_equal(run.slots[i], expected_slot(index + i, &until));
-    if (page_list_next(list, index, end, &found, &slot)) {
+    if ((page = page_list_next(list, &found, end))) {
         check(next_expected_page(index, end, &expected));
         check_equal(found, expected);
-        check_equal(slot, expected_slot(found, &until));
+        check_equal(slot_of_page(page), expected_slot(found, &until));
     } else {
         check(!next_expected_page(index, end, &expected));
     }

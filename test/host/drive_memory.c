@@ -12,7 +12,6 @@
 #include "vm/aspace.h"
 #include "vm/pager.h"
 #include "vm/stream.h"
-#include "vm/vmo_copy.h"
 
 #define PAGES (VMO_SIZE_MAX >> PAGE_SHIFT)
 

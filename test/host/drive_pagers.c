@@ -13,7 +13,6 @@
 #include "vm/pager.h"
 #include "vm/pager_watch.h"
 #include "vm/user_source.h"
-#include "vm/vmo_copy.h"
 #include "vm/vmo_pages.h"
 
 #define MINUTE 60000000000ull
@@ -177,7 +176,7 @@ static void detach(struct model *model)
     step("detach key %lu", model->key);
     model->detached = true;
     memset(model->asked, 0, sizeof model->asked);
-    check_equal(pager_detach_vmo(model->vmo), OK);
+    pager_detach_vmo(model->vmo);
 }
 
 static void set_size(struct model *model)
@@ -358,11 +357,9 @@ static void check_vmo(const struct model *model)
     struct vmo *vmo = model->vmo;
     struct user_source *source = user_source_of(vmo);
     uint64_t resident = 0, dirty = 0, queued = 0, index = 0;
-    slot_t slot;
+    struct page *page;
 
-    for (; page_list_next(&vmo->pages, index, UINT64_MAX, &index, &slot); index++) {
-        struct page *page = slot_page(slot);
-
+    for (; (page = page_list_next(&vmo->pages, &index, UINT64_MAX)); index++) {
         check(index < vmo->size >> PAGE_SHIFT);
         check(page->owner == vmo->family && page->index == index && page->shares == 1 && page->busy == 0);
         resident++;

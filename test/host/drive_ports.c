@@ -5,6 +5,8 @@
  * which the model attaches, fires, merges and drops by the rules of port.h.  Reader threads compare what they take with
  * the head of the queue.  When all threads have run, none may sleep while the queue is not empty.
  */
+#include <string.h>
+
 #include "host.h"
 #include "ipc/event.h"
 #include "ipc/port.h"

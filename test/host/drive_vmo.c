@@ -8,7 +8,6 @@
 
 #include "host.h"
 #include "vm/aspace.h"
-#include "vm/vmo_copy.h"
 
 #define VMOS       3u
 #define PAGES      24u

@@ -89,21 +89,6 @@ void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *
             (void)arch_mmu_map(mmu, address + i * PAGE_SIZE, page_floor(entries[i]), entries[i] & PAGE_MASK);
 }
 
-void arch_mmu_unmap(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
-{
-    struct table *table = table_of(mmu);
-
-    check(range_inside(address, length, USER_TOP));
-    spin_lock(&mmu->lock);
-    for (uint64_t i = table->count; i-- > 0;) {
-        if (table->mappings[i].address - address < length) {
-            table->mappings[i] = table->mappings[--table->count];
-            mmu->resident--;
-        }
-    }
-    spin_unlock(&mmu->lock);
-}
-
 void arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags)
 {
     struct table *table = table_of(mmu);

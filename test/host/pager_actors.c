@@ -6,7 +6,6 @@
  */
 #include "pager_world.h"
 #include "vm/aspace.h"
-#include "vm/vmo_copy.h"
 
 struct actor actors[ACTORS];
 

@@ -1,4 +1,5 @@
-/* head.c: the first lines (-n, 10) or bytes (-c) of files, or of standard input. */
+/* head.c: the first lines (-n or -NUMBER, 10) or bytes (-c) of files, or of standard input. */
+#include <ctype.h>
 #include <err.h>
 #include <inttypes.h>
 #include <quire/tool.h>
@@ -40,17 +41,26 @@ static int print_head(int descriptor, const char *name)
     return length < 0;
 }
 
+static void set_limit(const char *number)
+{
+    char *end;
+    limit = strtoull(number, &end, 10);
+    if (*end != 0 || *number == 0 || *number == '-')
+        errx(1, "not a number: %s", number);
+}
+
 int main(int argument_count, char **arguments)
 {
     int option;
-    char *end = "";
+    if (argument_count > 1 && arguments[1][0] == '-' && isdigit((unsigned char)arguments[1][1])) {
+        set_limit(arguments[1] + 1);
+        optind = 2;
+    }
     while ((option = getopt(argument_count, arguments, "n:c:")) != -1) {
         if (option != 'n' && option != 'c')
-            return usage("head [-n LINES | -c BYTES] [FILE...]");
+            return usage("head [-n LINES | -LINES | -c BYTES] [FILE...]");
         by_bytes = option == 'c';
-        limit = strtoull(optarg, &end, 10);
-        if (*end != 0 || *optarg == 0 || *optarg == '-')
-            errx(1, "not a number: %s", optarg);
+        set_limit(optarg);
     }
     titles = argument_count - optind > 1;
     return each_file(arguments + optind, print_head);

@@ -46,19 +46,18 @@ static uint64_t checksum(void)
     return sum;
 }
 
-static void transfer(int pipe_end, void *data, size_t length, ssize_t (*move)(int, void *, size_t))
+/* A write to a pipe is whole; what is read may come in pieces. */
+static void put(int pipe_end, const void *data, size_t length)
 {
-    for (size_t done = 0; done < length;) {
-        ssize_t moved = move(pipe_end, (char *)data + done, length - done);
-        if (moved <= 0)
-            err(1, "the pipe broke");
-        done += moved;
-    }
+    if (write(pipe_end, data, length) != (ssize_t)length)
+        err(1, "the pipe broke");
 }
 
-static ssize_t put(int pipe_end, void *data, size_t length)
+static void get(int pipe_end, void *data, size_t length)
 {
-    return write(pipe_end, data, length);
+    for (ssize_t got; length > 0; data = (char *)data + got, length -= got)
+        if ((got = read(pipe_end, data, length)) <= 0)
+            err(1, "the pipe broke");
 }
 
 /* Send what changed since the last checkpoint; from now on stores to it are noted again. */
@@ -70,8 +69,8 @@ static unsigned checkpoint(int pipe_end)
             continue;
         dirty[page] = 0;
         mprotect(heap + page * PAGE_SIZE, PAGE_SIZE, PROT_READ);
-        transfer(pipe_end, &page, sizeof page, put);
-        transfer(pipe_end, heap + page * PAGE_SIZE, PAGE_SIZE, put);
+        put(pipe_end, &page, sizeof page);
+        put(pipe_end, heap + page * PAGE_SIZE, PAGE_SIZE);
         sent++;
     }
     return sent;
@@ -83,13 +82,9 @@ static int keep_copy(int pipe_end)
     uint64_t expected;
     uint32_t page;
     mprotect(heap, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE);
-    for (;;) {
-        transfer(pipe_end, &page, sizeof page, read);
-        if (page >= PAGES)
-            break;
-        transfer(pipe_end, heap + page * PAGE_SIZE, PAGE_SIZE, read);
-    }
-    transfer(pipe_end, &expected, sizeof expected, read);
+    while (get(pipe_end, &page, sizeof page), page != END)
+        get(pipe_end, heap + page * PAGE_SIZE, PAGE_SIZE);
+    get(pipe_end, &expected, sizeof expected);
     return checksum() == expected ? 0 : 1;
 }
 
@@ -110,14 +105,13 @@ int main(void)
         unsigned before = faults;
         for (unsigned i = 0; i < 1000 * round; i++)
             heap[(i * 7919u * round) % (round * 40 * PAGE_SIZE)] += i;
-        unsigned noted = faults - before, sent = checkpoint(ends[1]);
         printf("round %u: %u stores, %u faults, %u of %u pages written\n", round, 1000 * round,
-               noted, sent, (unsigned)PAGES);
+               faults - before, checkpoint(ends[1]), (unsigned)PAGES);
     }
     uint32_t end = END;
     uint64_t sum = checksum();
-    transfer(ends[1], &end, sizeof end, put);
-    transfer(ends[1], &sum, sizeof sum, put);
+    put(ends[1], &end, sizeof end);
+    put(ends[1], &sum, sizeof sum);
     if (waitpid(child, &status, 0) != child || status != 0)
         errx(1, "the copy differs");
     printf("the copy is the same: checksum %016" PRIx64 "\n", sum);

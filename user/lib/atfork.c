@@ -70,6 +70,7 @@ void fork_parent(void)
 void fork_child(void)
 {
     threads_fork_child();
+    console_fork_child();
     release();
     streams_fork_child();
     for (struct handlers *handlers = oldest; handlers != NULL; handlers = handlers->newer)

@@ -7,6 +7,8 @@
  */
 #include "internal.h"
 
+#include <fcntl.h>
+
 static struct quire_mutex lock;
 FORK_TAKES(lock);
 static struct descriptor descriptors[DESCRIPTOR_MAX];
@@ -16,30 +18,30 @@ static bool is_number(int number)
     return number >= 0 && number < DESCRIPTOR_MAX;
 }
 
-static status_t type_of(handle_t handle, uint32_t *out_type)
+static status_t describe(handle_t handle, info_handle_basic_t *out_info)
 {
-    info_handle_basic_t info;
-    status_t status = sys_object_get_info(handle, INFO_HANDLE_BASIC, &info, sizeof info, NULL,
-                                          NULL);
-    if (status == OK)
-        *out_type = info.type;
-    return status;
+    return sys_object_get_info(handle, INFO_HANDLE_BASIC, out_info, sizeof *out_info, NULL, NULL);
 }
 
 status_t descriptor_describe(handle_t handle, struct descriptor *out)
 {
-    uint32_t type;
-    status_t status = type_of(handle, &type);
+    info_handle_basic_t info;
+    status_t status = describe(handle, &info);
     if (status != OK)
         return status;
     *out = (struct descriptor){ .handle = handle };
-    switch (type) {
-    case OBJECT_CONSOLE: out->kind = DESCRIPTOR_CONSOLE; return OK;
-    case OBJECT_STREAM:  out->kind = DESCRIPTOR_STREAM; return OK;
-    case OBJECT_PIPE:    out->kind = DESCRIPTOR_PIPE; return OK;
-    case OBJECT_EVENT:   out->kind = DESCRIPTOR_NULL; return OK;
+    switch (info.type) {
+    case OBJECT_CONSOLE: out->kind = DESCRIPTOR_CONSOLE; break;
+    case OBJECT_STREAM:  out->kind = DESCRIPTOR_STREAM; break;
+    case OBJECT_PIPE:    out->kind = DESCRIPTOR_PIPE; break;
+    case OBJECT_EVENT:   out->kind = DESCRIPTOR_NULL; break;
     default:             return ERR_WRONG_TYPE;
     }
+    if (out->kind == DESCRIPTOR_PIPE)
+        out->flags = info.rights & RIGHT_WRITE ? O_WRONLY : O_RDONLY;
+    else
+        out->flags = out->kind == DESCRIPTOR_STREAM ? O_RDONLY : O_RDWR;
+    return OK;
 }
 
 void descriptor_drop(const struct descriptor *descriptor)
@@ -80,11 +82,11 @@ static status_t set_pages(int number, handle_t vmo)
 status_t descriptor_set(int number, handle_t handle)
 {
     struct descriptor descriptor;
-    uint32_t type;
+    info_handle_basic_t info;
     if (!is_number(number))
         return ERR_OUT_OF_RANGE;
-    status_t status = type_of(handle, &type);
-    if (status == OK && type == OBJECT_VMO)
+    status_t status = describe(handle, &info);
+    if (status == OK && info.type == OBJECT_VMO)
         return set_pages(number, handle);
     if (status == OK)
         status = descriptor_describe(handle, &descriptor);
@@ -143,6 +145,28 @@ enum descriptor_kind descriptor_get(int number, handle_t *out_handle)
     *out_handle = descriptors[number].handle;
     lock_release(&lock);
     return kind;
+}
+
+bool descriptor_waits(int number)
+{
+    struct descriptor descriptor;
+    return !descriptor_find(number, &descriptor) || (descriptor.flags & O_NONBLOCK) == 0;
+}
+
+status_t descriptor_set_flags(int number, int flags)
+{
+    const int settable = O_APPEND | O_NONBLOCK;
+    status_t status = ERR_BAD_HANDLE;
+    if (!is_number(number))
+        return status;
+    lock_hold(&lock);
+    struct descriptor *descriptor = &descriptors[number];
+    if (descriptor->kind != DESCRIPTOR_FREE) {
+        descriptor->flags = (descriptor->flags & ~settable) | (flags & settable);
+        status = OK;
+    }
+    lock_release(&lock);
+    return status;
 }
 
 status_t descriptor_set_close_on_exec(int number, bool value)

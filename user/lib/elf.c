@@ -3,7 +3,8 @@
  *
  * The file is not trusted: every number in it is checked before anything is made.  A segment that
  * cannot be written is mapped straight from the file's VMO, so its pages are shared by all who run
- * it and come when touched; others get a VMO of their own with a copy.
+ * it and come when touched.  Of large data there is a copy-on-write clone; small data, and what does
+ * not lie in pages as in the file, is copied.
  *
  * Invariant: the segments of a struct elf_image lie in order, inside the limits given, each in
  * pages of its own.
@@ -16,6 +17,7 @@
 #define PAGE_MASK (PAGE_SIZE - 1)
 
 enum { MACHINE_RISCV = 243, HEADERS_MAX = 32 };
+#define CLONE_MIN (4 * PAGE_SIZE)       /* bytes of the file; copying less is cheaper */
 
 static uint64_t page_floor(uint64_t value)   { return value & ~PAGE_MASK; }
 static uint64_t page_ceiling(uint64_t value) { return (value + PAGE_MASK) & ~PAGE_MASK; }
@@ -124,6 +126,43 @@ static status_t copy_bytes(const struct elf_segment *segment, handle_t file, han
     return status;
 }
 
+/* A clone of the file's pages; what is in the last one behind the segment becomes zero. */
+static status_t clone_bytes(const struct elf_segment *segment, handle_t file, uint64_t length,
+                            handle_t *out_vmo)
+{
+    uint64_t offset = page_floor(segment->file_offset);
+    uint64_t end = segment->file_offset + segment->file_size - offset;
+    status_t status = sys_vmo_create_child(
+        file, VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE | VMO_CHILD_RESIZABLE, offset,
+        page_ceiling(end), out_vmo);
+    if (status != OK)
+        return status;
+    status = sys_vmo_set_size(*out_vmo, length);
+    if (status == OK && page_ceiling(end) > end)
+        status = sys_vmo_op_range(*out_vmo, VMO_OP_ZERO | VMO_OP_MAY_BLOCK, end,
+                                  page_ceiling(end) - end, NULL, 0);
+    if (status != OK)
+        sys_handle_close(*out_vmo);
+    return status;
+}
+
+static status_t copy_segment(const struct elf_segment *segment, handle_t file, uint64_t length,
+                             handle_t *out_vmo)
+{
+    status_t status = sys_vmo_create(length, 0, out_vmo);
+    if (status != OK)
+        return status;
+    status = copy_bytes(segment, file, *out_vmo, segment->address & PAGE_MASK);
+    if (status != OK)
+        sys_handle_close(*out_vmo);
+    return status;
+}
+
+static bool lies_as_in_file(const struct elf_segment *segment)
+{
+    return ((segment->address ^ segment->file_offset) & PAGE_MASK) == 0;
+}
+
 /* A VMO with the bytes of a segment and zeros behind them. */
 static status_t prepare_copy(const struct elf_segment *segment, handle_t file,
                              struct elf_mapping *out)
@@ -132,13 +171,13 @@ static status_t prepare_copy(const struct elf_segment *segment, handle_t file,
     uint64_t length = page_ceiling(segment->address + segment->memory_size) - address;
     *out = (struct elf_mapping){ .options = segment->flags | VM_FIXED, .address = address,
                                  .length = length, .is_copy = true };
-    status_t status = sys_vmo_create(length, 0, &out->vmo);
-    if (status != OK)
-        return status;
-    sys_object_set_name(out->vmo, "data", 4);
-    status = copy_bytes(segment, file, out->vmo, segment->address - address);
-    if (status != OK)
-        sys_handle_close(out->vmo);
+    status_t status = ERR_NOT_SUPPORTED;
+    if (lies_as_in_file(segment) && segment->file_size >= CLONE_MIN)
+        status = clone_bytes(segment, file, length, &out->vmo);
+    if (status != OK)                   /* also for a caller who may read the file, but not clone it */
+        status = copy_segment(segment, file, length, &out->vmo);
+    if (status == OK)
+        sys_object_set_name(out->vmo, "data", 4);
     return status;
 }
 
@@ -146,7 +185,7 @@ static status_t prepare_copy(const struct elf_segment *segment, handle_t file,
 static bool can_share(const struct elf_segment *segment)
 {
     return (segment->flags & VM_WRITE) == 0 && segment->file_size == segment->memory_size &&
-           ((segment->address ^ segment->file_offset) & PAGE_MASK) == 0;
+           lies_as_in_file(segment);
 }
 
 static status_t prepare(const struct elf_segment *segment, handle_t file, struct elf_mapping *out)

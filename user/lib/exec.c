@@ -8,6 +8,7 @@
  * and jump; the new program unmaps them.
  *
  * Invariant: until the other threads are ended nothing of the caller's has changed.
+ * Locks: `commit_lock` is held from the place of the two pages on.
  */
 #include "giving.h"
 
@@ -38,6 +39,9 @@ struct exec_jump {
 };
 
 enum { CALLS_MAX = ELF_SEGMENTS_MAX + 5, THREADS_MAX = 16 };
+
+static struct quire_mutex commit_lock;
+FORK_TAKES(commit_lock);
 
 /* The second of the pages that stay. */
 #define LIST_PAGE (EXEC_PAGES + PAGE_SIZE)
@@ -215,6 +219,19 @@ static int exec_error(status_t status)
     }
 }
 
+/* Of two threads that come here the second waits, and ends with the others. */
+static status_t commit(struct execution *execution, const char *name)
+{
+    quire_mutex_lock(&commit_lock);
+    make_list(execution);
+    sys_vm_unmap(process_self(), EXEC_PAGES, EXEC_PAGES_SIZE);
+    status_t status = map_pages(&execution->list);
+    if (status == OK)
+        replace(name);
+    quire_mutex_unlock(&commit_lock);
+    return status;
+}
+
 /* The image stays the caller's when this returns, which is with an error. */
 static int exec_image(handle_t image, char *const *arguments, char *const *environment)
 {
@@ -225,13 +242,8 @@ static int exec_image(handle_t image, char *const *arguments, char *const *envir
     giving_init(&execution->giving);
     status_t status = make_program(execution, (const char *const *)arguments,
                                    (const char *const *)environment);
-    if (status == OK) {
-        make_list(execution);
-        sys_vm_unmap(process_self(), EXEC_PAGES, EXEC_PAGES_SIZE);
-        status = map_pages(&execution->list);
-    }
     if (status == OK)
-        replace(arguments[0]);
+        status = commit(execution, arguments[0]);
     drop(execution);
     free(execution);
     return exec_error(status);

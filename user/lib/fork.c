@@ -127,6 +127,8 @@ static status_t make_child(struct forking *forking, pid_t *out_number)
     /* 3. */
     status = copy_memory(forking);
     if (status == OK)
+        status = signals_fork_parent(forking->process);
+    if (status == OK)
         status = sys_process_start(forking->process, forking->thread, (uintptr_t)fork_continue,
                                    place.words[1], forking->own, (uintptr_t)&place);
     if (status == OK)

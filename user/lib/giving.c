@@ -8,6 +8,7 @@
  */
 #include "giving.h"
 
+#include <fcntl.h>
 #include <quire/fs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,8 @@ void give_usual(struct giving *giving, handle_t process, handle_t thread)
 /* A stream goes with the VMO of its pages, under the same number. */
 void give_descriptor(struct giving *giving, const struct descriptor *descriptor, uint32_t number)
 {
-    give_copy(giving, descriptor->handle, START_FD | number << 16);
+    uint32_t flag = descriptor->flags & O_NONBLOCK ? TAG_NONBLOCKING : 0;
+    give_copy(giving, descriptor->handle, START_FD | number << 16 | flag);
     give_copy(giving, descriptor->pages, START_FD | number << 16);
 }
 

@@ -66,7 +66,10 @@ struct __lock {
     struct quire_mutex mutex;
     _Atomic uintptr_t owner;            /* thread pointer of who holds it */
     uint32_t depth;
+    bool holds;                         /* signals are held with it */
 };
+/* Set by exit: from then on handlers may run where the library's own lock is held. */
+extern bool library_exiting;
 /* Take it if no other thread has it. */
 bool library_lock_try(struct __lock *lock);
 
@@ -102,9 +105,14 @@ void streams_fork_prepare(void);
 void streams_fork_parent(void);
 void streams_fork_child(void);
 
+/* --- posix.c --- */
+
+void console_fork_child(void);
+
 /* --- descriptor.c --- */
 
 enum { DESCRIPTOR_MAX = 64 };
+#define TAG_NONBLOCKING (1u << 31)      /* with START_FD in a start message: O_NONBLOCK is set */
 enum descriptor_kind {
     DESCRIPTOR_FREE, DESCRIPTOR_CONSOLE, DESCRIPTOR_STREAM, DESCRIPTOR_PIPE,
     DESCRIPTOR_NULL,                    /* an event: nothing to read, what is written is lost */
@@ -113,6 +121,7 @@ enum descriptor_kind {
 struct descriptor {
     enum descriptor_kind kind;
     bool close_on_exec;
+    int flags;                          /* O_APPEND, O_NONBLOCK, and the access mode */
     handle_t handle;
     handle_t pages;                     /* a stream's VMO, for mmap and fstat; or HANDLE_INVALID */
     struct fs_attributes attributes;    /* as open found the file; mode 0: it was inherited */
@@ -137,8 +146,10 @@ void descriptor_drop(const struct descriptor *descriptor);
 bool descriptor_find(int number, struct descriptor *out);
 /* Kind and borrowed handle; DESCRIPTOR_FREE if the number is not open. */
 enum descriptor_kind descriptor_get(int number, handle_t *out_handle);
-/* Set the flag; BAD_HANDLE. */
+bool descriptor_waits(int number);      /* O_NONBLOCK is not set */
+/* Set the flag, or O_APPEND and O_NONBLOCK; BAD_HANDLE. */
 status_t descriptor_set_close_on_exec(int number, bool value);
+status_t descriptor_set_flags(int number, int flags);
 /* Close it; BAD_HANDLE. */
 status_t descriptor_close(int number);
 
@@ -166,6 +177,8 @@ void children_forget_locked(void);
 bool child_find(pid_t number, handle_t *out_process);
 /* Have the signal thread told of the end of each child that has not ended. */
 void children_watch(void);
+/* For the signal thread: what a packet with this key tells; also of a child that is waited for. */
+pid_t child_ended(uint64_t key, int *out_status);
 /* The process number of a koid. */
 pid_t number_of(uint64_t koid);
 
@@ -202,9 +215,10 @@ uint32_t signals_final(void);
 
 /* The signal thread's port; HANDLE_INVALID: there is none. */
 extern handle_t signals_port;
-/* What a child's end is told it with, or-ed with the koid. */
+/* What a child's end is told it with, or-ed with the child's handle << 31 and its number. */
 #define KEY_CHILD (1ull << 63)
-/* In a child of fork, with no lock held. */
+/* To a child of fork with its memory, before it runs; and in it, with no lock held. */
+status_t signals_fork_parent(handle_t process);
 status_t signals_fork_child(void);
 /* What a new program inherits, as sets. */
 void signals_inheritance(uint32_t *out_ignored, uint32_t *out_blocked);
@@ -214,6 +228,13 @@ uint32_t signals_blocked(void);
 /* Before a thread runs, on the place of its thread-local variables; and by itself, when they are there. */
 void signals_thread_prepare(uintptr_t thread_pointer);
 void signals_thread_begin(uint32_t blocked);
+/* Its last act: from then on it takes no signals. */
+void signals_thread_end(void);
+/* The same as signals_hold, for the heap: the handler of a fault still runs. */
+void signals_hold_heap(void);
+void signals_release_heap(void);
+/* To a process that does not run yet: it will take its signals itself; who sends one waits for that. */
+void signals_expect(handle_t process);
 /* Before exec maps the new program: nobody is told of anything any more. */
 void signals_end(bool inherited);
 /* Say which signal is going to end a process. */

@@ -317,23 +317,26 @@ static status_t edit(struct editor *editor, bool *out_input)
 }
 
 status_t line_edit(handle_t console, const struct line_options *options, char *line, size_t size,
-                   size_t *out_length)
+                   size_t *length)
 {
     struct editor editor = {
         .console = console, .options = options, .line = line, .size = size,
-        .history_index = history_count,
+        .length = *length, .cursor = *length, .history_index = history_count,
     };
     bool input = false;
     status_t status = edit(&editor, &input);
     free(editor.typed);
-    if (status != OK)
+    *length = editor.length;
+    if (status != OK) {
+        move(&editor, editor.length);
         return status;
+    }
     if (input) {
         if (options != NULL && options->keeps_history)
             add_history(&editor);
         put(&editor, "\n", 1);
         line[editor.length++] = '\n';
     }
-    *out_length = editor.length;
+    *length = editor.length;
     return OK;
 }

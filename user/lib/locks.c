@@ -17,6 +17,7 @@
 #define DRAINED 0x80000000u             /* of a count of users: somebody waits for its end */
 
 struct __lock __lock___libc_recursive_mutex;
+bool library_exiting;
 
 bool word_try_lock(uint32_t *word)
 {
@@ -112,11 +113,19 @@ void __retarget_lock_close_recursive(_LOCK_T lock)
     free(lock);
 }
 
+/*
+ * A handler may need the heap, for fork and exec, so none runs while its thread is in there.  Exit
+ * holds the same lock while it runs functions of the program, which may wait for a signal.
+ */
 void __retarget_lock_acquire_recursive(_LOCK_T lock)
 {
     if (lock->owner != this_thread()) {
+        bool holds = lock == &__lock___libc_recursive_mutex && !library_exiting;
+        if (holds)
+            signals_hold_heap();
         quire_mutex_lock(&lock->mutex);
         lock->owner = this_thread();
+        lock->holds = holds;
     }
     lock->depth++;
 }
@@ -127,6 +136,7 @@ bool library_lock_try(struct __lock *lock)
         if (!quire_mutex_try_lock(&lock->mutex))
             return false;
         lock->owner = this_thread();
+        lock->holds = false;
     }
     lock->depth++;
     return true;
@@ -141,8 +151,11 @@ void __retarget_lock_release_recursive(_LOCK_T lock)
 {
     if (--lock->depth > 0)
         return;
+    bool holds = lock->holds;
     lock->owner = 0;
     quire_mutex_unlock(&lock->mutex);
+    if (holds)
+        signals_release_heap();
 }
 
 void __retarget_lock_init(_LOCK_T *lock)

@@ -2,7 +2,8 @@
  * mman.c: POSIX mappings over VMOs.
  *
  * A file is mapped by the VMO that its descriptor has: pages that are in memory come without
- * anybody being asked.  A private mapping that can be written is a VMO of its own with a copy.
+ * anybody being asked.  A private mapping is a copy-on-write clone of that VMO, also one that cannot
+ * be written yet: mprotect may allow it later.
  */
 #include "internal.h"
 
@@ -25,30 +26,11 @@ static uint32_t map_options(int protection)
     return options | (protection & PROT_WRITE ? VM_WRITE : 0);
 }
 
-static size_t smaller(size_t a, size_t b)
+static int map_error(status_t status)
 {
-    return a < b ? a : b;
-}
-
-/* A new VMO with `length` bytes of the file from `offset` on, zeros behind its end. */
-static status_t copy_pages(handle_t file, uint64_t offset, size_t length, handle_t *out_vmo)
-{
-    uint64_t size;
-    uintptr_t address;
-    status_t status = sys_vmo_get_content_size(file, &size);
-    if (status == OK)
-        status = sys_vmo_create(length, 0, out_vmo);
-    if (status != OK || size <= offset)
-        return status;
-    status = sys_vm_map(process_self(), VM_READ | VM_WRITE, 0, *out_vmo, 0, length, &address);
-    if (status == OK) {
-        status = sys_vmo_read(file, VMO_MAY_BLOCK, (void *)address, offset,
-                              smaller(length, size - offset));
-        sys_vm_unmap(process_self(), address, length);
-    }
-    if (status != OK)
-        sys_handle_close(*out_vmo);
-    return status;
+    return status == ERR_OUT_OF_RANGE ? ENXIO
+         : status == ERR_NO_SPACE     ? ENOMEM
+         : status == ERR_BAD_STATE    ? EIO : status_errno(status);
 }
 
 static void *map(void *address, size_t length, int protection, int flags, handle_t vmo,
@@ -67,16 +49,30 @@ static void *map(void *address, size_t length, int protection, int flags, handle
     status_t status = sys_vm_map(process_self(), options, place, vmo, offset, length, &mapped);
     if (status == OK)
         return (void *)mapped;
-    return fail(status == ERR_OUT_OF_RANGE ? ENXIO
-                : status == ERR_NO_SPACE   ? ENOMEM : status_errno(status));
+    return fail(map_error(status));
 }
 
-/* ENXIO: the range goes further than the last page of the file. */
+/* What a private mapping of a file maps.  OUT_OF_RANGE: it goes further than the file's last page. */
+static status_t clone_file(handle_t file, uint64_t offset, size_t length, handle_t *out_vmo)
+{
+    uint64_t size;
+    status_t status = sys_vmo_get_size(file, &size);
+    if (status == OK && (offset > size || length > size - offset))
+        status = ERR_OUT_OF_RANGE;
+    if (status == OK)
+        status = sys_vmo_create_child(file, VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE, offset, length,
+                                      out_vmo);
+    return status;
+}
+
+/*
+ * ENXIO: the range goes further than the last page of the file.  EACCES: files cannot be written, so
+ * a shared mapping of one cannot either.
+ */
 void *mmap(void *address, size_t length, int protection, int flags, int number, off_t offset)
 {
     struct descriptor descriptor;
     int kind = flags & (MAP_SHARED | MAP_PRIVATE);
-    bool writable = (protection & PROT_WRITE) != 0;
     handle_t vmo;
     status_t status;
     if (length == 0 || length > USER_TOP || (offset & PAGE_MASK) != 0 || offset < 0 ||
@@ -88,17 +84,16 @@ void *mmap(void *address, size_t length, int protection, int flags, int number, 
             return fail(EBADF);
         if (descriptor.pages == HANDLE_INVALID)
             return fail(ENODEV);
-        if (writable && kind == MAP_SHARED)
+        if (kind == MAP_SHARED && (protection & PROT_WRITE) != 0)
             return fail(EACCES);
-        if (!writable)
+        if (kind == MAP_SHARED)
             return map(address, length, protection, flags, descriptor.pages, offset);
-        status = copy_pages(descriptor.pages, offset, length, &vmo);
+        status = clone_file(descriptor.pages, offset, length, &vmo);
     } else {
         status = sys_vmo_create(length, 0, &vmo);
-        offset = 0;
     }
     if (status != OK)
-        return fail(status == ERR_BAD_STATE ? EIO : status_errno(status));
+        return fail(map_error(status));
     void *result = map(address, length, protection, flags, vmo, 0);
     sys_handle_close(vmo);
     return result;

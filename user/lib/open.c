@@ -15,6 +15,7 @@ static int add(struct descriptor *descriptor, int flags)
 {
     int number;
     descriptor->close_on_exec = (flags & O_CLOEXEC) != 0;
+    descriptor->flags = flags & (O_ACCMODE | O_APPEND | O_NONBLOCK);
     status_t status = descriptor_add(descriptor, 0, &number);
     if (status == OK)
         return number;

@@ -13,14 +13,17 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/lock.h>
 #include <unistd.h>
 
 #define LINE_SIZE 1024u
+#define PIPE_ATOMIC 4096u               /* SIGNAL_WRITABLE says that so much does not wait */
 #define HEAP_SIZE (64ul << 20)
 
-static struct quire_mutex line_lock;
+/* `begun` of the next line have been typed when a signal ended the read. */
+static struct __lock line_lock;
 static char line[LINE_SIZE];
-static size_t line_length, line_taken;
+static size_t line_length, line_taken, begun;
 
 static ssize_t fail(status_t status)
 {
@@ -37,28 +40,79 @@ void _exit(int code)
 void abort(void)
 {
     struct sigaction action;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGABRT);
     if (sigaction(SIGABRT, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
-        action.sa_handler != SIG_IGN)
+        action.sa_handler != SIG_IGN) {
+        sigprocmask(SIG_UNBLOCK, &set, NULL);
         raise(SIGABRT);
+    }
     signal(SIGTRAP, SIG_DFL);
     process_end_mark(process_self(), SIGABRT);
     __builtin_trap();
 }
 
+static status_t read_pipe(int number, handle_t pipe, void *to, size_t length, size_t *out_actual)
+{
+    if (!descriptor_waits(number) &&
+        sys_object_wait_one(pipe, SIGNAL_READABLE, 0, NULL) == ERR_TIMED_OUT)
+        return ERR_SHOULD_WAIT;
+    return RESTARTED(sys_pipe_read(pipe, to, length, out_actual));
+}
+
+/* Without waiting: as many atomic pieces as there is room for. */
+static status_t write_some(handle_t pipe, const char *from, size_t length, size_t *out_actual)
+{
+    status_t status = OK;
+    *out_actual = 0;
+    while (status == OK && *out_actual < length) {
+        size_t piece = length - *out_actual, done = 0;
+        if (piece > PIPE_ATOMIC)
+            piece = PIPE_ATOMIC;
+        if (sys_object_wait_one(pipe, SIGNAL_WRITABLE | SIGNAL_PEER_CLOSED, 0, NULL) ==
+            ERR_TIMED_OUT)
+            status = ERR_SHOULD_WAIT;
+        else
+            status = RESTARTED(sys_pipe_write(pipe, from + *out_actual, piece, &done));
+        *out_actual += done;
+    }
+    return *out_actual > 0 ? OK : status;
+}
+
+static status_t write_pipe(int number, handle_t pipe, const void *from, size_t length,
+                           size_t *out_actual)
+{
+    if (!descriptor_waits(number))
+        return write_some(pipe, from, length, out_actual);
+    return RESTARTED(sys_pipe_write(pipe, from, length, out_actual));
+}
+
 static status_t read_console(handle_t console, void *to, size_t length, size_t *out_actual)
 {
     status_t status = OK;
-    quire_mutex_lock(&line_lock);
+    __lock_acquire_recursive(&line_lock);
     if (line_taken == line_length) {
         line_taken = line_length = 0;
-        status = line_edit(console, NULL, line, sizeof line, &line_length);
+        status = line_edit(console, NULL, line, sizeof line, &begun);
+        if (status == OK) {
+            line_length = begun;
+            begun = 0;
+        }
     }
     size_t rest = line_length - line_taken;
     *out_actual = rest < length ? rest : length;
     memcpy(to, line + line_taken, *out_actual);
     line_taken += *out_actual;
-    quire_mutex_unlock(&line_lock);
+    __lock_release_recursive(&line_lock);
     return status;
+}
+
+/* In the child of fork: the thread that was reading is not here. */
+void console_fork_child(void)
+{
+    if (line_lock.owner != (uintptr_t)__builtin_thread_pointer())
+        memset(&line_lock, 0, sizeof line_lock);
 }
 
 ssize_t read(int number, void *to, size_t length)
@@ -69,7 +123,7 @@ ssize_t read(int number, void *to, size_t length)
     switch (descriptor_get(number, &handle)) {
     case DESCRIPTOR_CONSOLE: status = read_console(handle, to, length, &actual); break;
     case DESCRIPTOR_STREAM:  status = RESTARTED(sys_stream_read(handle, to, length, &actual)); break;
-    case DESCRIPTOR_PIPE:    status = RESTARTED(sys_pipe_read(handle, to, length, &actual)); break;
+    case DESCRIPTOR_PIPE:    status = read_pipe(number, handle, to, length, &actual); break;
     case DESCRIPTOR_NULL:    status = OK; break;
     default:                 status = ERR_BAD_HANDLE;
     }
@@ -84,7 +138,7 @@ ssize_t write(int number, const void *from, size_t length)
     switch (descriptor_get(number, &handle)) {
     case DESCRIPTOR_CONSOLE: status = sys_console_write(handle, from, length); break;
     case DESCRIPTOR_STREAM:  status = RESTARTED(sys_stream_write(handle, from, length, &actual)); break;
-    case DESCRIPTOR_PIPE:    status = RESTARTED(sys_pipe_write(handle, from, length, &actual)); break;
+    case DESCRIPTOR_PIPE:    status = write_pipe(number, handle, from, length, &actual); break;
     case DESCRIPTOR_NULL:    status = OK; break;
     default:                 status = ERR_BAD_HANDLE;
     }
@@ -138,14 +192,13 @@ int dup(int number)
     return fcntl(number, F_DUPFD, 0);
 }
 
-int dup2(int from, int to)
+static int duplicate_at(int from, int to, int flags)
 {
     struct descriptor copy;
-    if (from == to && descriptor_find(from, &copy))
-        return to;
     status_t status = descriptor_duplicate(from, &copy);
     if (status != OK)
         return fail(status);
+    copy.close_on_exec = (flags & O_CLOEXEC) != 0;
     status = descriptor_put(to, &copy);
     if (status == OK)
         return to;
@@ -153,7 +206,49 @@ int dup2(int from, int to)
     return fail(ERR_BAD_HANDLE);
 }
 
-/* F_DUPFD, F_GETFD and F_SETFD with FD_CLOEXEC. */
+int dup2(int from, int to)
+{
+    struct descriptor same;
+    return from == to && descriptor_find(from, &same) ? to : duplicate_at(from, to, 0);
+}
+
+/* O_CLOEXEC. */
+int dup3(int from, int to, int flags)
+{
+    if (from == to || (flags & ~O_CLOEXEC) != 0)
+        return fail(ERR_INVALID_ARGS);
+    return duplicate_at(from, to, flags);
+}
+
+static int duplicate_from(int number, int lowest, bool close_on_exec)
+{
+    struct descriptor copy;
+    if (lowest < 0 || lowest >= DESCRIPTOR_MAX)
+        return fail(ERR_INVALID_ARGS);
+    status_t status = descriptor_duplicate(number, &copy);
+    if (status != OK)
+        return fail(status);
+    copy.close_on_exec = close_on_exec;
+    if (descriptor_add(&copy, lowest, &number) == OK)
+        return number;
+    descriptor_drop(&copy);
+    errno = EMFILE;
+    return -1;
+}
+
+/* The console is read by lines: it cannot be without waiting. */
+static int set_flags(int number, const struct descriptor *descriptor, int flags)
+{
+    if (descriptor->kind == DESCRIPTOR_CONSOLE && (flags & O_NONBLOCK) != 0)
+        return fail(ERR_INVALID_ARGS);
+    status_t status = descriptor_set_flags(number, flags);
+    return status == OK ? 0 : fail(status);
+}
+
+/*
+ * F_DUPFD, F_DUPFD_CLOEXEC; F_GETFD and F_SETFD with FD_CLOEXEC; F_GETFL and F_SETFL with O_APPEND
+ * and O_NONBLOCK, which a later duplicate has too, but which are not shared.
+ */
 int fcntl(int number, int command, ...)
 {
     struct descriptor descriptor;
@@ -169,29 +264,24 @@ int fcntl(int number, int command, ...)
     case F_SETFD:
         descriptor_set_close_on_exec(number, (argument & FD_CLOEXEC) != 0);
         return 0;
-    case F_DUPFD:
-        break;
+    case F_GETFL:
+        return descriptor.flags;
+    case F_SETFL:
+        return set_flags(number, &descriptor, argument);
+    case F_DUPFD: case F_DUPFD_CLOEXEC:
+        return duplicate_from(number, argument, command == F_DUPFD_CLOEXEC);
     default:
         return fail(ERR_INVALID_ARGS);
     }
-    if (argument < 0 || argument >= DESCRIPTOR_MAX)
-        return fail(ERR_INVALID_ARGS);
-    status_t status = descriptor_duplicate(number, &descriptor);
-    if (status != OK)
-        return fail(status);
-    if (descriptor_add(&descriptor, argument, &number) == OK)
-        return number;
-    descriptor_drop(&descriptor);
-    errno = EMFILE;
-    return -1;
 }
 
-/* O_CLOEXEC. */
+/* O_CLOEXEC, O_NONBLOCK. */
 int pipe2(int ends[2], int flags)
 {
-    struct descriptor reader = { .kind = DESCRIPTOR_PIPE,
+    struct descriptor reader = { .kind = DESCRIPTOR_PIPE, .flags = O_RDONLY | (flags & O_NONBLOCK),
                                  .close_on_exec = (flags & O_CLOEXEC) != 0 }, writer = reader;
-    if ((flags & ~O_CLOEXEC) != 0)
+    writer.flags |= O_WRONLY;
+    if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) != 0)
         return fail(ERR_INVALID_ARGS);
     status_t status = sys_pipe_create(0, &reader.handle, &writer.handle);
     if (status != OK)
@@ -216,9 +306,10 @@ int pipe(int ends[2])
 int isatty(int number)
 {
     handle_t handle;
-    if (descriptor_get(number, &handle) == DESCRIPTOR_CONSOLE)
+    enum descriptor_kind kind = descriptor_get(number, &handle);
+    if (kind == DESCRIPTOR_CONSOLE)
         return 1;
-    errno = ENOTTY;
+    errno = kind == DESCRIPTOR_FREE ? EBADF : ENOTTY;
     return 0;
 }
 

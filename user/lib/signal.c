@@ -58,13 +58,29 @@ void signals_hold(void)
 }
 
 /* The interrupt that came meanwhile was let pass; it comes again. */
-void signals_release(void)
+static void release(uint32_t count)
 {
     atomic_signal_fence(memory_order_seq_cst);
-    if (--own_signals.held == 0 && own_signals.wanted) {
+    if ((own_signals.held -= count) == 0 && own_signals.wanted) {
         own_signals.wanted = 0;
         sys_thread_interrupt(thread_self());
     }
+}
+
+void signals_release(void)
+{
+    release(1);
+}
+
+void signals_hold_heap(void)
+{
+    own_signals.held += HELD_FOR_HEAP;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+void signals_release_heap(void)
+{
+    release(HELD_FOR_HEAP);
 }
 
 uint32_t signals_handled(void)
@@ -114,7 +130,8 @@ static status_t make_pages(struct signal_thread_setup *setup)
 static status_t make_thread(struct signal_thread_setup *setup, handle_t *out_thread)
 {
     info_handle_basic_t info;
-    status_t status = sys_thread_create(process_self(), "signals", 7, 0, out_thread);
+    status_t status = sys_thread_create(process_self(), "signals", 7, THREAD_ANSWERS_EXCEPTIONS,
+                                        out_thread);
     if (status != OK)
         return status;
     status = sys_object_get_info(*out_thread, INFO_HANDLE_BASIC, &info, sizeof info, NULL, NULL);
@@ -183,6 +200,29 @@ int signals_start(void)
 
 /* --- fork and exec. --- */
 
+void signals_expect(handle_t process)
+{
+    sys_object_signal(process, 0, PROCESS_OWN_SIGNALS);
+}
+
+/* What lies in our mailbox is for us. */
+status_t signals_fork_parent(handle_t process)
+{
+    static const uint32_t empty[NSIG];
+    info_map_t mapping;
+    handle_t vmo;
+    if (!signals_running)
+        return OK;
+    status_t status = sys_vm_get_mapping(process, MAILBOX_PAGE, &mapping, &vmo);
+    if (status != OK)
+        return status;
+    status = sys_vmo_write(vmo, 0, empty, mapping.vmo_offset, sizeof empty);
+    sys_handle_close(vmo);
+    if (status == OK)
+        signals_expect(process);
+    return status;
+}
+
 status_t signals_fork_child(void)
 {
     own_signals.pending = own_signals.wanted = 0;
@@ -226,6 +266,20 @@ void signals_thread_begin(uint32_t blocked)
         sys_thread_interrupt(thread_self());
 }
 
+void signals_thread_end(void)
+{
+    info_handle_basic_t info;
+    port_packet_t packet = { .key = KEY_REQUEST };
+    own_signals.blocked = UINT32_MAX;
+    if (!signals_running || sys_object_get_info(thread_self(), INFO_HANDLE_BASIC, &info,
+                                                sizeof info, NULL, NULL) != OK)
+        return;
+    packet.user.u64[0] = REQUEST_LEAVE;
+    packet.user.u64[2] = info.koid;
+    while (sys_port_queue(signals_port, &packet) == ERR_SHOULD_WAIT)
+        sys_nanosleep(0);
+}
+
 void signals_inheritance(uint32_t *out_ignored, uint32_t *out_blocked)
 {
     *out_ignored = signals_running ? signals_ignored() : 0;
@@ -234,12 +288,10 @@ void signals_inheritance(uint32_t *out_ignored, uint32_t *out_blocked)
 
 void signals_inherit(uint32_t ignored, uint32_t blocked)
 {
-    for (int number = 1; number < NSIG; number++)
-        if ((ignored & SIGNAL_BIT(number)) != 0)
-            signal(number, SIG_IGN);
-    sigset_t set = blocked;
-    if (blocked != 0)
-        sigprocmask(SIG_SETMASK, &set, NULL);
+    signal_thread_ignore(ignored);
+    atomic_fetch_or(&signals_once_blocked, blocked);
+    own_signals.blocked = blocked;
+    signals_start();                    /* as soon as there is a mailbox, something may be in it */
 }
 
 /* --- Actions. --- */

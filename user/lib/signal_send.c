@@ -50,11 +50,11 @@ static signals_t user_signals(handle_t process)
     return now;
 }
 
-/* The first mark stays. */
+/* The first mark stays; of two at the same moment, one of them. */
 void process_end_mark(handle_t process, int number)
 {
-    if ((user_signals(process) & PROCESS_END) == 0)
-        sys_object_signal(process, 0, (signals_t)number << PROCESS_END_SHIFT);
+    if ((user_signals(process) & (PROCESS_END | SIGNAL_TERMINATED)) == 0)
+        sys_object_signal(process, PROCESS_END, (signals_t)number << PROCESS_END_SHIFT);
 }
 
 int process_end_signal(handle_t process, int64_t code)

@@ -15,8 +15,9 @@
 #include "signals.h"
 
 #include <string.h>
+#include <sys/wait.h>
 
-enum { THREADS_MAX = 64, DIRECTED_MAX = 32 };
+enum { THREADS_MAX = 64, DIRECTED_MAX = 32, LEAVING_MAX = 32 };
 
 struct signal_frame {
     ucontext_t context;
@@ -46,10 +47,12 @@ struct signal_thread_setup signal_thread_setup;
 
 static struct sigaction actions[NSIG];
 static siginfo_t infos[NSIG];           /* of what is pending for the process */
+static _Atomic uint32_t infos_version;  /* odd while one is written */
 static struct {
     uint64_t koid;                      /* 0: this place is free */
     int number;
 } directed[DIRECTED_MAX];               /* to single threads that have not stopped yet */
+static uint64_t leaving[LEAVING_MAX];   /* threads that take no more signals; 0: free */
 static info_thread_t threads[THREADS_MAX];
 
 static struct scratch *scratch(void)
@@ -93,14 +96,19 @@ static void give_up(int number)
 
 /* --- Running a handler. --- */
 
-static uintptr_t frame_place(const struct stopped *stopped, const struct sigaction *action)
+/* False: it would reach below the other stack. */
+static bool place_frame(const struct stopped *stopped, const struct sigaction *action,
+                        uintptr_t *out_place)
 {
     const stack_t *other = &stopped->signals.alternate;
     uintptr_t sp = stopped->state.x[REG_SP];
     bool is_on_it = sp - (uintptr_t)other->ss_sp - 1 < other->ss_size;
-    if ((action->sa_flags & SA_ONSTACK) != 0 && other->ss_size > 0 && !is_on_it)
+    if ((action->sa_flags & SA_ONSTACK) != 0 && other->ss_size > 0 && !is_on_it) {
         sp = (uintptr_t)other->ss_sp + other->ss_size;
-    return (sp - sizeof(struct signal_frame)) & -16ul;
+        is_on_it = true;
+    }
+    *out_place = (sp - sizeof(struct signal_frame)) & -16ul;
+    return !is_on_it || *out_place - (uintptr_t)other->ss_sp < other->ss_size;
 }
 
 /* False: there is no room on the stack. */
@@ -109,8 +117,10 @@ static bool enter_handler(struct stopped *stopped, const siginfo_t *info)
     struct sigaction *action = &actions[info->si_signo];
     struct thread_signals *signals = &stopped->signals;
     uint64_t *x = stopped->state.x;
-    uintptr_t sp = frame_place(stopped, action);
     struct signal_frame *frame = &scratch()->frame;
+    uintptr_t sp;
+    if (!place_frame(stopped, action, &sp))
+        return false;
     memset(frame, 0, sizeof *frame);
     frame->info = *info;
     frame->context.uc_stack = signals->alternate;
@@ -206,6 +216,20 @@ static void interrupt(uint64_t koid)
     sys_handle_close(thread);
 }
 
+static bool is_leaving(uint64_t koid)
+{
+    for (size_t i = 0; i < LEAVING_MAX; i++)
+        if (leaving[i] == koid)
+            return true;
+    return false;
+}
+
+/* May it run a handler? */
+static bool is_taker(uint64_t koid)
+{
+    return koid != signal_thread_setup.koid && !is_leaving(koid);
+}
+
 /*
  * Something is pending: stop the first thread, or all but that one, which has it blocked.  Who has
  * it not takes it.
@@ -216,7 +240,7 @@ static void interrupt_threads(bool others)
     sys_object_get_info(process_self(), INFO_PROCESS_THREADS, threads, sizeof threads, &count,
                         NULL);
     for (size_t i = 0, seen = 0; i < count; i++) {
-        if (threads[i].koid == signal_thread_setup.koid)
+        if (!is_taker(threads[i].koid))
             continue;
         if ((seen++ > 0) == others)
             interrupt(threads[i].koid);
@@ -229,7 +253,7 @@ static bool is_first_thread(uint64_t koid)
     sys_object_get_info(process_self(), INFO_PROCESS_THREADS, threads, sizeof threads, &count,
                         NULL);
     for (size_t i = 0; i < count; i++)
-        if (threads[i].koid != signal_thread_setup.koid)
+        if (is_taker(threads[i].koid))
             return threads[i].koid == koid;
     return false;
 }
@@ -246,7 +270,9 @@ static void post(const siginfo_t *info)
         if (!may_be_blocked)
             die(number);
     }
+    atomic_fetch_add(&infos_version, 1);
     infos[number] = *info;
+    atomic_fetch_add(&infos_version, 1);
     atomic_fetch_or(&signals_pending, SIGNAL_BIT(number));
     sys_futex_wake((const uint32_t *)&signals_pending, UINT32_MAX);
     interrupt_threads(false);
@@ -296,8 +322,8 @@ static void fault(struct stopped *stopped, const port_packet_t *packet)
     classify(packet, &info);
     _sig_func_ptr handler = actions[info.si_signo].sa_handler;
     bool is_blocked = (stopped->signals.blocked & SIGNAL_BIT(info.si_signo)) != 0;
-    if (handler == SIG_DFL || handler == SIG_IGN || is_blocked || stopped->signals.held > 0 ||
-        !stopped->has_signals || !enter_handler(stopped, &info))
+    if (handler == SIG_DFL || handler == SIG_IGN || is_blocked ||
+        stopped->signals.held % HELD_FOR_HEAP > 0 || !stopped->has_signals || !enter_handler(stopped, &info))
         give_up(info.si_signo);
 }
 
@@ -375,17 +401,20 @@ static void change_action(struct action_request *request)
     sys_futex_wake((const uint32_t *)&request->done, 1);
 }
 
-/* Of threads that have ended. */
-static void forget_directed(void)
+static bool has_ended(uint64_t koid)
 {
     handle_t thread;
-    for (size_t i = 0; i < DIRECTED_MAX; i++) {
-        if (sys_object_get_child(process_self(), directed[i].koid, RIGHT_SAME_RIGHTS,
-                                 &thread) == OK)
-            sys_handle_close(thread);
-        else
+    if (sys_object_get_child(process_self(), koid, RIGHT_SAME_RIGHTS, &thread) != OK)
+        return true;
+    sys_handle_close(thread);
+    return false;
+}
+
+static void forget_directed(void)
+{
+    for (size_t i = 0; i < DIRECTED_MAX; i++)
+        if (has_ended(directed[i].koid))
             directed[i].koid = 0;
-    }
 }
 
 /* The place for it: the one that it has already, or a free one; DIRECTED_MAX: there is none. */
@@ -415,13 +444,36 @@ static void send_to_thread(uint64_t koid, int number)
     interrupt(koid);
 }
 
+/* What it was stopped for, if it comes no more to take it, is for others. */
+static void thread_leaves(uint64_t koid)
+{
+    size_t place = 0;
+    while (place < LEAVING_MAX - 1 && leaving[place] != 0 && !has_ended(leaving[place]))
+        place++;
+    leaving[place] = koid;
+    if (signals_pending != 0)
+        interrupt_threads(false);
+}
+
 static void take_request(const port_packet_t *packet)
 {
     const uint64_t *words = packet->user.u64;
     switch (words[0]) {
     case REQUEST_ACTION: change_action((struct action_request *)words[1]); break;
     case REQUEST_SEND:   send_to_thread(words[2], words[1]); break;
+    case REQUEST_LEAVE:  thread_leaves(words[2]); break;
     }
+}
+
+static void child_is_gone(uint64_t key)
+{
+    int status = 0;
+    siginfo_t info = { .si_signo = SIGCHLD, .si_code = CLD_EXITED };
+    info.si_pid = child_ended(key, &status);
+    info.si_status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
+    if (!WIFEXITED(status))
+        info.si_code = CLD_KILLED;
+    post(&info);
 }
 
 void signal_thread_main(void)
@@ -431,8 +483,7 @@ void signal_thread_main(void)
         if (sys_port_wait(signal_thread_setup.port, DEADLINE_INFINITE, &packet) != OK)
             continue;
         if ((packet.key & KEY_CHILD) != 0)
-            post(&(siginfo_t){ .si_signo = SIGCHLD, .si_code = CLD_EXITED,
-                               .si_pid = packet.key & INT32_MAX });
+            child_is_gone(packet.key);
         else if (packet.key == KEY_EXCEPTION)
             thread_stopped(&packet);
         else if (packet.key == KEY_MAIL)
@@ -445,9 +496,26 @@ void signal_thread_main(void)
 void signal_thread_forget(void)
 {
     memset(directed, 0, sizeof directed);
+    memset(leaving, 0, sizeof leaving);
     atomic_store(&signals_pending, 0);
-    for (int number = 0; number < NSIG; number++)
-        atomic_store(&signals_mailbox[number], 0);
+    atomic_store(&infos_version, 0);
+}
+
+void signal_thread_ignore(uint32_t set)
+{
+    for (int number = 1; number < NSIG; number++)
+        if ((set & SIGNAL_BIT(number)) != 0)
+            actions[number].sa_handler = SIG_IGN;
+}
+
+void signal_read_info(int number, siginfo_t *out)
+{
+    uint32_t version;
+    do {
+        version = atomic_load(&infos_version);
+        *out = infos[number];
+        atomic_thread_fence(memory_order_seq_cst);
+    } while (version % 2 != 0 || version != atomic_load(&infos_version));
 }
 
 uint32_t signals_ignored(void)

@@ -36,7 +36,7 @@ int pause(void)
 }
 
 /* Take a signal of the set that is pending; 0 if there is none. */
-static int take_pending(uint32_t set)
+static int take_pending(uint32_t set, siginfo_t *out_info)
 {
     signals_hold();
     uint32_t own = own_signals.pending & set, shared = atomic_load(&signals_pending) & set;
@@ -44,8 +44,10 @@ static int take_pending(uint32_t set)
     if (own != 0) {
         number = __builtin_ctz(own);
         own_signals.pending &= ~SIGNAL_BIT(number);
+        *out_info = (siginfo_t){ .si_signo = number, .si_code = SI_TKILL };
     } else if (shared != 0) {
         number = __builtin_ctz(shared);
+        signal_read_info(number, out_info);
         if ((atomic_fetch_and(&signals_pending, ~SIGNAL_BIT(number)) & SIGNAL_BIT(number)) == 0)
             number = 0;
     }
@@ -53,11 +55,11 @@ static int take_pending(uint32_t set)
     return number;
 }
 
-static int wait_for_signal(uint32_t set, int64_t deadline)
+static int wait_for_signal(uint32_t set, siginfo_t *out_info, int64_t deadline)
 {
     for (;;) {
         uint32_t seen = atomic_load(&signals_pending), before = own_signals.delivered;
-        int number = take_pending(set);
+        int number = take_pending(set, out_info);
         if (number != 0)
             return number;
         if ((seen & set) != 0)
@@ -82,10 +84,8 @@ int sigtimedwait(const sigset_t *restrict set, siginfo_t *restrict info,
     int error = signals_start();
     if (error != 0)
         return fail(error);
-    int number = wait_for_signal(*set, deadline);
-    if (number > 0 && info != NULL)
-        *info = (siginfo_t){ .si_signo = number, .si_code = SI_USER };
-    return number;
+    siginfo_t unused;
+    return wait_for_signal(*set, info != NULL ? info : &unused, deadline);
 }
 
 int sigwaitinfo(const sigset_t *restrict set, siginfo_t *restrict info)

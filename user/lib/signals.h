@@ -34,13 +34,16 @@ struct thread_signals {
     uint32_t pending;                   /* sent to this thread alone */
     uint32_t delivered;                 /* counts handlers */
     uint32_t final;                     /* counts those without SA_RESTART */
-    uint32_t held;                      /* no handler may run now */
+    uint32_t held;                      /* no handler may run now; see HELD_FOR_HEAP */
     uint32_t wanted;                    /* one would have run meanwhile */
     uint32_t ready;                     /* this has been initialised */
     stack_t alternate;                  /* ss_size 0: none */
 };
 
 extern __thread volatile struct thread_signals own_signals;
+
+/* Counted in `held` for the heap's lock: the handler of a fault may run. */
+#define HELD_FOR_HEAP (1u << 16)
 
 /* Sent to the process, not yet taken by a thread. */
 extern _Atomic uint32_t signals_pending;
@@ -62,6 +65,7 @@ enum { KEY_EXCEPTION, KEY_MAIL, KEY_REQUEST };  /* and KEY_CHILD */
 enum {
     REQUEST_ACTION,                     /* u64[1]: a struct action_request */
     REQUEST_SEND,                       /* signal u64[1] to the thread with koid u64[2] */
+    REQUEST_LEAVE,                      /* the thread with koid u64[2] takes no more */
 };
 
 struct action_request {
@@ -81,8 +85,12 @@ struct signal_thread_setup {
 
 extern struct signal_thread_setup signal_thread_setup;
 void signal_thread_main(void);
+/* Before it runs: the actions that a new program begins with. */
+void signal_thread_ignore(uint32_t set);
 /* In a child of fork: what was sent to the parent is forgotten; actions stay. */
 void signal_thread_forget(void);
+/* What is known of the last signal of this number to the process, for who waits for it. */
+void signal_read_info(int number, siginfo_t *out);
 /* The signals whose action is SIG_IGN. */
 uint32_t signals_ignored(void);
 /* signal.S: where handlers return to; where the signal thread begins. */

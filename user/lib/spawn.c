@@ -69,6 +69,10 @@ static void map_stack(struct spawning *child)
 
 static void start(struct spawning *child, uint64_t entry)
 {
+    uint32_t ignored, blocked;
+    signals_inheritance(&ignored, &blocked);
+    if ((ignored | blocked) != 0)
+        signals_expect(child->process);
     child->giving.status = sys_process_start(child->process, child->thread, entry, STACK_TOP,
                                              child->child_end, 0);
     if (child->giving.status == OK)

@@ -10,6 +10,7 @@
  */
 #include "internal.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,6 +78,15 @@ void tls_init(void *area)
     memset((char *)area + initialised, 0, (uintptr_t)__tls_size - initialised);
 }
 
+static void take_descriptor(uint32_t tag, handle_t handle)
+{
+    int number = (tag & ~TAG_NONBLOCKING) >> 16;
+    if (descriptor_set(number, handle) != OK)
+        sys_handle_close(handle);
+    else if ((tag & TAG_NONBLOCKING) != 0)
+        descriptor_set_flags(number, O_NONBLOCK);
+}
+
 static void take_handle(uint32_t tag, handle_t handle)
 {
     switch (tag & 0xffff) {
@@ -88,8 +98,7 @@ static void take_handle(uint32_t tag, handle_t handle)
     case START_ROOT_FS:       root_fs = handle; break;
     case START_DEFAULT_PAGER: default_pager = handle; break;
     case START_FD:
-        if (descriptor_set(tag >> 16, handle) != OK)
-            sys_handle_close(handle);
+        take_descriptor(tag, handle);
         break;
     default:
         if (user_handle_count < USER_HANDLES_MAX)

@@ -176,6 +176,7 @@ __attribute__((destructor)) static void streams_flush(void)
 void __wrap_exit(int code)
 {
     __lock_acquire_recursive(&exit_lock);
+    library_exiting = true;
     __real_exit(code);
 }
 
@@ -219,6 +220,8 @@ void streams_fork_child(void)
     for (struct open_stream *stream = open_streams; stream != NULL; stream = stream->next)
         release(stream->file, true);
     quire_mutex_unlock(&open_lock);
-    if (exit_lock.owner != (uintptr_t)__builtin_thread_pointer())
+    if (exit_lock.owner != (uintptr_t)__builtin_thread_pointer()) {
         memset(&exit_lock, 0, sizeof exit_lock);
+        library_exiting = false;
+    }
 }

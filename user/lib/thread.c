@@ -59,6 +59,7 @@ void thread_end(struct pthread *self)
         thread_values_destroy(self);
     if (atomic_fetch_sub(&thread_count, 1) == 1)
         exit(0);
+    signals_thread_end();
     if (atomic_fetch_or(&self->state, THREAD_HAS_ENDED) & THREAD_IS_DETACHED) {
         sys_handle_close(self->handle);
         if (self->size != 0)

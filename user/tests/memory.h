@@ -56,6 +56,50 @@ static inline uint64_t live_vmos(void)
     return system_info().objects[OBJECT_VMO];
 }
 
+/*
+ * Objects of the system that live threads do not explain.  A server makes workers when it needs
+ * them, each a thread and the VMO of its stack, and keeps them: they are not what a test left
+ * behind, but a thread that has ended, or its stack, would be.
+ */
+struct leftovers {
+    int64_t objects[sizeof(((info_system_t *)NULL)->objects) / sizeof(uint64_t)];
+    uint64_t busy;
+};
+
+static inline struct leftovers leftovers_now(void)
+{
+    static info_process_t processes[64];
+    struct leftovers now;
+    info_system_t info;
+    size_t count = 0;
+    int64_t threads = 0;
+
+    do {                                /* both of one moment */
+        info = system_info();
+        CHECK_OK(sys_object_get_info(system_handle(), INFO_PROCESS_LIST, processes,
+                                     sizeof processes, &count, NULL));
+    } while (system_info().objects[OBJECT_THREAD] != info.objects[OBJECT_THREAD]);
+    now.busy = info.frames[FRAME_BUSY];
+    for (size_t i = 0; i < count; i++)
+        threads += processes[i].num_threads;
+    for (size_t type = 0; type < array_size(now.objects); type++)
+        now.objects[type] = (int64_t)info.objects[type];
+    now.objects[OBJECT_THREAD] -= threads;
+    now.objects[OBJECT_VMO] -= threads;
+    return now;
+}
+
+/* Transfers, and what servers have of a process, end a little after it. */
+static inline bool nothing_is_left_over(void *argument)
+{
+    struct leftovers now = leftovers_now(), *then = (struct leftovers *)argument;
+
+    for (size_t type = 0; type < array_size(now.objects); type++)
+        if (now.objects[type] > then->objects[type])
+            return false;
+    return now.busy == 0;
+}
+
 static inline info_process_t own_info(void)
 {
     info_process_t info = { 0 };

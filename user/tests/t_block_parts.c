@@ -223,6 +223,24 @@ TEST(sync_writes_its_range)
     CHECK_OK(sys_handle_close(device));
 }
 
+TEST(sync_of_a_slice_writes_the_pages_it_shows)
+{
+    handle_t device = open_scratch(), vmo, slice;
+
+    disk_fill(device, 0, 4 * PAGE_SIZE, '-');
+    vmo = device_vmo(device);
+    vmo_fill(vmo, 0, 4 * PAGE_SIZE, 's');
+    CHECK_OK(sys_vmo_create_child(vmo, VMO_CHILD_SLICE, 2 * PAGE_SIZE, 2 * PAGE_SIZE, &slice));
+    CHECK_STATUS(sync_range(slice, PAGE_SIZE, PAGE_SIZE + 1), ERR_OUT_OF_RANGE);
+    CHECK_OK(sync_range(slice, 0, PAGE_SIZE));
+    CHECK_EQ(vmo_info(vmo).dirty_bytes, 3 * PAGE_SIZE);
+    CHECK(disk_is_filled(device, 0, 2 * PAGE_SIZE, '-') && disk_is_filled(device, 2 * PAGE_SIZE, PAGE_SIZE, 's') &&
+          disk_is_filled(device, 3 * PAGE_SIZE, PAGE_SIZE, '-'));
+    CHECK_OK(sys_handle_close(slice));
+    CHECK_OK(sys_handle_close(vmo));
+    CHECK_OK(sys_handle_close(device));
+}
+
 TEST(decommit_drops_what_was_not_written)
 {
     handle_t device = open_scratch(), vmo;

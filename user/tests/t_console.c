@@ -3,7 +3,10 @@
  */
 #include "common.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static struct raw_thread thread;
 static handle_t console;
@@ -98,14 +101,41 @@ TEST(killed_in_console_write)
     CHECK_EQ(fflush(stdout), 0);
 }
 
+static void nothing(int number)
+{
+    (void)number;
+}
+
+/* `tests/t_console line`: a line that is read while signals end the reading again and again. */
+static int read_a_line(void)
+{
+    struct sigaction action = { .sa_handler = nothing };
+    char line[64] = "";
+    pid_t self = getpid();
+
+    sigaction(SIGUSR1, &action, NULL);
+    pid_t pid = fork();
+
+    while (pid == 0) {
+        sys_nanosleep(after(20000000));
+        kill(self, SIGUSR1);
+    }
+    while (read(STDIN_FILENO, line, sizeof line - 1) < 0)
+        if (errno == EINTR)
+            write(STDERR_FILENO, "~", 1);
+    kill(pid, SIGKILL);
+    printf("got %s", line);
+    return 0;
+}
+
 /* `tests/t_console interrupt`: wait for ^C without reading, then read it.  test_console.py types. */
 int test_helper(int argument_count, char **arguments)
 {
+    if (argument_count > 1 && strcmp(arguments[1], "line") == 0)
+        return read_a_line();
     char typed = 0;
     size_t actual = 0;
 
-    (void)argument_count;
-    (void)arguments;
     sys_object_signal(console_handle(), SIGNAL_USER_0, 0);
     printf("type\n");
     fflush(stdout);

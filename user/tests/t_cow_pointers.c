@@ -225,6 +225,7 @@ static bool all_have_worked(void *start)
 static void race(uint64_t seed)
 {
     int64_t start = sys_clock_get();
+    info_system_t before = system_info(), now;
     uintptr_t at;
 
     vmo = new_vmo(PAGES + 1);
@@ -250,6 +251,13 @@ static void race(uint64_t seed)
     for (unsigned i = 0; i < array_size(disturbers); i++)
         wait_for_end(disturbers[i].thread.handle);
     stopping = false;
+    now = system_info();
+    printf("# %llu ms, %llu of them idle; %llu shootdowns, %llu page faults, %llu calls\n",
+           (unsigned long long)(sys_clock_get() - start) / 1000000,
+           (unsigned long long)(now.idle_time - before.idle_time) / 1000000,
+           (unsigned long long)(now.tlb_shootdowns - before.tlb_shootdowns),
+           (unsigned long long)(now.page_faults - before.page_faults),
+           (unsigned long long)(now.syscalls - before.syscalls));
 }
 
 static void check_the_end(void)

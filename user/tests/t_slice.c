@@ -267,6 +267,26 @@ TEST(pages_can_be_supplied_from_a_slice)
     rig_close(rig);
 }
 
+/* Content that grows zeroes the rest of its last page, which is the parent's. */
+TEST(content_that_grows_in_a_slice)
+{
+    handle_t vmo = new_numbered(4), slice = new_child(vmo, SLICE, 1, 2), stream;
+    char bytes[301];
+    uint64_t done = 0;
+
+    CHECK_OK(sys_vmo_set_content_size(slice, PAGE_SIZE + 100));
+    CHECK_OK(sys_stream_create(STREAM_READ | STREAM_WRITE, slice, 0, &stream));
+    CHECK_OK(sys_stream_write_at(stream, "x", PAGE_SIZE + 300, 1, &done));
+    CHECK_OK(sys_vmo_read(vmo, 0, bytes, 2 * PAGE_SIZE, sizeof bytes));
+    CHECK_EQ(bytes[99], 3);
+    CHECK_EQ(bytes[100], 0);
+    CHECK_EQ(bytes[299], 0);
+    CHECK_EQ(bytes[300], 'x');
+    CHECK(page_is(vmo, 0, 1) && page_is(vmo, 1, 2) && page_is(vmo, 3, 4));
+    CHECK_EQ(committed(vmo), 4);
+    CLOSE(vmo, slice, stream);
+}
+
 /* --- And a disk. --- */
 
 TEST(transfers_through_a_slice)

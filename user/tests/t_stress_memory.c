@@ -11,12 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DURATION  (2 * SECOND)
 #define PAGES     160u                  /* of each VMO, to begin with */
 #define OBJECTS   6u
 #define PLACE     0x2200000000ul        /* WINDOW pages for each worker */
 #define WINDOW    64u
 #define READ_WRITE (VM_READ | VM_WRITE)
+
+static int64_t duration = 2 * SECOND;
 
 /* 0, 1: anonymous; 2, 3: a pager's; 4: a device's; 5: a reference to 2. */
 static handle_t vmos[OBJECTS];
@@ -196,7 +197,7 @@ static int stress(uint64_t random)
         workers[i].random = next_random(&random);
         start_worker(&workers[i]);
     }
-    for (int64_t end = after(DURATION); sys_clock_get() < end; ) {
+    for (int64_t end = after(duration); sys_clock_get() < end; ) {
         struct worker *victim = &workers[next_random(&random) % array_size(workers)];
 
         sys_nanosleep(after(next_random(&random) % 3000000));
@@ -212,34 +213,25 @@ static int stress(uint64_t random)
 
 int test_helper(int argument_count, char **arguments)
 {
-    uint64_t seed = argument_count > 1 ? strtoull(arguments[1], NULL, 10) : 0;
+    uint64_t seed = strtoull(arguments[argument_count - 1], NULL, 10);
 
+    if (argument_count > 3)             /* soak SECONDS SEED */
+        duration = atoll(arguments[2]) * SECOND;
     return seed ? stress(seed) : 0;
-}
-
-/* Transfers end a little after the process. */
-static bool all_is_back(void *argument)
-{
-    const info_system_t *before = argument;
-    info_system_t now = system_info();
-
-    return now.frames[FRAME_BUSY] == 0 && now.objects[OBJECT_VMO] == before->objects[OBJECT_VMO] &&
-           now.objects[OBJECT_PORT] == before->objects[OBJECT_PORT] &&
-           now.objects[OBJECT_THREAD] == before->objects[OBJECT_THREAD];
 }
 
 TEST(everything_at_once)
 {
-    info_system_t before;
+    struct leftovers before;
     char seed[24];
 
     CHECK_OK(sys_handle_close(open_scratch()));
     CHECK_EQ(exit_code_of(start_helper("0", HANDLE_INVALID)), 0);   /* what the first one keeps */
-    before = system_info();
+    before = leftovers_now();
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)sys_clock_get());
     printf("# seed %s\n", seed);
     CHECK_EQ(exit_code_of(start_helper(seed, HANDLE_INVALID)), 0);
-    CHECK(comes_true_within(10 * SECOND, all_is_back, &before));
+    CHECK(comes_true_within(10 * SECOND, nothing_is_left_over, &before));
 }
 
 TEST(nothing_is_left_behind)

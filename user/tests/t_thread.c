@@ -23,7 +23,7 @@ TEST(create_refusals)
     CHECK_STATUS(sys_thread_create(HANDLE_INVALID, "x", 1, 0, &out), ERR_BAD_HANDLE);
     CHECK_STATUS(sys_thread_create(event, "x", 1, 0, &out), ERR_WRONG_TYPE);
     CHECK_STATUS(sys_thread_create(thread_self(), "x", 1, 0, &out), ERR_WRONG_TYPE);
-    CHECK_STATUS(sys_thread_create(process_self(), "x", 1, 1, &out), ERR_INVALID_ARGS);
+    CHECK_STATUS(sys_thread_create(process_self(), "x", 1, 2, &out), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_thread_create(process_self(), "x", NAME_MAX_LENGTH + 1, 0, &out),
                  ERR_OUT_OF_RANGE);
     for (unsigned i = 0; i < BAD_INPUTS; i++)

@@ -35,7 +35,7 @@ static bool read_typed(char *line, size_t size)
     static const struct line_options options = {
         .prompt = PROMPT, .keeps_history = true, .complete = complete_word,
     };
-    size_t length;
+    size_t length = 0;
     printf(PROMPT);
     fflush(stdout);
     if (line_edit(console_handle(), &options, line, size, &length) != OK || length == 0)

@@ -23,10 +23,11 @@ struct line_options {
 
 /*
  * One line, with its newline, of at most `size` bytes; not terminated; length 0: end of input.
- * options may be NULL.  What is typed beyond the size is not taken.
+ * options may be NULL.  What is typed beyond the size is not taken.  *length is at first how much of the
+ * line has been typed already: 0, or what a call left there that ended with an error.
  */
 status_t line_edit(handle_t console, const struct line_options *options, char *line, size_t size,
-                   size_t *out_length);
+                   size_t *length);
 /*
  * A ^C has been acted upon: of what was typed so far, drop all up to it.  The rest is the beginning
  * of the next line.
