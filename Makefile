@@ -225,6 +225,10 @@ soak: all
 	QUIRE_CLONE_SEEDS=$(SEEDS) QUIRE_CLONE_STEPS=$(STEPS) QUIRE_CLONE_FIRST=$(FIRST) QUIRE_SOAK_SECONDS=$(SOAK) \
 	    $$python -m pytest -c test/pytest.ini -q test/test_clones.py test/test_soak.py
 
+# The life of a page request (docs/model.md); CYCLES=1 looks for cycles in every case, which takes minutes.
+model:
+	@python3 test/spin_model.py $(if $(CYCLES),--cycles)
+
 bench: all
 	@python3 test/bench.py --kernel $(KERNEL) --initrd $(INITRD)
 
@@ -267,6 +271,7 @@ help:
 	@echo 'make soak           random trees of clones against a model: SEEDS=500 STEPS=4000 FIRST=seed,'
 	@echo '                    and the stress programs, SOAK=60 seconds each'
 	@echo 'make fuzz           kernel code on the host, choices by libFuzzer: TARGET=pagers SECONDS=60'
+	@echo 'make model          the model of page requests, by spin; CYCLES=1 for every case'
 	@echo 'make bench          instruction counts of the basic operations'
 	@echo 'make profile        where they go, function by function: BENCH=calls, memory, messages, ...'
 	@echo 'make lines          size of the kernel per folder'
@@ -274,7 +279,7 @@ help:
 	@echo 'make clean, compile_commands.json, help'
 
 FORCE:
-.PHONY: all kernel user image qemu qemu-gdb gdb test soak bench profile lines docs clean help FORCE
+.PHONY: all kernel user image qemu qemu-gdb gdb test soak model bench profile lines docs clean help FORCE
 
 -include $(KERNEL_OBJECTS:.o=.d) $(LIBRARY_OBJECTS:.o=.d) $(USER_DEPENDENCIES)
 

@@ -58,6 +58,7 @@ missing()
     test_python >/dev/null   || echo "pytest: python3-pytest python3-pexpect" \
                                      "python3-pytest-xdist python3-pytest-timeout"
     have_host_compiler       || echo "gcc: gcc libc6-dev"
+    have spin                || echo "spin: spin"
 }
 
 # Debian 13 and Ubuntu 24.04 split QEMU; older ones have all machines in one package.
