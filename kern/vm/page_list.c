@@ -46,27 +46,8 @@ static inline struct page_list_node *descend(const struct page_list *list, uint6
     return node;
 }
 
-struct page_list_run page_list_find_run(const struct page_list *list, uint64_t index, uint64_t end)
-{
-    struct page_list_run run = { .count = end - index };
-    uint32_t level;
-
-    if (!fits(list, index))
-        return run;
-    run.node = descend(list, index, &level);
-    slot_t *slot = &run.node->slots[slot_number(index, level)];
-    uint64_t span = 1ul << (max_u64(level, 1) * PAGE_LIST_BITS);
-
-    if (level == 0)
-        run.slots = slot;
-    else
-        run.fill = *slot;
-    run.count = min_u64(run.count, span - (index & (span - 1)));
-    return run;
-}
-
-/* The lowest node for index; NULL if there is none: *out_fill is what stands there instead. */
-static struct page_list_node *find_leaf(struct page_list *list, uint64_t index, slot_t *out_fill)
+/* The lowest node for index; NULL if there is none: up to *out_end all slots are *out_fill. */
+static struct page_list_node *find_leaf(struct page_list *list, uint64_t index, slot_t *out_fill, uint64_t *out_end)
 {
     struct page_list_node *node;
     uint32_t level;
@@ -74,11 +55,13 @@ static struct page_list_node *find_leaf(struct page_list *list, uint64_t index, 
     if (list->recent && list->recent_number == index >> PAGE_LIST_BITS)
         return list->recent;
     *out_fill = SLOT_EMPTY;
+    *out_end = UINT64_MAX;
     if (!fits(list, index))
         return NULL;
     node = descend(list, index, &level);
     if (level > 0) {
         *out_fill = node->slots[slot_number(index, level)];
+        *out_end = (index | ((1ul << (level * PAGE_LIST_BITS)) - 1)) + 1;
         return NULL;
     }
     list->recent = node;
@@ -86,16 +69,27 @@ static struct page_list_node *find_leaf(struct page_list *list, uint64_t index, 
     return node;
 }
 
+struct page_list_run page_list_search_run(struct page_list *list, uint64_t index, uint64_t end)
+{
+    struct page_list_run run = { 0 };
+
+    if (find_leaf(list, index, &run.fill, &run.count))
+        return page_list_find_run(list, index, end);
+    run.count = min_u64(end, run.count) - index;
+    return run;
+}
+
 slot_t page_list_find(struct page_list *list, uint64_t index)
 {
+    uint64_t end;
     slot_t fill;
-    struct page_list_node *leaf = find_leaf(list, index, &fill);
+    struct page_list_node *leaf = find_leaf(list, index, &fill, &end);
 
     return leaf ? leaf->slots[slot_number(index, 0)] : fill;
 }
 
 /* Free the empty nodes on the way to index, from the lowest up, and the root if nothing is left. */
-static void prune(struct page_list *list, uint64_t index)
+void page_list_prune(struct page_list *list, uint64_t index)
 {
     struct page_list_node *path[LEVELS_MAX], *below;
     uint32_t level = list->height - 1;
@@ -180,7 +174,7 @@ status_t page_list_make_run(struct page_list *list, uint64_t index, uint64_t end
 
     if (!leaf) {
         if (list->root)
-            prune(list, index);
+            page_list_prune(list, index);
         return ERR_NO_MEMORY;
     }
     *out_run = (struct page_list_run){
@@ -189,19 +183,12 @@ status_t page_list_make_run(struct page_list *list, uint64_t index, uint64_t end
     return OK;
 }
 
-void page_list_changed(struct page_list *list, const struct page_list_run *run, uint64_t index,
-                       int64_t more)
-{
-    run->node->used += more;
-    if (run->node->used == 0)
-        prune(list, index);
-}
-
 status_t page_list_set(struct page_list *list, uint64_t index, slot_t slot)
 {
     struct page_list_run run;
+    uint64_t end;
     slot_t fill;
-    struct page_list_node *leaf = find_leaf(list, index, &fill);
+    struct page_list_node *leaf = find_leaf(list, index, &fill, &end);
 
     assert(slot != SLOT_EMPTY);
     if (!leaf) {
@@ -282,7 +269,7 @@ status_t page_list_fill(struct page_list *list, uint64_t first, uint64_t end, sl
 
 /* --- Looking for pages and for holes. --- */
 
-struct page *page_list_next(const struct page_list *list, uint64_t *index, uint64_t end)
+struct page *page_list_next(struct page_list *list, uint64_t *index, uint64_t end)
 {
     for (struct page_list_run run; *index < end; *index += run.count) {
         run = page_list_find_run(list, *index, end);
@@ -296,7 +283,7 @@ struct page *page_list_next(const struct page_list *list, uint64_t *index, uint6
     return NULL;
 }
 
-uint64_t page_list_gap(const struct page_list *list, uint64_t index, uint64_t limit)
+uint64_t page_list_gap(struct page_list *list, uint64_t index, uint64_t limit)
 {
     uint64_t end = index + limit, at = index;
 

@@ -47,12 +47,6 @@ void user_source_unref(struct user_source *source)
     }
 }
 
-struct user_source *user_source_of(struct vmo *vmo)
-{
-    assert(vmo->kind == VMO_PAGER);
-    return vmo->source;
-}
-
 uint64_t pager_key(struct vmo *vmo) { return user_source_of(vmo)->key; }
 
 /* --- The packet.  source->lock is held for all of these. --- */
@@ -179,14 +173,6 @@ static void source_forget(struct vmo *vmo, struct page_request *request, struct 
     spin_unlock(&source->lock);
     if (withdrawn)
         atomic_fetch_sub(&source->references, 1);       /* never the last: the VMO has one */
-}
-
-void user_source_report(struct user_source *source, struct vmo *vmo, uint64_t first, uint64_t count)
-{
-    if (count == 0)
-        return;
-    source->pages_supplied += count;
-    vmo_complete_range(vmo, REQUEST_READ, first, count, OK);
 }
 
 /* --- The end of the service. --- */

@@ -41,15 +41,16 @@ extern const struct pager_ops user_source_ops;
 /* One reference; port gets one.  NULL without memory. */
 struct user_source *user_source_create(uint64_t pager_koid, const char owner[32], struct port *port, uint64_t key);
 void user_source_unref(struct user_source *source);
-struct user_source *user_source_of(struct vmo *vmo);
+static inline struct user_source *user_source_of(struct vmo *vmo)
+{
+    assert(vmo->kind == VMO_PAGER);
+    return vmo->source;
+}
 
 /* Enter it in the list.  sources_lock held. */
 void user_source_list(struct user_source *source, struct vmo *vmo);
 /* Remove one VMO of a pager from the list and give it with a reference; NULL when there is none left. */
 struct vmo *user_source_take_of_pager(uint64_t pager_koid);
-
-/* Pages [first, first + count) were supplied: count them and wake who waits.  Family lock held. */
-void user_source_report(struct user_source *source, struct vmo *vmo, uint64_t first, uint64_t count);
 
 /* Send the COMPLETE packet, once.  No lock of rank SOURCE or higher held. */
 void user_source_send_complete(struct user_source *source);

@@ -142,16 +142,6 @@ const struct object_ops vmo_ops = {
     .destroy = vmo_destroy,
 };
 
-status_t vmo_locate(struct vmo **vmo, uint64_t *offset, uint64_t length)
-{
-    if (!range_inside(*offset, length, vmo_size(*vmo)))
-        return ERR_OUT_OF_RANGE;
-    if ((*vmo)->kind == VMO_SLICE)
-        *offset += (*vmo)->base << PAGE_SHIFT;
-    *vmo = vmo_target(*vmo);
-    return OK;
-}
-
 /* --- Slots. --- */
 
 status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page)

@@ -105,9 +105,22 @@ static inline struct vmo *vmo_target(struct vmo *vmo)
 }
 /* Of a VMO that holds pages: the one whose source supplies those it does not hold; itself if it is no clone. */
 static inline struct vmo *vmo_root(struct vmo *vmo) { return vmo->parent ? vmo->parent : vmo; }
+/* The VMO whose sizes count; a slice has its own. */
+static inline struct vmo *vmo_sized(struct vmo *vmo) { return vmo->kind == VMO_REFERENCE ? vmo->parent : vmo; }
+/* One word each: what it says may be old by the time it is used, with the lock as without it. */
+static inline uint64_t vmo_size(struct vmo *vmo)         { return *(volatile uint64_t *)&vmo_sized(vmo)->size; }
+static inline uint64_t vmo_content_size(struct vmo *vmo) { return *(volatile uint64_t *)&vmo_sized(vmo)->content_size; }
 /* From a VMO and an offset of the user's to the VMO that holds the pages and the offset there.  OUT_OF_RANGE if
  * [offset, offset + length) is not inside, which may change until the caller has the family lock. */
-status_t vmo_locate(struct vmo **vmo, uint64_t *offset, uint64_t length);
+static inline status_t vmo_locate(struct vmo **vmo, uint64_t *offset, uint64_t length)
+{
+    if (!range_inside(*offset, length, vmo_size(*vmo)))
+        return ERR_OUT_OF_RANGE;
+    if ((*vmo)->kind == VMO_SLICE)
+        *offset += (*vmo)->base << PAGE_SHIFT;
+    *vmo = vmo_target(*vmo);
+    return OK;
+}
 
 /* What the first handle to a VMO may do: RESIZE only if it can be resized. */
 static inline rights_t vmo_rights(const struct vmo *vmo)
@@ -168,9 +181,7 @@ void vmo_transfer_end(struct vmo_transfer *transfer, status_t status);
 #define VMO_TRANSFER_MAX (32 * PAGE_SIZE)
 
 /* Sizes.  set_size: UNAVAILABLE if not resizable, OUT_OF_RANGE; waits for busy pages that go.  The setters take the family lock. */
-uint64_t vmo_size(struct vmo *vmo);
 status_t vmo_set_size(struct vmo *vmo, uint64_t size);
-uint64_t vmo_content_size(struct vmo *vmo);
 status_t vmo_set_content_size(struct vmo *vmo, uint64_t size);
 
 /* Range operations of sys_vmo_op_range; offset and length as given by the user, checked here. */
