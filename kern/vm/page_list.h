@@ -46,6 +46,13 @@ struct page_list {
 static inline void page_list_init(struct page_list *list) { *list = (struct page_list){ 0 }; }
 
 slot_t page_list_find(struct page_list *list, uint64_t index);
+/* Likewise where the list was looked into last; empty elsewhere. */
+static inline slot_t page_list_recent(const struct page_list *list, uint64_t index)
+{
+    bool known = list->recent && list->recent_number == index >> PAGE_LIST_BITS;
+
+    return known ? list->recent->slots[index % PAGE_LIST_FANOUT] : SLOT_EMPTY;
+}
 static inline slot_t page_list_get(struct page_list *list, uint64_t index)
 {
     if (list->recent && list->recent_number == index >> PAGE_LIST_BITS)

@@ -25,12 +25,6 @@
 #include "vm/page_request.h"
 #include "vm/vmo_pages.h"
 
-struct vmo *vmo_from_object(struct object *object)
-{
-    assert(object->ops == &vmo_ops);
-    return container_of(object, struct vmo, object);
-}
-
 /* --- Making and ending VMOs. --- */
 
 struct vmo *vmo_alloc(enum vmo_kind kind, uint64_t size, bool resizable, struct vmo_family *family)
@@ -379,14 +373,13 @@ static status_t get_absent(struct vmo *vmo, uint64_t index, enum page_want want,
 }
 
 /* [fault 4/8] What does the VMO hold at this index? */
-status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run,
-                      struct page_request *request, struct page **out_page)
+static __attribute__((noinline)) status_t get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run,
+                                                   struct page_request *request, struct page **out_page)
 {
     status_t status = OK;
     struct page *page;
     slot_t slot;
 
-    assert(vmo_locked(vmo));
     if (index >= vmo->size >> PAGE_SHIFT)
         return ERR_OUT_OF_RANGE;
     slot = page_list_get(&vmo->pages, index);
@@ -404,7 +397,7 @@ status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint
             status = unshare(vmo, index, request, &page);
     }
     if (status == ERR_RETRY)
-        return vmo_get_page(vmo, index, want, run, request, out_page);
+        return get_page(vmo, index, want, run, request, out_page);
     if (status != OK)
         return status;
     if (page) {
@@ -412,6 +405,20 @@ status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint
         if (want == WANT_WRITE && vmo->ops)
             vmo_mark_dirty(vmo, page);
     }
+    *out_page = page;
+    return OK;
+}
+
+/* A page that is there, near the last one looked for, is just read. */
+status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run,
+                      struct page_request *request, struct page **out_page)
+{
+    struct page *page = want == WANT_READ ? slot_page(page_list_recent(&vmo->pages, index)) : NULL;
+
+    assert(vmo_locked(vmo));
+    if (!page || page->state == PAGE_FILLING || index >= vmo->size >> PAGE_SHIFT)
+        return get_page(vmo, index, want, run, request, out_page);
+    page->referenced = 1;
     *out_page = page;
     return OK;
 }
