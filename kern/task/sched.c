@@ -198,8 +198,23 @@ static inline struct thread *pick(struct hart *hart)
     return thread;
 }
 
+/* Run `to` until something switches back.  The caller may be on another hart afterwards. */
+static inline void switch_to(struct thread *to)
+{
+    struct hart *hart = this_hart();
+    struct thread *me = hart->current;
+
+    if (to == me)
+        return;
+    to->home = hart->index;
+    atomic_store(&to->on_hart, hart);
+    hart->context_switches++;
+    me->fail_countdown = hart->fail_countdown;
+    sched_switched(arch_switch(me, to));
+}
+
 /* Free the thread that died here.  It may sleep, and go on where another one died. */
-static __attribute__((noinline)) void free_finished(void)
+static void free_finished(void)
 {
     struct thread *dead;
 
@@ -213,32 +228,14 @@ static __attribute__((noinline)) void free_finished(void)
  * The other half of a switch, on the stack of the thread that runs now.  `previous` may run
  * elsewhere from here on.  A thread that died here is freed.
  */
-static inline void switched(struct thread *previous)
+void sched_switched(struct thread *previous)
 {
     struct hart *hart = this_hart();
 
     atomic_store_explicit(&previous->on_hart, NULL, memory_order_release);
     hart->fail_countdown = hart->current->fail_countdown;
     thread_should_leave();              /* if so it will look before returning to user mode */
-    if (hart->finished)
-        free_finished();
-}
-
-void sched_switched(struct thread *previous) { switched(previous); }
-
-/* Run `to` until something switches back.  The caller may be on another hart afterwards. */
-static inline void switch_to(struct thread *to)
-{
-    struct hart *hart = this_hart();
-    struct thread *me = hart->current;
-
-    if (to == me)
-        return;
-    to->home = hart->index;
-    atomic_store(&to->on_hart, hart);
-    hart->context_switches++;
-    me->fail_countdown = hart->fail_countdown;
-    switched(arch_switch(me, to));
+    free_finished();
 }
 
 void sched_block(void)

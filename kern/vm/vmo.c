@@ -373,13 +373,14 @@ static status_t get_absent(struct vmo *vmo, uint64_t index, enum page_want want,
 }
 
 /* [fault 4/8] What does the VMO hold at this index? */
-static __attribute__((noinline)) status_t get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run,
-                                                   struct page_request *request, struct page **out_page)
+status_t vmo_find_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run,
+                       struct page_request *request, struct page **out_page)
 {
     status_t status = OK;
     struct page *page;
     slot_t slot;
 
+    assert(vmo_locked(vmo));
     if (index >= vmo->size >> PAGE_SHIFT)
         return ERR_OUT_OF_RANGE;
     slot = page_list_get(&vmo->pages, index);
@@ -397,7 +398,7 @@ static __attribute__((noinline)) status_t get_page(struct vmo *vmo, uint64_t ind
             status = unshare(vmo, index, request, &page);
     }
     if (status == ERR_RETRY)
-        return get_page(vmo, index, want, run, request, out_page);
+        return vmo_find_page(vmo, index, want, run, request, out_page);
     if (status != OK)
         return status;
     if (page) {
@@ -405,20 +406,6 @@ static __attribute__((noinline)) status_t get_page(struct vmo *vmo, uint64_t ind
         if (want == WANT_WRITE && vmo->ops)
             vmo_mark_dirty(vmo, page);
     }
-    *out_page = page;
-    return OK;
-}
-
-/* A page that is there, near the last one looked for, is just read. */
-status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run,
-                      struct page_request *request, struct page **out_page)
-{
-    struct page *page = want == WANT_READ ? slot_page(page_list_recent(&vmo->pages, index)) : NULL;
-
-    assert(vmo_locked(vmo));
-    if (!page || page->state == PAGE_FILLING || index >= vmo->size >> PAGE_SHIFT)
-        return get_page(vmo, index, want, run, request, out_page);
-    page->referenced = 1;
     *out_page = page;
     return OK;
 }

@@ -144,8 +144,20 @@ enum page_want { WANT_READ, WANT_WRITE, WANT_COMMIT };
  * needs no frame for.  ERR_SHOULD_WAIT: request was armed for up to `run` pages from index (see page_request_resolve).
  * OUT_OF_RANGE; NO_MEMORY; else the source's status.  WANT_WRITE makes the page dirty, or its own copy, which is mapped nowhere yet.
  */
-status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run, struct page_request *request,
-                      struct page **out_page);
+status_t vmo_find_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run, struct page_request *request,
+                       struct page **out_page);
+/* The same, soon done where a page is just read that is there, near the last one found. */
+static inline status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run,
+                                    struct page_request *request, struct page **out_page)
+{
+    struct page *page = want == WANT_READ ? slot_page(page_list_recent(&vmo->pages, index)) : NULL;
+
+    if (!page || page->state == PAGE_FILLING || index >= vmo->size >> PAGE_SHIFT)
+        return vmo_find_page(vmo, index, want, run, request, out_page);
+    page->referenced = 1;
+    *out_page = page;
+    return OK;
+}
 /* May the page that get_page gave be mapped writable?  Family lock held. */
 static inline bool vmo_page_writable(const struct vmo *vmo, const struct page *page)
 {
