@@ -244,7 +244,7 @@ static status_t wait_for_budget(struct page_request *request)
     return status;
 }
 
-status_t page_request_resolve(struct page_request *request, status_t status)
+status_t page_request_settle(struct page_request *request, status_t status)
 {
     if (status == ERR_NO_MEMORY)
         return reclaim_for_retry() ? ERR_RETRY : status;
