@@ -18,6 +18,9 @@ enum request_kind {
     REQUEST_UNBUSY,                     /* the end of a transfer that holds the page */
 };
 
+/* Bits of `throttled`. */
+enum { THROTTLED = 1, WAS_THROTTLED = 2 };
+
 struct page_request {
     /* Guarded by the family lock. */
     struct list_node link;              /* vmo->requests, or head->overlaps */
@@ -36,7 +39,7 @@ struct page_request {
     bool may_ask_user;                  /* a user process may be asked */
     bool early;                         /* woken as soon as `needed` is there; the request stays open */
     bool of_fault;                      /* it is a fault, which maps the page that it gets */
-    bool throttled;                     /* by the source: armed for nothing, it waits for its pager's dirty budget */
+    uint8_t throttled;                  /* set by the source: armed for nothing, it waits for its pager's dirty budget */
     struct thread *thread;
     uint64_t asked_at;                  /* nanoseconds since boot; for the report of slow pagers */
     bool reported;
@@ -49,7 +52,7 @@ static inline void page_request_init(struct page_request *request, bool may_ask_
 {
     request->vmo = NULL;
     request->early = false;
-    request->throttled = false;
+    request->throttled = 0;
     request->of_fault = false;
     request->may_ask_user = may_ask_user;
 }
