@@ -12,14 +12,7 @@
 #include "task/process.h"
 #include "task/sched.h"
 #include "vm/page_request.h"
-#include "vm/user_source.h"
 #include "vm/vmo_pages.h"
-
-struct pager *pager_from_object(struct object *object)
-{
-    assert(object->ops == &pager_ops_object);
-    return container_of(object, struct pager, object);
-}
 
 status_t pager_create(bool wants_writeback, struct object **out_pager)
 {
@@ -66,11 +59,6 @@ status_t pager_create_vmo(struct pager *pager, uint32_t options, struct port *po
     if (status != OK)
         object_unref(&(*out_vmo)->object);
     return status;
-}
-
-status_t pager_check_vmo(struct pager *pager, struct vmo *vmo)
-{
-    return vmo->kind == VMO_PAGER && user_source_of(vmo)->pager == pager ? OK : ERR_INVALID_ARGS;
 }
 
 /* A second time it finds nothing to do. */
