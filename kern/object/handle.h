@@ -38,11 +38,12 @@ status_t handle_close_others(struct handle_table *table, handle_t kept);
 status_t handle_lookup(struct handle_table *table, handle_t handle, uint32_t type, rights_t rights,
                        struct object **out_object, rights_t *out_rights);
 
-/* Room for `count` handles, filled with values but invisible until installed.  NO_MEMORY, NO_RESOURCES. */
-status_t handle_reserve(struct handle_table *table, uint32_t count, handle_t *out_values);
-void handle_unreserve(struct handle_table *table, uint32_t count, const handle_t *values);
-/* Make a reserved value name the slot's object; the slot's counts move into the table.  Cannot fail. */
-void handle_install(struct handle_table *table, handle_t value, struct handle_slot slot);
+/*
+ * Make `count` handles, all or none: the slots' counts move into the table.  Each value goes to `values` and to user
+ * memory at outs[i] (outs may be NULL).  NO_MEMORY, NO_RESOURCES; ERR_USER_FAULT: one of outs is not there now.
+ */
+status_t handle_add(struct handle_table *table, uint32_t count, const struct handle_slot *slots, handle_t *values,
+                    const uaddr_t *outs);
 
 /* Take a handle out of the table; the caller owns the slot.  BAD_HANDLE. */
 status_t handle_remove(struct handle_table *table, handle_t handle, struct handle_slot *out_slot);

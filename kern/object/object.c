@@ -94,6 +94,22 @@ void object_end(struct object *object)
 
 void object_free(struct object *object) { heap_free(object); }
 
+status_t event_create(struct object **out_event)
+{
+    static const struct object_ops event_ops = {
+        .type = OBJECT_EVENT,
+        .default_rights = RIGHTS_BASIC | RIGHT_WRITE,
+        .destroy = object_free,
+    };
+    struct object *event = heap_alloc(sizeof(*event));
+
+    if (!event)
+        return ERR_NO_MEMORY;
+    object_init(event, &event_ops, 0);
+    *out_event = event;
+    return OK;
+}
+
 void object_add_handle(struct object *object)
 {
     object_ref(object);

@@ -54,7 +54,7 @@ struct observer_ops {
     bool (*attach)(struct observer *);
     /*
      * Called with object.lock held when a signal of the trigger became set.  May list_remove(&link).  hand_over: the thread
-     * that this wakes should run as soon as the caller blocks (thread_unpark_next).
+     * that this wakes should run as soon as the caller blocks (thread_wake).
      */
     void (*notify)(struct observer *, struct object *, signals_t observed, bool hand_over);
     /*
@@ -118,6 +118,8 @@ void object_drop_handle(struct object *object);
 
 /* The destroy of an object that is one piece of the heap and holds nothing. */
 void object_free(struct object *object);
+/* An object with nothing but signals, by which programs tell each other of something.  NO_MEMORY. */
+status_t event_create(struct object **out_event);
 
 /* Set signals and tell observers whose trigger became set, or let their threads be handed the processor.  Takes object.lock. */
 void object_raise(struct object *object, signals_t set, bool hand_over);

@@ -64,9 +64,10 @@ static struct message *start_message(struct process *process, struct thread *thr
     };
     struct message *message;
 
+    static_assert(sizeof(text) <= PAGE_SIZE / 4, "a message in one piece");
     memcpy(text.argument, machine.command_line, sizeof(text.argument));
     require(message_create(sizeof(text), array_size(objects), &message));
-    message_fill(message, 0, &text, sizeof(text));
+    memcpy(message->only, &text, sizeof(text));
     for (uint32_t i = 0; i < array_size(objects); i++)
         message_set_handle(message, i,
                            handle_slot_make(objects[i], objects[i]->ops->default_rights));

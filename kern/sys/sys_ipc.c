@@ -2,7 +2,6 @@
  * sys_ipc.c: ports, events, pipes and the console.  Channels are in sys_channel.c.
  */
 #include "dev/console.h"
-#include "ipc/event.h"
 #include "ipc/pipe.h"
 #include "ipc/port.h"
 #include "sys/helpers.h"

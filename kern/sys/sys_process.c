@@ -6,7 +6,6 @@
 #include "lib/random.h"
 #include "lib/string.h"
 #include "sys/helpers.h"
-#include "task/futex.h"
 #include "vm/fault.h"
 
 /* May a thread start at this entry with this stack? */

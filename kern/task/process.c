@@ -65,6 +65,7 @@ status_t process_create(const char *name, struct handle_table *handles, struct p
     object_init(&process->object, &process_ops, 0);
     spin_init(&process->lock, RANK_PROCESS);
     list_init(&process->threads);
+    wait_queue_init(&process->futexes);
     format_string(process->name, sizeof(process->name), "%s", name);
     spin_lock(&processes_lock);
     list_push_back(&all_processes, &process->all_link);
@@ -95,20 +96,18 @@ static status_t start(struct thread *thread, bool as_first, struct handle_slot h
                       const uint64_t words[4])
 {
     struct process *process = thread->process;
-    handle_t value = HANDLE_INVALID;
+    handle_t value;
     status_t status = OK;
 
     spin_lock(&process->lock);
     if (process->started == as_first || process->exiting || thread->life != LIFE_NEW)
         status = ERR_BAD_STATE;
     else if (handle.object)
-        status = handle_reserve(process->handles, 1, &value);
+        status = handle_add(process->handles, 1, &handle, &value, NULL);
     if (status == OK) {
         memcpy(thread->start, words, sizeof(thread->start));
-        if (handle.object) {
-            handle_install(process->handles, value, handle);
+        if (handle.object)
             thread->start[2] = value;
-        }
         process->started = true;
         process->thread_count++;
         thread_start_locked(thread);

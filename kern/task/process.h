@@ -8,7 +8,7 @@
 #pragma once
 
 #include "object/handle.h"
-#include "task/thread.h"
+#include "task/wait_queue.h"
 
 struct aspace;      /* vm/aspace.h */
 
@@ -31,6 +31,7 @@ struct process {
     struct spinlock lock;           /* RANK_PROCESS */
     struct list threads;            /* struct thread, new or started, without references */
     uint32_t thread_count;          /* started and not dead */
+    struct wait_queue futexes;      /* struct waiter of futex.c */
     bool started, exiting, exited;
     bool was_killed;
     int64_t exit_code;
@@ -60,6 +61,13 @@ struct process *process_from_object(struct object *object);
 
 /* A reference to the thread of `process`, or process (NULL), with least koid >= `koid`; NULL. */
 struct object *process_next(struct process *process, uint64_t koid);
+
+/*
+ * Sleep while the word at `address` of the current process is `expected`; wake up to `count` who do.
+ * BAD_STATE: it is not; TIMED_OUT; CANCELED; ERR_USER_FAULT (see user_missing).
+ */
+status_t futex_wait(uaddr_t address, uint32_t expected, int64_t deadline);
+void futex_wake(uaddr_t address, uint32_t count);
 
 /* Supplied by higher layers (vm). */
 status_t aspace_create(struct aspace **out_aspace);

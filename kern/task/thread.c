@@ -18,7 +18,6 @@
 #include "mm/heap.h"
 #include "task/process.h"
 #include "task/sched.h"
-#include "task/timer.h"
 
 enum { PARK_RUNNING = 0, PARK_PARKED = 1, PARK_PERMIT = 2 };    /* bits: PERMIT and PARKED is PERMIT */
 
@@ -216,28 +215,14 @@ void thread_park(void)
     atomic_exchange_explicit(&me->park, PARK_RUNNING, memory_order_acquire);
 }
 
-bool thread_park_timed(int64_t deadline)
+void thread_wake(struct thread *thread, bool hand_over)
 {
-    struct timer timer;
-
-    if (deadline <= 0 || arch_time() >= (uint64_t)deadline)
-        return false;
-    timer_set(&timer, (uint64_t)deadline);
-    thread_park();
-    timer_cancel(&timer);
-    return arch_time() < (uint64_t)deadline;
-}
-
-void thread_unpark(struct thread *thread)
-{
-    if (atomic_exchange(&thread->park, PARK_PERMIT) == PARK_PARKED)
-        sched_make_runnable(thread);
-}
-
-void thread_unpark_next(struct thread *thread)
-{
-    if (atomic_exchange(&thread->park, PARK_PERMIT) == PARK_PARKED)
+    if (atomic_exchange(&thread->park, PARK_PERMIT) != PARK_PARKED)
+        return;
+    if (hand_over)
         sched_set_next(thread);
+    else
+        sched_make_runnable(thread);
 }
 
 void return_to_user(void)

@@ -110,7 +110,7 @@ uint32_t thread_state(struct thread *thread);
 
 /* Sleep until unparked (or spuriously).  No spinlock held. */
 void thread_park(void);
-/* Likewise, at most until `deadline` (absolute): false if it has passed. */
+/* Likewise, at most until `deadline` (absolute): false if it has passed (timer.c). */
 bool thread_park_timed(int64_t deadline);
 static inline bool thread_park_until(int64_t deadline)
 {
@@ -119,18 +119,10 @@ static inline bool thread_park_until(int64_t deadline)
     thread_park();
     return true;
 }
-/* Give the permit: the thread runs soon, here or on an idle hart.  The caller knows it lives. */
-void thread_unpark(struct thread *thread);
 /*
- * Hand-over: the thread runs on this hart as soon as the caller blocks, within the same time slice.
- * If the caller turns out not to block (sched_release_next) it becomes an ordinary runnable one.
+ * Give the permit: the thread runs soon, here or on an idle hart.  With hand_over, on this hart as soon as the caller
+ * blocks, within the same time slice; if that turns out not to block (sched_release_next) it becomes an ordinary
+ * runnable one.  The caller knows that it lives.
  */
-void thread_unpark_next(struct thread *thread);
-/* The one or the other. */
-static inline void thread_wake(struct thread *thread, bool hand_over)
-{
-    if (hand_over)
-        thread_unpark_next(thread);
-    else
-        thread_unpark(thread);
-}
+void thread_wake(struct thread *thread, bool hand_over);
+static inline void thread_unpark(struct thread *thread) { thread_wake(thread, false); }

@@ -1,17 +1,23 @@
 /*
- * timer.c: a wake-up at a time.
+ * timer.c: sleeping until a time.
  *
  * Each hart keeps the timers set on it in a tree by deadline.  The clock is programmed for the
  * earlier of the first deadline and `other` (the end of the time slice); cancelling does not
  * reprogram it, an interrupt too many costs less.
  *
  * Invariant: the clock of a hart interrupts no later than its first deadline.
- * Locks: each hart's queue has its lock (RANK_TIMER).  Wake-ups happen under it, so timer_cancel,
- * which takes it, returns only after.
+ * Locks: each hart's queue has its lock (RANK_TIMER).  Wake-ups happen under it, so cancel, which
+ * takes it, returns only after.
  */
-#include "task/timer.h"
-
+#include "lib/tree.h"
 #include "task/sched.h"
+
+/* On the stack of the thread that it unparks. */
+struct timer {
+    struct tree_node node;          /* timer_queue.lock of `hart` */
+    struct hart *hart;              /* where it was set */
+    struct thread *thread;
+};
 
 struct timer_queue {
     struct spinlock lock;
@@ -40,7 +46,7 @@ void timer_program(uint64_t other)
     spin_unlock(&queue->lock);
 }
 
-void timer_set(struct timer *timer, uint64_t deadline)
+static void set(struct timer *timer, uint64_t deadline)
 {
     struct hart *hart = this_hart();
     struct timer_queue *queue = &queues[hart->index];
@@ -53,7 +59,8 @@ void timer_set(struct timer *timer, uint64_t deadline)
     spin_unlock(&queue->lock);
 }
 
-void timer_cancel(struct timer *timer)
+/* Afterwards nothing touches the timer. */
+static void cancel(struct timer *timer)
 {
     struct timer_queue *queue = &queues[timer->hart->index];
 
@@ -61,6 +68,18 @@ void timer_cancel(struct timer *timer)
     if (timer->node.linked)
         tree_remove(&queue->timers, &timer->node);
     spin_unlock(&queue->lock);
+}
+
+bool thread_park_timed(int64_t deadline)
+{
+    struct timer timer;
+
+    if (deadline <= 0 || arch_time() >= (uint64_t)deadline)
+        return false;
+    set(&timer, (uint64_t)deadline);
+    thread_park();
+    cancel(&timer);
+    return arch_time() < (uint64_t)deadline;
 }
 
 void interrupt_timer(void)

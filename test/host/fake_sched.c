@@ -48,8 +48,12 @@ void scheduler_start(void)
     harts[0].current = &director;
     thread_init_idle(&director, &harts[0]);
     check(process_create("director", NULL, &director.process) == OK);
-    check(handle_reserve(director.process->handles, 1, &handle) == OK);     /* its table has entries from now on */
-    handle_unreserve(director.process->handles, 1, &handle);
+    /* Its table has entries from now on. */
+    struct handle_slot slot = handle_slot_make(&director.process->object, RIGHT_NONE);
+
+    check(handle_add(director.process->handles, 1, &slot, &handle, NULL) == OK);
+    check(handle_remove(director.process->handles, handle, &slot) == OK);
+    handle_slot_close(slot);
 }
 
 /* --- Switching. --- */
