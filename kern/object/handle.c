@@ -247,7 +247,7 @@ uint32_t handle_table_count(struct handle_table *table)
     return *(volatile uint32_t *)&table->used;
 }
 
-static void close_all_but(struct handle_table *table, handle_t kept)
+void handle_table_close(struct handle_table *table, handle_t kept)
 {
     struct handle_slot slot;
 
@@ -265,38 +265,10 @@ static void close_all_but(struct handle_table *table, handle_t kept)
     spin_unlock(&table->lock);
 }
 
-void handle_table_close_all(struct handle_table *table)
-{
-    close_all_but(table, HANDLE_INVALID);
-}
-
-status_t handle_close_others(struct handle_table *table, handle_t kept)
-{
-    struct object *object;
-    status_t status = handle_lookup(table, kept, OBJECT_ANY, RIGHT_NONE, &object, NULL);
-
-    if (status != OK)
-        return status;
-    object_unref(object);
-    close_all_but(table, kept);
-    return OK;
-}
-
 void handle_table_destroy(struct handle_table *table)
 {
-    handle_table_close_all(table);
+    handle_table_close(table, HANDLE_INVALID);
     for (uint32_t i = 0; i * CHUNK_ENTRIES < table->capacity; i++)
         heap_free(table->chunks[i]);
     heap_free(table);
-}
-
-struct handle_slot handle_slot_make(struct object *object, rights_t rights)
-{
-    object_add_handle(object);
-    return (struct handle_slot){ object, rights };
-}
-
-void handle_slot_close(struct handle_slot slot)
-{
-    object_drop_handle(slot.object);
 }

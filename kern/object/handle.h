@@ -25,10 +25,8 @@ struct handle_table *handle_table_copy(struct handle_table *table);
 void handle_table_destroy(struct handle_table *table);
 uint32_t handle_table_count(struct handle_table *table);
 
-/* Close everything in the table, which stays usable but refuses new handles (process exit). */
-void handle_table_close_all(struct handle_table *table);
-/* Close every handle but this one.  BAD_HANDLE. */
-status_t handle_close_others(struct handle_table *table, handle_t kept);
+/* Close every handle but this one; if it is HANDLE_INVALID the table refuses new handles from now on (process exit). */
+void handle_table_close(struct handle_table *table, handle_t kept);
 
 /*
  * The object behind a handle with a reference for the caller.  BAD_HANDLE; WRONG_TYPE unless type is
@@ -49,6 +47,10 @@ status_t handle_add(struct handle_table *table, uint32_t count, const struct han
 status_t handle_remove(struct handle_table *table, handle_t handle, struct handle_slot *out_slot);
 
 /* A slot for an object: one more handle and reference. */
-struct handle_slot handle_slot_make(struct object *object, rights_t rights);
+static inline struct handle_slot handle_slot_make(struct object *object, rights_t rights)
+{
+    object_add_handle(object);
+    return (struct handle_slot){ object, rights };
+}
 /* Drop it: may run unreachable and destroy, so no locks may be held. */
-void handle_slot_close(struct handle_slot slot);
+static inline void handle_slot_close(struct handle_slot slot) { object_drop_handle(slot.object); }

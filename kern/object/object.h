@@ -73,6 +73,13 @@ struct object_reaper {
 
 /* One reference, no handle.  ops lives for ever. */
 void object_init(struct object *object, const struct object_ops *ops, signals_t signals);
+/* The structure that begins with this object, which is one of the kind (process, thread, ...). */
+#define object_as(kind, object) ((struct kind *)object_checked(object, &kind##_ops))
+static inline struct object *object_checked(struct object *object, const struct object_ops *ops)
+{
+    assert(object->ops == ops);
+    return object;
+}
 /* Tell two new objects that they are each other's other end. */
 static inline void object_relate(struct object *a, struct object *b)
 {

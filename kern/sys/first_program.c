@@ -80,7 +80,6 @@ void first_program_start(void)
     struct process *process;
     struct thread *thread;
     struct object *ends[2];
-    struct handle_slot slots[2];
 
     require(process_create("boot", NULL, &process));
     map(process, boot_program, boot_program_data, VM_READ | VM_EXECUTE);
@@ -88,14 +87,12 @@ void first_program_start(void)
     require(process_add_thread(process, "main", &thread));
     /* A channel that holds the start message and whose other end is closed. */
     require(channel_create(ends));
-    for (uint32_t i = 0; i < 2; i++)
-        slots[i] = handle_slot_make(ends[i], channel_ops.default_rights);
     require(channel_write((struct channel *)ends[0], start_message(process, thread)));
-    handle_slot_close(slots[0]);
     object_unref(ends[0]);
-    object_unref(ends[1]);
     require(process_start(process, thread, USER_BASE,
-                          USER_BASE + (uint64_t)(boot_program_end - boot_program), slots[1], 0));
+                          USER_BASE + (uint64_t)(boot_program_end - boot_program),
+                          handle_slot_make(ends[1], channel_ops.default_rights), 0));
+    object_unref(ends[1]);
     object_unref(&thread->object);
     object_unref(&process->object);
 }

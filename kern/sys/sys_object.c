@@ -18,7 +18,14 @@ status_t sys_handle_close(handle_t handle)
 
 status_t sys_handle_close_others(handle_t handle)
 {
-    return handle_close_others(current_process()->handles, handle);
+    struct object *object;
+    status_t status = sys_lookup(handle, OBJECT_ANY, RIGHT_NONE, &object);
+
+    if (status != OK)
+        return status;
+    handle_table_close(current_process()->handles, handle);
+    object_unref(object);
+    return OK;
 }
 
 status_t sys_handle_duplicate(rights_t held, struct object *object, rights_t rights, uaddr_t out)

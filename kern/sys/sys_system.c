@@ -9,7 +9,7 @@
 
 struct object system_object;
 
-const struct object_ops system_ops = {
+static const struct object_ops system_ops = {
     .type = OBJECT_SYSTEM,
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
 };

@@ -43,12 +43,6 @@ const struct object_ops process_ops = {
     .destroy = process_destroy,
 };
 
-struct process *process_from_object(struct object *object)
-{
-    assert(object->ops == &process_ops);
-    return (struct process *)object;
-}
-
 status_t process_create(const char *name, struct handle_table *handles, struct process **out_process)
 {
     struct process *process = heap_alloc_zeroed(sizeof(*process));
@@ -132,7 +126,7 @@ status_t process_start_thread(struct thread *thread, const uint64_t words[4])
 /* No thread of the process will run user code again: give back what it had, and tell. */
 static void finish(struct process *process)
 {
-    handle_table_close_all(process->handles);
+    handle_table_close(process->handles, HANDLE_INVALID);
     aspace_clear(process->aspace);
     spin_lock(&process->lock);
     process->exited = true;

@@ -57,7 +57,7 @@ _Noreturn void process_exit_current(int64_t code);
 /* The calling thread is dead; the last one ends its process.  Part of thread_exit. */
 void process_thread_exited(void);
 static inline struct process *current_process(void) { return current_thread()->process; }
-struct process *process_from_object(struct object *object);
+#define process_from_object(object) object_as(process, object)
 
 /* A reference to the thread of `process`, or process (NULL), with least koid >= `koid`; NULL. */
 struct object *process_next(struct process *process, uint64_t koid);

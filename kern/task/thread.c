@@ -49,12 +49,6 @@ const struct object_ops thread_ops = {
     .destroy = thread_destroy,
 };
 
-struct thread *thread_from_object(struct object *object)
-{
-    assert(object->ops == &thread_ops);
-    return (struct thread *)object;
-}
-
 struct object_reaper *current_reaper(void) { return &current_thread()->reaper; }
 
 static void init(struct thread *thread, struct process *process, const char *name)

@@ -104,7 +104,7 @@ static inline status_t user_missing(uaddr_t address, size_t length, bool write)
 void thread_free_finished(struct thread *thread);
 /* The running code becomes a hart's idle thread (sched_init_hart). */
 void thread_init_idle(struct thread *thread, struct hart *hart);
-struct thread *thread_from_object(struct object *object);
+#define thread_from_object(object) object_as(thread, object)
 /* THREAD_ state for listings. */
 uint32_t thread_state(struct thread *thread);
 

@@ -174,7 +174,7 @@ static void close_table(uint32_t table)
 
     step("close table %u", table);
     if (one_in(2)) {
-        handle_table_close_all(tables[table]);
+        handle_table_close(tables[table], HANDLE_INVALID);
         check_equal(handle_table_count(tables[table]), 0);
         check_equal(handle_add(tables[table], 1, &slot, &value, NULL), ERR_NO_RESOURCES);
     }
