@@ -51,12 +51,6 @@ void message_destroy(struct message *message)
     heap_free(message);
 }
 
-void message_set_handle(struct message *message, uint32_t index, struct handle_slot slot)
-{
-    assert(index < message->num_handles && !message->handles[index].object);
-    message->handles[index] = slot;
-}
-
 /* --- To a process. --- */
 
 static inline status_t put(uaddr_t to, const void *from, size_t length)

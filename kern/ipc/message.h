@@ -48,7 +48,6 @@ static inline char *message_piece(const struct message *message, uint32_t offset
     *out_length = min_u64(length, PAGE_SIZE - (offset & PAGE_MASK));
     return message->pieces[offset >> PAGE_SHIFT] + (offset & PAGE_MASK);
 }
-void message_set_handle(struct message *message, uint32_t index, struct handle_slot slot);
 /* The first four bytes, which there are. */
 typedef uint32_t __attribute__((may_alias)) transaction_t;
 static inline transaction_t *message_transaction(const struct message *message)

@@ -69,8 +69,7 @@ static struct message *start_message(struct process *process, struct thread *thr
     require(message_create(sizeof(text), array_size(objects), &message));
     memcpy(message->only, &text, sizeof(text));
     for (uint32_t i = 0; i < array_size(objects); i++)
-        message_set_handle(message, i,
-                           handle_slot_make(objects[i], objects[i]->ops->default_rights));
+        message->handles[i] = handle_slot_make(objects[i], objects[i]->ops->default_rights);
     object_unref(&archive->object);
     return message;
 }
@@ -80,6 +79,7 @@ void first_program_start(void)
     struct process *process;
     struct thread *thread;
     struct object *ends[2];
+    uint64_t words[4] = { USER_BASE, USER_BASE + (uint64_t)(boot_program_end - boot_program) };
 
     require(process_create("boot", NULL, &process));
     map(process, boot_program, boot_program_data, VM_READ | VM_EXECUTE);
@@ -89,9 +89,7 @@ void first_program_start(void)
     require(channel_create(ends));
     require(channel_write((struct channel *)ends[0], start_message(process, thread)));
     object_unref(ends[0]);
-    require(process_start(process, thread, USER_BASE,
-                          USER_BASE + (uint64_t)(boot_program_end - boot_program),
-                          handle_slot_make(ends[1], channel_ops.default_rights), 0));
+    require(process_start(thread, true, handle_slot_make(ends[1], channel_ops.default_rights), words));
     object_unref(ends[1]);
     object_unref(&thread->object);
     object_unref(&process->object);

@@ -56,7 +56,7 @@ static __attribute__((noinline)) status_t move_handles(struct channel *channel,
             else if (channel_is_end(channel, slot.object))
                 status = ERR_NOT_SUPPORTED;
             else
-                message_set_handle(message, i, slot);
+                message->handles[i] = slot;
         }
         if (removed == OK && status != OK)
             handle_slot_close(slot);

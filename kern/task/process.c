@@ -85,9 +85,8 @@ status_t process_add_thread(struct process *process, const char *name, struct th
     return status;
 }
 
-/* Start a new thread: as the first one of a new process, which gets `handle` as a0, or not. */
-static status_t start(struct thread *thread, bool as_first, struct handle_slot handle,
-                      const uint64_t words[4])
+status_t process_start(struct thread *thread, bool as_first, struct handle_slot handle,
+                       const uint64_t words[4])
 {
     struct process *process = thread->process;
     handle_t value;
@@ -108,19 +107,6 @@ static status_t start(struct thread *thread, bool as_first, struct handle_slot h
     }
     spin_unlock(&process->lock);
     return status;
-}
-
-status_t process_start(struct process *process, struct thread *thread, uint64_t entry,
-                       uint64_t stack, struct handle_slot arg1, uint64_t arg2)
-{
-    if (thread->process != process)
-        return ERR_INVALID_ARGS;
-    return start(thread, true, arg1, (const uint64_t[4]){ entry, stack, 0, arg2 });
-}
-
-status_t process_start_thread(struct thread *thread, const uint64_t words[4])
-{
-    return start(thread, false, (struct handle_slot){ NULL, 0 }, words);
 }
 
 /* No thread of the process will run user code again: give back what it had, and tell. */

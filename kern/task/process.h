@@ -44,13 +44,11 @@ status_t process_create(const char *name, struct handle_table *handles, struct p
 /* Add a new thread: BAD_STATE if the process is exiting. */
 status_t process_add_thread(struct process *process, const char *name, struct thread **out_thread);
 /*
- * First thread: BAD_STATE unless new; INVALID_ARGS if the thread is another process'.  arg1 is
- * installed in the process on success only (else the caller still owns it).
+ * Start a thread with these words (see thread.start), as the first one of its process or not: BAD_STATE unless it is
+ * new, and the process is or, for further ones, is running.  `handle`, if its object is not NULL, moves into the process
+ * on success, and its value is a0.  NO_MEMORY, NO_RESOURCES (handle).
  */
-status_t process_start(struct process *process, struct thread *thread, uint64_t entry,
-                       uint64_t stack, struct handle_slot arg1, uint64_t arg2);
-/* Further threads: BAD_STATE unless new, or if the process is not running. */
-status_t process_start_thread(struct thread *thread, const uint64_t words[4]);
+status_t process_start(struct thread *thread, bool as_first, struct handle_slot handle, const uint64_t words[4]);
 /* Kill all threads; the first caller decides the exit code and gets true.  Returns at once. */
 bool process_kill(struct process *process, int64_t code, bool killed);
 _Noreturn void process_exit_current(int64_t code);

@@ -6,16 +6,15 @@
  * reprogram it, an interrupt too many costs less.
  *
  * Invariant: the clock of a hart interrupts no later than its first deadline.
- * Locks: each hart's queue has its lock (RANK_TIMER).  Wake-ups happen under it, so cancel, which
- * takes it, returns only after.
+ * Locks: each hart's queue has its lock (RANK_TIMER).  Wake-ups happen under it, so a thread
+ * that has taken it since it woke may drop its timer.
  */
 #include "lib/tree.h"
 #include "task/sched.h"
 
 /* On the stack of the thread that it unparks. */
 struct timer {
-    struct tree_node node;          /* timer_queue.lock of `hart` */
-    struct hart *hart;              /* where it was set */
+    struct tree_node node;          /* timer_queue.lock */
     struct thread *thread;
 };
 
@@ -46,39 +45,24 @@ void timer_program(uint64_t other)
     spin_unlock(&queue->lock);
 }
 
-static void set(struct timer *timer, uint64_t deadline)
+bool thread_park_timed(int64_t deadline)
 {
     struct hart *hart = this_hart();
     struct timer_queue *queue = &queues[hart->index];
-
-    *timer = (struct timer){ .hart = hart, .thread = hart->current };
-    spin_lock(&queue->lock);
-    tree_insert(&queue->timers, &timer->node, deadline);
-    if (tree_first(&queue->timers) == &timer->node && deadline < queue->other)
-        program_locked(queue);
-    spin_unlock(&queue->lock);
-}
-
-/* Afterwards nothing touches the timer. */
-static void cancel(struct timer *timer)
-{
-    struct timer_queue *queue = &queues[timer->hart->index];
-
-    spin_lock(&queue->lock);
-    if (timer->node.linked)
-        tree_remove(&queue->timers, &timer->node);
-    spin_unlock(&queue->lock);
-}
-
-bool thread_park_timed(int64_t deadline)
-{
-    struct timer timer;
+    struct timer timer = { .thread = hart->current };
 
     if (deadline <= 0 || arch_time() >= (uint64_t)deadline)
         return false;
-    set(&timer, (uint64_t)deadline);
+    spin_lock(&queue->lock);
+    tree_insert(&queue->timers, &timer.node, (uint64_t)deadline);
+    if (tree_first(&queue->timers) == &timer.node && (uint64_t)deadline < queue->other)
+        program_locked(queue);
+    spin_unlock(&queue->lock);
     thread_park();
-    cancel(&timer);
+    spin_lock(&queue->lock);            /* of where the timer was set, wherever we are now */
+    if (timer.node.linked)
+        tree_remove(&queue->timers, &timer.node);
+    spin_unlock(&queue->lock);
     return arch_time() < (uint64_t)deadline;
 }
 

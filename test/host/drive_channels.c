@@ -65,7 +65,7 @@ static struct message *make_message(const struct queued *content)
         memcpy(to, window + done, part);
     }
     for (uint32_t i = 0; i < content->handles; i++)
-        message_set_handle(message, i, handle_slot_make(events[i], RIGHT_WAIT | i));
+        message->handles[i] = handle_slot_make(events[i], RIGHT_WAIT | i);
     return message;
 }
 

@@ -291,7 +291,7 @@ static void fill_channel(void)
     check_equal(message_create(10, 64, &full), OK);
     memcpy(full->only, "0123456789", 10);
     for (uint32_t i = 0; i < 64; i++)
-        message_set_handle(full, i, handle_slot_make(event, RIGHT_WAIT));
+        full->handles[i] = handle_slot_make(event, RIGHT_WAIT);
     check_equal(channel_write(ends[0], full), OK);
 }
 

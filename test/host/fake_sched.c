@@ -255,15 +255,16 @@ bool sched_any_idle(void)           { return false; }
 
 struct thread *spawn(struct process *process, void (*body)(void *), void *argument)
 {
+    const uint64_t words[] = { (uint64_t)body, 0, 0, (uint64_t)argument };
     struct handle_slot no_handle = { NULL, 0 };
     struct thread *thread;
 
     if (process_add_thread(process, "simulated", &thread) != OK)
         return NULL;
     if (!process->started)
-        check_equal(process_start(process, thread, (uint64_t)body, 0, no_handle, (uint64_t)argument), OK);
+        check_equal(process_start(thread, true, no_handle, words), OK);
     else
-        check_equal(process_start_thread(thread, (const uint64_t[4]){ (uint64_t)body, 0, 0, (uint64_t)argument }), OK);
+        check_equal(process_start(thread, false, no_handle, words), OK);
     return thread;
 }
 
