@@ -1,9 +1,8 @@
 /*
  * channel.c: two connected ends and the messages between them.
  *
- * Each end has a queue of messages to be read there and a list of threads that wait in channel_call
- * for an answer there.  A message whose first word is the transaction id of such a thread goes to
- * it and past the queue.
+ * Each end has a queue of messages to be read there and a list of threads that wait in channel_call for an answer
+ * there.  A message whose first word is the transaction id of such a thread goes to it and past the queue.
  *
  * Invariant: at an open end, READABLE is set exactly while its queue is not empty, and WRITABLE
  * while the peer is open and the peer's queue has room.

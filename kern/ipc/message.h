@@ -1,6 +1,4 @@
-/*
- * message.h: the content of a channel message: bytes, and handles that belong to no process.
- */
+/* message.h: the content of a channel message: bytes, and handles that belong to no process. */
 #pragma once
 
 #include "object/handle.h"

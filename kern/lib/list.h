@@ -1,8 +1,7 @@
 /*
  * list.h: intrusive doubly linked lists with a head.
  *
- * A node is in one list at a time; node->next == NULL means in none.  Whoever owns the list's lock
- * may call these.
+ * A node is in one list at a time; node->next == NULL means in none.  Whoever owns the list's lock may call these.
  */
 #pragma once
 

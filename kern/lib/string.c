@@ -1,9 +1,8 @@
 /*
  * string.c: the memory and string functions that the compiler and the kernel use.
  *
- * Copies and fills go by words where both sides allow it; strings go byte by byte, they are short.
- * The empty assembly in the inner loops keeps the compiler from recognising a loop as the very
- * function it implements.
+ * Copies and fills go by words where both sides allow it; strings go byte by byte, they are short.  The empty
+ * assembly in the inner loops keeps the compiler from recognising a loop as the very function it implements.
  */
 #include "lib/string.h"
 

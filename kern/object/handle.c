@@ -1,10 +1,9 @@
 /*
  * handle.c: a process' handle table.
  *
- * A handle value is an index (low bits) and the generation of its entry (high bits), which changes
- * each time the entry is freed, so a value that was closed is refused until the generations of that
- * entry have wrapped.  Entries live in chunks; both are made when needed and stay until the table
- * goes.
+ * A handle value is an index (low bits) and the generation of its entry (high bits), which changes each time the
+ * entry is freed, so a value that was closed is refused until the generations of that entry have wrapped.  Entries
+ * live in chunks; both are made when needed and stay until the table goes.
  *
  * A lookup takes no lock.  It says in hart->reading that it is under way, and whoever empties an
  * entry waits for those before the object is dropped and the generation changes.

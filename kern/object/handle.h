@@ -29,9 +29,8 @@ uint32_t handle_table_count(struct handle_table *table);
 void handle_table_close(struct handle_table *table, handle_t kept);
 
 /*
- * The object behind a handle with a reference for the caller.  BAD_HANDLE; WRONG_TYPE unless type is
- * OBJECT_ANY; ACCESS_DENIED unless all of `rights` are there: checked in this order.  out_rights may
- * be NULL.
+ * The object behind a handle with a reference for the caller.  BAD_HANDLE; WRONG_TYPE unless type is OBJECT_ANY;
+ * ACCESS_DENIED unless all of `rights` are there: checked in this order.  out_rights may be NULL.
  */
 status_t handle_lookup(struct handle_table *table, handle_t handle, uint32_t type, rights_t rights,
                        struct object **out_object, rights_t *out_rights);

@@ -1,6 +1,4 @@
-/*
- * helpers.c: the first and the last paragraph of system calls: handles in, results out.
- */
+/* helpers.c: the first and the last paragraph of system calls: handles in, results out. */
 #include "sys/helpers.h"
 
 #include "vm/fault.h"

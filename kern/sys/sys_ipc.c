@@ -1,6 +1,4 @@
-/*
- * sys_ipc.c: ports, events, pipes and the console.  Channels are in sys_channel.c.
- */
+/* sys_ipc.c: ports, events, pipes and the console.  Channels are in sys_channel.c. */
 #include "dev/console.h"
 #include "ipc/pipe.h"
 #include "ipc/port.h"

@@ -1,6 +1,4 @@
-/*
- * sys_object.c: calls that work on any handle or object.
- */
+/* sys_object.c: calls that work on any handle or object. */
 #include "ipc/port.h"
 #include "sys/helpers.h"
 #include "vm/fault.h"
@@ -73,8 +71,7 @@ static void waiter_notify(struct observer *observer, struct object *object, sign
 static const struct observer_ops waiter_ops = { .notify = waiter_notify };
 
 /*
- * Sleep until a signal is set that is among `signals`; *out_observed are all signals at that
- * moment, or at the end.
+ * Sleep until a signal is set that is among `signals`; *out_observed are all signals at that moment, or at the end.
  */
 static status_t wait_for_signals(struct object *object, signals_t signals, int64_t deadline,
                                  signals_t *out_observed)

@@ -1,7 +1,4 @@
-/*
- * sys_process.c: system calls about processes, threads that run or are stopped, futexes, time and
- * random numbers.
- */
+/* sys_process.c: system calls about processes, threads that run or are stopped, futexes, time and random numbers. */
 #include "ipc/exception.h"
 #include "lib/random.h"
 #include "lib/string.h"

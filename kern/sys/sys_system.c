@@ -1,6 +1,4 @@
-/*
- * sys_system.c: the system object and its calls.
- */
+/* sys_system.c: the system object and its calls. */
 #include "sys/system.h"
 
 #include "dev/block.h"

@@ -1,6 +1,4 @@
-/*
- * sys_vm.c: system calls on VMOs and address spaces.
- */
+/* sys_vm.c: system calls on VMOs and address spaces. */
 #include "sys/helpers.h"
 #include "vm/reclaim.h"
 #include "vm/aspace.h"

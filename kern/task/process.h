@@ -1,9 +1,8 @@
 /*
  * process.h: an address space, a handle table and threads.
  *
- * A process is running from sys_process_start until its last thread has died; then its handles are
- * closed, its mappings removed and TERMINATED raised.  The object itself stays while someone holds
- * a handle to it.
+ * A process is running from sys_process_start until its last thread has died; then its handles are closed, its
+ * mappings removed and TERMINATED raised.  The object itself stays while someone holds a handle to it.
  */
 #pragma once
 

@@ -136,9 +136,8 @@ void thread_free_finished(struct thread *thread)
 }
 
 /*
- * Give a thread a reason to leave.  It may run in user mode on another hart: then that hart must
- * look.  It publishes on_hart before it looks at its reasons (sched_switched), and we do the reverse,
- * so one of the two sees the other.
+ * Give a thread a reason to leave.  It may run in user mode on another hart: then that hart must look.  It publishes
+ * on_hart before it looks at its reasons (sched_switched), and we do the reverse, so one of the two sees the other.
  */
 static void tell_to_leave(struct thread *thread, uint32_t reason)
 {

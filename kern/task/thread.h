@@ -1,10 +1,9 @@
 /*
  * thread.h: threads, and how they sleep and are woken.
  *
- * park / unpark is the one way to sleep: thread_unpark leaves a permit, thread_park consumes it or
- * sleeps until there is one.  So a wake-up between "check the condition" and "sleep" is never lost,
- * and spurious wake-ups happen: every sleeper checks its condition again under the condition's
- * lock.  Nothing is held while parked.
+ * park / unpark is the one way to sleep: thread_unpark leaves a permit, thread_park consumes it or sleeps until there
+ * is one.  So a wake-up between "check the condition" and "sleep" is never lost, and spurious wake-ups happen: every
+ * sleeper checks its condition again under the condition's lock.  Nothing is held while parked.
  */
 #pragma once
 
