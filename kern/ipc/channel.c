@@ -243,8 +243,6 @@ static void channel_destroy(struct object *object)
 {
     struct channel *channel = container_of(object, struct channel, object);
 
-    if (!channel->closed)
-        channel_unreachable(object);
     if (atomic_fetch_sub_explicit(&channel->pair->ends, 1, memory_order_acq_rel) > 1)
         return;
     heap_free(atomic_load(&channel->pair->spare));

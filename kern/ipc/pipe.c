@@ -50,10 +50,7 @@ status_t pipe_create(struct object *out_ends[2])
     return OK;
 }
 
-static uint64_t bytes_inside(const struct pipe_ring *ring)
-{
-    return ring->written - ring->taken;
-}
+static uint64_t bytes_inside(const struct pipe_ring *ring) { return ring->written - ring->taken; }
 
 static uint64_t bytes_free(const struct pipe_ring *ring)
 {
@@ -200,8 +197,6 @@ static void pipe_destroy(struct object *object)
     struct pipe *pipe = container_of(object, struct pipe, object);
     struct pipe_ring *ring = pipe->ring;
 
-    if (!pipe->closed)
-        pipe_unreachable(object);
     if (atomic_fetch_sub_explicit(&ring->ends, 1, memory_order_acq_rel) > 1)
         return;
     for (uint32_t i = 0; i < RING_FRAMES; i++) {

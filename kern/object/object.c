@@ -61,11 +61,12 @@ static void end_one(struct object *object)
 {
     const struct object_ops *ops = object->ops;
 
-    if (atomic_load_explicit(&object->references, memory_order_relaxed) > 0) {
+    bool referenced = atomic_load_explicit(&object->references, memory_order_relaxed) > 0;
+
+    if (referenced || (ops->unreachable && !atomic_load(&object->unreachable)))
         ops->unreachable(object);
-        if (!object_drop_reference(object))
-            return;
-    }
+    if (referenced && !object_drop_reference(object))
+        return;
     assert(list_empty(&object->observers));
     atomic_fetch_sub_explicit(&live_objects[ops->type], 1, memory_order_relaxed);
     ops->destroy(object);

@@ -22,7 +22,7 @@ struct object_ops {
     uint32_t type;                              /* OBJECT_ of abi/types.h */
     rights_t default_rights;
     uint32_t name_offset;                       /* of a char[32], guarded by object.lock; 0: has none */
-    void (*unreachable)(struct object *);       /* no locks held; may be NULL */
+    void (*unreachable)(struct object *);       /* once, at the latest before destroy; no locks held; may be NULL */
     void (*destroy)(struct object *);           /* no locks held; frees the object */
 };
 

@@ -29,10 +29,7 @@ static status_t publish(uint32_t count, const struct handle_slot *slots, const u
     return status;
 }
 
-status_t sys_publish(struct handle_slot slot, uaddr_t out)
-{
-    return publish(1, &slot, &out);
-}
+status_t sys_publish(struct handle_slot slot, uaddr_t out) { return publish(1, &slot, &out); }
 
 status_t sys_new_handle(struct object *object, rights_t rights, uaddr_t out)
 {

@@ -171,17 +171,14 @@ int64_t sys_clock_wall(void) { return (int64_t)arch_wall_time(); }
 
 status_t sys_nanosleep(int64_t deadline)
 {
-    bool in_time = true;
-
     if (deadline <= 0 || arch_time() >= (uint64_t)deadline) {
         sched_yield();
         return OK;
     }
-    while (in_time) {
+    do
         if (thread_should_leave())
             return ERR_CANCELED;
-        in_time = thread_park_until(deadline);
-    }
+    while (thread_park_until(deadline));
     return OK;
 }
 
