@@ -1,10 +1,9 @@
 /*
  * object.c: references, handles, signals, and the end of objects.
  *
- * An object ends in two steps: its last handle closes (unreachable), its last reference goes (destroy). Ending one
- * object may end others (a channel's messages hold handles of channels, whose messages ...), so ends do not nest: the
- * first one on a thread runs a loop, and what dies meanwhile waits in the thread's reaper.  A chain of any length is
- * taken apart on a stack of fixed depth, before object_unref returns.
+ * Ending one object may end others (a channel's messages hold handles of channels, whose messages ...), so ends do
+ * not nest: the first one on a thread runs a loop, and what dies meanwhile waits in the thread's reaper.  A chain of
+ * any length is taken apart on a stack of fixed depth, before object_unref returns.
  *
  * Invariant: an object in a reaper either holds the reference of its last handle (unreachable is
  * due) or has no reference at all (destroy is due).
