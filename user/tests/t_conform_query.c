@@ -366,14 +366,15 @@ TEST(stats_check_the_options)
     rig_close(rig);
 }
 
-/* 1.7: a bad buffer is INVALID_ARGS. */
+/* 1.7: a bad buffer is INVALID_ARGS, and nothing is reset. */
 TEST(stats_check_the_buffer)
 {
     struct rig rig = rig_create(1);
 
     resize(rig, 2);
     for (unsigned i = 0; i < BAD_OUTPUTS; i++)
-        CHECK_STATUS(sys_pager_query_vmo_stats(rig.pager, rig.vmo, 0, bad_pointer(i), 4),
+        CHECK_STATUS(sys_pager_query_vmo_stats(rig.pager, rig.vmo, PAGER_RESET_VMO_STATS,
+                                               bad_pointer(i), 4),
                      ERR_INVALID_ARGS);
     MODIFIED(rig);
     rig_close(rig);
