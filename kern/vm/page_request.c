@@ -11,6 +11,7 @@
 #include "vm/page_request.h"
 
 #include "vm/pager_watch.h"
+#include "vm/reclaim.h"
 #include "vm/vmo_pages.h"
 
 static void forget(struct page_request *request, struct page_request *successor)
@@ -39,7 +40,6 @@ static void cancel(struct vmo *vmo, struct page_request *request)
         successor->first = request->first;
         successor->count = request->count;
         successor->remaining = request->remaining;
-        successor->delivered = request->delivered;
         list_splice_back(&successor->overlaps, &request->overlaps);
         list_for_each(&successor->overlaps, node)
             list_entry(node, struct page_request, link)->head = successor;
@@ -87,7 +87,6 @@ bool page_request_arm(struct page_request *request, struct vmo *vmo, enum reques
     request->first = request->needed = first;
     request->status = OK;
     request->done = false;
-    request->delivered = false;
     request->woken = false;
     request->thread = current_thread();
     request->pending_link.next = NULL;
@@ -234,11 +233,27 @@ void page_request_end(struct page_request *request)
     disarm(request);
 }
 
+static status_t wait_for_budget(struct page_request *request)
+{
+    status_t status;
+
+    request->throttled = false;
+    pager_watch_begin(request);
+    status = dirty_budget_wait(request->budget_seen, pager_watch_deadline(request));
+    pager_watch_end();
+    return status;
+}
+
 status_t page_request_resolve(struct page_request *request, status_t status)
 {
-    if (status != ERR_SHOULD_WAIT || !page_request_armed(request))
+    if (status == ERR_NO_MEMORY)
+        return reclaim_for_retry() ? ERR_RETRY : status;
+    if (status == ERR_SHOULD_WAIT && request->throttled)
+        status = wait_for_budget(request);
+    else if (status != ERR_SHOULD_WAIT || !page_request_armed(request))
         return status;
-    status = wait(request);
+    else
+        status = wait(request);
     return status == OK ? ERR_RETRY : status;
 }
 

@@ -33,6 +33,8 @@ struct page_request {
     bool may_ask_user;                  /* set by the waiter: a user process may be asked */
     bool early;                         /* set by the waiter: woken as soon as `needed` is there; the request stays open */
     bool woken;                         /* so it was */
+    bool throttled;                     /* armed for nothing: waits for its pager's dirty budget, */
+    uint64_t budget_seen;               /* as it was seen then */
     bool of_fault;                      /* set by the waiter: it is a fault, which maps the page that it gets */
     struct thread *thread;
     uint64_t asked_at;                  /* nanoseconds since boot; for the report of slow pagers */
@@ -40,13 +42,13 @@ struct page_request {
 
     /* Guarded by the source's lock (user sources). */
     struct list_node pending_link;      /* waiting for the packet */
-    bool delivered;                     /* its packet was taken by the pager */
 };
 
 static inline void page_request_init(struct page_request *request, bool may_ask_user)
 {
     request->vmo = NULL;
     request->early = false;
+    request->throttled = false;
     request->of_fault = false;
     request->may_ask_user = may_ask_user;
 }
