@@ -27,7 +27,8 @@ TEST(clean_dirty_awaiting)
     rig_close(rig);
 }
 
-/* 0: rule 8: the kernel never starts writeback by itself: dirty stays dirty, and nobody is told. */
+/* 0: rule 8: the kernel never starts writeback by itself: dirty stays dirty, and a pager that did
+ * not ask for it (PAGER_WANTS_WRITEBACK) is told nothing. */
 TEST(nothing_is_written_back_by_itself)
 {
     struct rig rig = rig_supplied(16, 0, 16);

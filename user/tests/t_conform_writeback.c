@@ -27,7 +27,8 @@ TEST(ranges_of_all_are_aligned)
     rig_close(rig);
 }
 
-/* 1.5: DIRTY and END: data must be 0, else INVALID_ARGS, for no pages and for a bad range too. */
+/* 1.5: DIRTY and END: data must be 0 (END: of a pager without PAGER_WANTS_WRITEBACK), else
+ * INVALID_ARGS, for no pages and for a bad range too. */
 TEST(dirty_and_end_take_no_data)
 {
     static const uint64_t data[] = { 1, 2, VMO_DIRTY_RANGE_IS_ZERO, 1ull << 32, UINT64_MAX };
