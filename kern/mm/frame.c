@@ -35,6 +35,11 @@ static void count_change(struct page *page, uint8_t kind)
     atomic_store_explicit(&page->kind, kind, memory_order_relaxed);
 }
 
+uint64_t frame_free_count(void)
+{
+    return atomic_load_explicit(&frames_of_kind[FRAME_FREE], memory_order_relaxed);
+}
+
 struct page *frame_alloc(uint8_t kind)
 {
     struct page *page = NULL;
@@ -52,11 +57,6 @@ struct page *frame_alloc(uint8_t kind)
     if (frame_free_count() < frame_low)
         frame_shortage();
     return page;
-}
-
-uint64_t frame_free_count(void)
-{
-    return atomic_load_explicit(&frames_of_kind[FRAME_FREE], memory_order_relaxed);
 }
 
 void *frame_try_owner(struct page *page, bool (*try)(void *owner))

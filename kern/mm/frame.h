@@ -26,11 +26,11 @@ struct page {
     uint64_t index;             /* page number in the family's coordinate (struct vmo, base) */
     uint64_t owner_koid;        /* of the first VMO that held it, for the memory map; read without a lock */
     uint32_t shares;            /* slots that hold it: more than one after a snapshot */
-    uint8_t  busy;              /* transfers that hold the frame: not freed or moved while > 0 */
+    uint8_t  busy : 6;          /* transfers that hold the frame: not freed or moved while > 0 */
+    uint8_t  always_need : 1;   /* page-out spares it (vm/reclaim.c) */
+    uint8_t  dont_need : 1;     /* or takes it first */
     uint8_t  state;             /* enum page_state */
-    uint8_t  referenced : 1;    /* used through the kernel since the clock last looked (vm/reclaim.c) */
-    uint8_t  always_need : 1;   /* spare it */
-    uint8_t  dont_need : 1;     /* take it before others */
+    uint8_t  referenced;        /* used through the kernel since the clock last looked */
 
     _Atomic uint8_t kind;       /* FRAME_ of abi/types.h */
 };

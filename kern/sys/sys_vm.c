@@ -106,11 +106,9 @@ static status_t always_need(struct vmo *vmo, uint64_t offset, uint64_t length, b
 static status_t apply(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t length,
                       bool may_block)
 {
-    bool anonymous = vmo_target(vmo)->kind == VMO_ANONYMOUS;
-
     switch (op) {
     case VMO_OP_COMMIT:             /* of a clone: copies of its own */
-        return vmo_commit(vmo, offset, length, anonymous ? WANT_WRITE : WANT_COMMIT, may_block);
+        return vmo_commit(vmo, offset, length, WANT_COMMIT, may_block);
     case VMO_OP_DECOMMIT:
         return vmo_decommit(vmo, offset, length);
     case VMO_OP_ZERO:

@@ -10,6 +10,7 @@
 #include "vm/vmo.h"
 
 #define DIRTY_MINIMUM 64u               /* pages */
+#define WRITEBACK_RETRY 1000000000ul    /* nanoseconds until a pager is asked again that has not cleaned what it was asked to */
 
 struct dirty_budget { uint64_t dirty; };        /* budget_lock: pages */
 

@@ -233,22 +233,25 @@ void page_request_end(struct page_request *request)
     disarm(request);
 }
 
+/* After a while it looks again in any case, which asks for write-back again. */
 static status_t wait_for_budget(struct page_request *request)
 {
+    uint64_t now = arch_time(), since = request->throttled & WAS_THROTTLED ? request->asked_at : now;
     status_t status;
 
-    request->throttled = false;
+    request->throttled = WAS_THROTTLED;
     pager_watch_begin(request);
-    status = dirty_budget_wait(request->budget_seen, pager_watch_deadline(request));
+    request->asked_at = since;
+    status = dirty_budget_wait(request->budget_seen, now + WRITEBACK_RETRY);
     pager_watch_end();
-    return status;
+    return status == ERR_TIMED_OUT ? pager_watch_check(request) : status;
 }
 
-status_t page_request_resolve(struct page_request *request, status_t status)
+status_t page_request_settle(struct page_request *request, status_t status)
 {
     if (status == ERR_NO_MEMORY)
         return reclaim_for_retry() ? ERR_RETRY : status;
-    if (status == ERR_SHOULD_WAIT && request->throttled)
+    if (status == ERR_SHOULD_WAIT && (request->throttled & THROTTLED))
         status = wait_for_budget(request);
     else if (status != ERR_SHOULD_WAIT || !page_request_armed(request))
         return status;

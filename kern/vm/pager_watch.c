@@ -27,18 +27,13 @@ void pager_watch_end(void)
     atomic_store_explicit(&current_thread()->pager_wait_since, 0, memory_order_relaxed);
 }
 
-int64_t pager_watch_deadline(const struct page_request *request)
-{
-    return time_out_after ? (int64_t)(request->asked_at + time_out_after) : DEADLINE_INFINITE;
-}
-
 status_t pager_watch_check(struct page_request *request)
 {
     uint64_t waited = arch_time() - request->asked_at;
 
     if (time_out_after && waited >= time_out_after)
         return ERR_TIMED_OUT;
-    if (report_after && waited >= report_after && !request->reported) {
+    if (report_after && waited >= report_after && !request->reported && request->vmo) {
         request->reported = true;
         kprintf("quire: slow pager: thread %lu waits %lu s for pages %lu..%lu of vmo %lu (key 0x%lx)\n",
                 current_thread()->object.koid, waited / SECOND, request->first,

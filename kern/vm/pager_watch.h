@@ -14,7 +14,5 @@ void pager_watch_init(void);            /* reads the options, starts the thread 
 /* Around the wait of the calling thread. */
 void pager_watch_begin(struct page_request *request);
 void pager_watch_end(void);
-/* When the wait ends at the latest. */
-int64_t pager_watch_deadline(const struct page_request *request);
 /* After a wake-up without an answer: OK (wait on; perhaps reported now) or TIMED_OUT.  Family lock held. */
 status_t pager_watch_check(struct page_request *request);

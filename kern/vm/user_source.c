@@ -237,7 +237,7 @@ static status_t source_throttle(struct vmo *vmo, struct page_request *request)
     if (source->detached || !dirty_budget_full(vmo->budget, &seen))
         return OK;
     if (request && request->may_ask_user) {
-        request->throttled = true;
+        request->throttled |= THROTTLED;
         request->budget_seen = seen;
         user_source_press(source->pager);
     }

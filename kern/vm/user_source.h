@@ -62,7 +62,6 @@ void user_source_report(struct user_source *source, struct vmo *vmo, uint64_t fi
  * Ask for write-back of pages [first, end): a WRITEBACK packet, or more for the one that is not read yet.  Not more often than
  * every WRITEBACK_RETRY nanoseconds unless user_source_written_back says that the last one was served.
  */
-#define WRITEBACK_RETRY 1000000000ul
 void user_source_ask_writeback(struct user_source *source, uint64_t first, uint64_t end);
 void user_source_written_back(struct user_source *source);
 /* The dirty budget of the pager is used up: ask for write-back of all its VMOs.  Family lock of one of them held. */
