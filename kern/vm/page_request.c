@@ -10,6 +10,7 @@
  */
 #include "vm/page_request.h"
 
+#include "vm/dirty_budget.h"
 #include "vm/pager_watch.h"
 #include "vm/reclaim.h"
 #include "vm/vmo_pages.h"

@@ -3,7 +3,6 @@
  */
 #pragma once
 
-#include "vm/dirty_budget.h"
 #include "vm/vmo.h"
 
 /* The page belongs to the VMO now, CLEAN and not busy. */
@@ -17,7 +16,7 @@ static inline void page_init(struct page *page, struct vmo *vmo, uint64_t index)
     page->owner_koid = vmo->object.koid;
     page->index = vmo->base + index;
     page->shares = 1;
-    page->busy = 0;
+    page->busy = page->always_need = page->dont_need = 0;
     page->state = PAGE_CLEAN;
     page->referenced = 1;
     frame_set_kind(page, kinds[vmo->kind]);
@@ -32,12 +31,7 @@ static inline void page_give(struct page *page, struct vmo *vmo, uint64_t index)
 }
 
 /* So many pages became dirty (negative: are so no more). */
-static inline void vmo_count_dirty(struct vmo *vmo, int64_t pages)
-{
-    vmo->dirty += pages;
-    if (vmo->budget)
-        dirty_budget_count(vmo->budget, pages);
-}
+void vmo_count_dirty(struct vmo *vmo, int64_t pages);
 
 /* A transfer takes hold of the page, and lets go. */
 static inline void page_hold(struct vmo *vmo, struct page *page)
