@@ -94,15 +94,6 @@ status_t stream_seek(struct stream *stream, uint32_t whence, int64_t offset, uin
 
 /* --- Reading. --- */
 
-/* Content that shrinks away under the copy is the end, not an error. */
-static status_t read_content(struct vmo *vmo, uint64_t start, uaddr_t to, uint64_t length,
-                             uint64_t *out_done)
-{
-    status_t status = vmo_copy_to_user(vmo, start, to, length, true, out_done);
-
-    return status == ERR_OUT_OF_RANGE ? OK : status;
-}
-
 /* How much of [start, start + length) is content. */
 static uint64_t clip(struct vmo *vmo, uint64_t start, uint64_t length)
 {
@@ -114,21 +105,22 @@ static uint64_t clip(struct vmo *vmo, uint64_t start, uint64_t length)
 status_t stream_read(struct stream *stream, uaddr_t to, uint64_t length, const uint64_t *offset,
                      uint64_t *out_done)
 {
-    uint64_t start, move;
+    uint64_t start = offset ? *offset : 0, move = 0;
     status_t status;
 
-    if (offset)
-        return read_content(stream->vmo, *offset, to, clip(stream->vmo, *offset, length), out_done);
-    spin_lock(&stream->lock);
-    start = stream->position;
-    length = clip(stream->vmo, start, length);
-    move = set_position(stream, start + length);
-    spin_unlock(&stream->lock);
-
-    status = read_content(stream->vmo, start, to, length, out_done);
-    if (*out_done < length)
+    if (offset) {
+        length = clip(stream->vmo, start, length);
+    } else {
+        spin_lock(&stream->lock);
+        start = stream->position;
+        length = clip(stream->vmo, start, length);
+        move = set_position(stream, start + length);
+        spin_unlock(&stream->lock);
+    }
+    status = vmo_copy_to_user(stream->vmo, start, to, length, true, out_done);
+    if (!offset && *out_done < length)
         settle(stream, move, start + *out_done);
-    return status;
+    return status == ERR_OUT_OF_RANGE ? OK : status;    /* content that shrank away is the end, not an error */
 }
 
 /* --- Writing. --- */

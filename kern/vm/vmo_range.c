@@ -32,19 +32,18 @@ uint64_t vmo_content_size(struct vmo *vmo)
 
 status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
 {
-    status_t status = OK;
+    bool fits;
 
     vmo = sized(vmo);
     vmo_lock(vmo);
-    if (size > vmo->size)
-        status = ERR_OUT_OF_RANGE;
-    if (status == OK) {
+    fits = size <= vmo->size;
+    if (fits) {
         vmo->modified |= size != vmo->content_size;
         vmo->content_size = size;
         vmo->content_changes++;
     }
     vmo_unlock(vmo);
-    return status;
+    return fits ? OK : ERR_OUT_OF_RANGE;
 }
 
 /* Who waits for absent pages of [first, end) looks again.  Pages that are there were reported when they came. */
