@@ -182,17 +182,15 @@ static void whole_pages(uint64_t offset, uint64_t length, uint64_t *first, uint6
 status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length)
 {
     uint64_t first, end;
-    status_t status = vmo_locate(&vmo, &offset, length);
+    status_t status = vmo_root(vmo_target(vmo))->kind == VMO_PAGER ? ERR_NOT_SUPPORTED : vmo_locate(&vmo, &offset, length);
 
-    if (vmo_root(vmo)->kind == VMO_PAGER)
-        return ERR_NOT_SUPPORTED;
+    if (status != OK)
+        return status;
+    whole_pages(offset, length, &first, &end);
     vmo_lock(vmo);
-    if (status == OK) {
-        whole_pages(offset, length, &first, &end);
-        status = vmo_wait_not_busy(vmo, first, end);
-        if (status == OK && end > first)
-            drop_range(vmo, first, end);
-    }
+    status = vmo_wait_not_busy(vmo, first, end);
+    if (status == OK && end > first)
+        drop_range(vmo, first, end);
     vmo_unlock(vmo);
     return status;
 }
@@ -314,6 +312,7 @@ void vmo_info(struct vmo *vmo, info_vmo_t *info)
     vmo_lock(target);
     info->committed_bytes = info->populated_bytes = target->resident << PAGE_SHIFT;
     info->dirty_bytes = target->dirty << PAGE_SHIFT;
+    info->change_events = target->change_events;
     info->num_children = vmo->children;
     info->num_mappings = target->mappings;
     vmo_unlock(target);

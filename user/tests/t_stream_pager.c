@@ -658,9 +658,9 @@ TEST(failed_appends_leave_no_trace)
     close_both(rig, stream);                    /* no packet was read: all are withdrawn */
 }
 
-/* --- Two processes append records while a slow pager allows and cleans. --- */
+/* --- Two processes append records while a slow pager allows, writes back, and loses pages. --- */
 
-enum { RECORDS = 400, APPENDERS = 4 };
+enum { RECORDS = 400, APPENDERS = 4, STORE_PAGES = 64 };
 
 struct record {
     uint32_t writer, number;
@@ -701,7 +701,37 @@ int test_helper(int argument_count, char **arguments)
     return 3;
 }
 
-/* Answer one packet, a little later; sometimes make clean all that is dirty, and lose zeros. */
+static handle_t store;                  /* what was written back */
+
+static void copy_page(handle_t to, uint64_t to_page, handle_t from, uint64_t from_page)
+{
+    static char page[PAGE_SIZE];
+
+    CHECK_OK(sys_vmo_read(from, 0, page, AT(from_page), PAGE_SIZE));
+    CHECK_OK(sys_vmo_write(to, 0, page, AT(to_page), PAGE_SIZE));
+}
+
+/* All that is dirty, and then the kernel takes the pages away. */
+static void write_back(struct rig rig)
+{
+    uint64_t pages = vmo_info(rig.vmo).size_bytes / PAGE_SIZE, evicted;
+    vmo_dirty_range_t ranges[8];
+    size_t count = 0;
+
+    CHECK_OK(sys_pager_query_dirty_ranges(rig.pager, rig.vmo, 0, AT(pages), ranges, sizeof ranges,
+                                          &count, NULL));
+    for (size_t i = 0; i < count; i++) {
+        uint64_t first = ranges[i].offset / PAGE_SIZE, number = ranges[i].length / PAGE_SIZE;
+
+        pager_op(rig, PAGER_OP_WRITEBACK_BEGIN, first, number, ranges[i].options);
+        for (uint64_t page = first; page < first + number && !ranges[i].options; page++)
+            copy_page(store, page, rig.vmo, page);
+        end(rig, first, number);
+    }
+    CHECK_OK(sys_system_reclaim(system_handle(), pages, &evicted));
+}
+
+/* Answer one packet, sometimes a little later, and sometimes write back. */
 static void serve(struct rig rig, uint64_t turn)
 {
     port_packet_t packet;
@@ -717,23 +747,38 @@ static void serve(struct rig rig, uint64_t turn)
         status_t status = sys_pager_op_range(rig.pager, PAGER_OP_DIRTY, rig.vmo, AT(first), AT(count), 0);
         CHECK(status == OK || status == ERR_NOT_FOUND);
     } else {
-        handle_t zeros = new_vmo(count);
+        handle_t aux = new_vmo(count);
 
         CHECK_EQ(packet.page_request.command, PAGER_VMO_READ);
-        CHECK_OK(sys_pager_supply_pages(rig.pager, rig.vmo, AT(first), AT(count), zeros, 0));
-        CHECK_OK(sys_handle_close(zeros));
-    }
-    if (turn % 2 == 0) {
-        uint64_t pages = vmo_info(rig.vmo).size_bytes / PAGE_SIZE;
-
-        begin(rig, 0, pages);
-        end(rig, 0, pages);
+        for (uint64_t i = 0; i < count; i++)
+            copy_page(aux, i, store, first + i);
+        CHECK_OK(sys_pager_supply_pages(rig.pager, rig.vmo, AT(first), AT(count), aux, 0));
+        CHECK_OK(sys_handle_close(aux));
     }
 }
 
 static bool has_ended(handle_t task)
 {
     return sys_object_wait_one(task, SIGNAL_TERMINATED, 0, NULL) == OK;
+}
+
+/* Supply what is not. */
+static bool is_all_there(void *argument)
+{
+    struct rig *rig = argument;
+    uint64_t pages = vmo_info(rig->vmo).size_bytes / PAGE_SIZE;
+    char byte;
+
+    for (uint64_t i = 0; i < pages; i++) {
+        if (sys_vmo_read(rig->vmo, 0, &byte, AT(i), 1) == OK)
+            continue;
+        handle_t aux = new_vmo(1);
+        copy_page(aux, 0, store, i);
+        CHECK_OK(sys_pager_supply_pages(rig->pager, rig->vmo, AT(i), PAGE_SIZE, aux, 0));
+        CHECK_OK(sys_handle_close(aux));
+        return false;
+    }
+    return true;
 }
 
 static void check_records(handle_t vmo)
@@ -762,18 +807,24 @@ TEST(records_of_two_processes)
         uint64_t turn = 0;
 
         log_vmo = rig.vmo;
+        store = new_vmo(STORE_PAGES);
         CHECK_OK(sys_vmo_create_child(rig.vmo, VMO_CHILD_REFERENCE, 0, 0, &child));
         process = start_helper("append", child);
         for (uintptr_t i = 0; i < 2; i++)
             raw_thread_start(&writers[i].thread, append_records, (void *)i);
         while (!has_ended(process) || !has_ended(writers[0].thread.handle) ||
-               !has_ended(writers[1].thread.handle))
+               !has_ended(writers[1].thread.handle)) {
             serve(rig, turn++);
+            if (turn % 2 == 0)
+                write_back(rig);
+        }
         for (unsigned i = 0; i < 2; i++)
             wait_for_end(writers[i].thread.handle);
         CHECK_EQ(exit_code_of(process), 3);
+        CHECK(comes_true(is_all_there, &rig));
         check_records(rig.vmo);
         expect_silence(rig.port);
+        CHECK_OK(sys_handle_close(store));
         rig_close(rig);
     }
 }
