@@ -168,7 +168,7 @@ void vmo_complete_range(struct vmo *vmo, enum request_kind kind, uint64_t first,
         if (request->remaining == 0)
             finish_with_overlaps(request);
         else if (early)
-            thread_unpark_next(request->thread);
+            thread_wake(request->thread, true);
     }
 }
 

@@ -25,12 +25,6 @@
 #include "vm/page_request.h"
 #include "vm/vmo_pages.h"
 
-struct vmo *vmo_from_object(struct object *object)
-{
-    assert(object->ops == &vmo_ops);
-    return container_of(object, struct vmo, object);
-}
-
 /* --- Making and ending VMOs. --- */
 
 struct vmo *vmo_alloc(enum vmo_kind kind, uint64_t size, bool resizable, struct vmo_family *family)

@@ -95,7 +95,7 @@ status_t vmo_create_with_source(enum vmo_kind kind, uint64_t size, bool resizabl
                                 struct vmo **out_vmo);
 /* An anonymous VMO of frames that the caller gives away (the boot image): physically contiguous, kind FRAME_KERNEL. */
 status_t vmo_create_adopting(paddr_t base, uint64_t size, struct vmo **out_vmo);
-struct vmo *vmo_from_object(struct object *object);
+#define vmo_from_object(object) object_as(vmo, object)
 
 /*
  * Children (vm/vmo_child.c).  VMO_CHILD_REFERENCE: every page and size is the parent's.  _SLICE: a window on a parent that cannot

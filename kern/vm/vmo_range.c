@@ -46,16 +46,24 @@ status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
     return fits ? OK : ERR_OUT_OF_RANGE;
 }
 
-/* Who waits for absent pages of [first, end) looks again.  Pages that are there were reported when they came. */
-static void report_gaps(struct vmo *vmo, uint64_t first, uint64_t end)
+/* Has a request of this kind what it waits for? */
+static bool is_answered(slot_t slot, enum request_kind kind)
+{
+    struct page *page = slot_page(slot);
+
+    return kind == REQUEST_READ ? slot != SLOT_EMPTY : page && page->state == PAGE_DIRTY;
+}
+
+/* Who waits for pages of [first, end) looks again.  Those that are as he wants were reported when they became so. */
+static void report_missing(struct vmo *vmo, uint64_t first, uint64_t end, enum request_kind kind)
 {
     for (struct page_list_run run; first < end; first += run.count) {
         run = page_list_find_run(&vmo->pages, first, end);
-        if (!run.slots && run.fill == SLOT_EMPTY)
-            vmo_complete_range(vmo, REQUEST_READ, first, run.count, OK);
+        if (!run.slots && !is_answered(run.fill, kind))
+            vmo_complete_range(vmo, kind, first, run.count, OK);
         for (uint64_t i = 0; run.slots && i < run.count; i++)
-            if (run.slots[i] == SLOT_EMPTY)
-                vmo_complete_range(vmo, REQUEST_READ, first + i, 1, OK);
+            if (!is_answered(run.slots[i], kind))
+                vmo_complete_range(vmo, kind, first + i, 1, OK);
     }
 }
 
@@ -63,8 +71,10 @@ static void report_gaps(struct vmo *vmo, uint64_t first, uint64_t end)
 static void drop_range(struct vmo *vmo, uint64_t first, uint64_t end)
 {
     vmo_unmap_pages(vmo, first, end - first);
-    if (!list_empty(&vmo->requests))
-        report_gaps(vmo, first, end);
+    if (!list_empty(&vmo->requests)) {
+        report_missing(vmo, first, end, REQUEST_READ);
+        report_missing(vmo, first, end, REQUEST_DIRTY);
+    }
     vmo_drop_slots(vmo, first, end, DROP_ALL);
 }
 
@@ -120,7 +130,6 @@ status_t vmo_set_size(struct vmo *vmo, uint64_t size)
         vmo->content_changes++;
         lower_limits(vmo, new_end);
         drop_range(vmo, new_end, old_end);
-        vmo_complete_range(vmo, REQUEST_DIRTY, new_end, old_end - new_end, OK);
     }
     if (status == OK)
         vmo->modified = true;
@@ -229,7 +238,7 @@ status_t vmo_zero_pages(struct vmo *vmo, uint64_t first, uint64_t end)
     status_t status;
 
     vmo_unmap_pages(vmo, first, limit - first);
-    report_gaps(vmo, first, limit);
+    report_missing(vmo, first, limit, REQUEST_READ);
     status = vmo_put_zeros(vmo, first, limit, vmo->kind == VMO_PAGER ? ZERO_DIRTY : ZERO_CLEAN);
     drop_range(vmo, limit, end);
     return status;
