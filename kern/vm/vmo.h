@@ -45,11 +45,12 @@ struct vmo {
     uint64_t base;                      /* of page 0: page number in the family's coordinate, the root's; a slice's in its parent */
     uint64_t parent_koid;               /* whose child it was made as, or 0 */
 
-    /* Guarded by family->lock.  References and slices use nothing below `content_size`, references not even the sizes. */
+    /* Guarded by family->lock.  References and slices use nothing below `content_changes`, references not even the sizes. */
     struct vmo *counted_by;             /* the VMO whose child it is counted as; NULL: none, or that one is gone */
     uint32_t children;                  /* ZERO_CHILDREN is set while there are none */
     uint64_t size;                      /* bytes, whole pages */
     uint64_t content_size;              /* bytes */
+    uint64_t content_changes;           /* how often it was set, or a stream write began */
     struct list_node family_link;       /* family->members */
     uint64_t source_pages;              /* from this page on source or root owe nothing: absent means zero */
     struct page_list pages;

@@ -60,6 +60,10 @@ void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how
 
 /* Zero markers in place of the pages and gaps of [first, end), as above; markers stay.  NO_MEMORY: up to some gap. */
 status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end, enum zero_state state);
+/* Whole pages, none busy: gone where absent is zero, else zero markers, of which a user's pager is told.  NO_MEMORY: in part. */
+status_t vmo_zero_pages(struct vmo *vmo, uint64_t first, uint64_t end);
+/* Bytes within one page, unless they are known to be zero.  Answers as vmo_get_page. */
+status_t vmo_zero_part(struct vmo *vmo, uint64_t offset, uint64_t length, struct page_request *request);
 /* More pages: zeros, of which a user's pager is told.  NO_MEMORY. */
 status_t vmo_grow(struct vmo *vmo, uint64_t new_end);
 /* A page that was not dirty becomes so; a zero page takes the place of a zero marker, with its state.  NO_MEMORY. */
