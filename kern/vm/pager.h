@@ -11,8 +11,7 @@ extern const struct object_ops pager_ops_object;
 status_t pager_create(bool wants_writeback, struct object **out_pager);
 static inline struct pager *pager_from_object(struct object *object)
 {
-    assert(object->ops == &pager_ops_object);
-    return container_of(object, struct pager, object);
+    return (struct pager *)object_checked(object, &pager_ops_object);
 }
 
 /* options: VMO_RESIZABLE, VMO_TRAP_DIRTY. */
