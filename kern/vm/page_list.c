@@ -46,46 +46,34 @@ static inline struct page_list_node *descend(const struct page_list *list, uint6
     return node;
 }
 
-/* The lowest node for index; NULL if there is none: up to *out_end all slots are *out_fill. */
-static struct page_list_node *find_leaf(struct page_list *list, uint64_t index, slot_t *out_fill, uint64_t *out_end)
+struct page_list_run page_list_search_run(struct page_list *list, uint64_t index, uint64_t end)
 {
+    struct page_list_run run = { .count = end - index };
     struct page_list_node *node;
     uint32_t level;
 
-    if (list->recent && list->recent_number == index >> PAGE_LIST_BITS)
-        return list->recent;
-    *out_fill = SLOT_EMPTY;
-    *out_end = UINT64_MAX;
     if (!fits(list, index))
-        return NULL;
+        return run;
     node = descend(list, index, &level);
+    slot_t *slot = &node->slots[slot_number(index, level)];
+    uint64_t span = 1ul << (max_u64(level, 1) * PAGE_LIST_BITS);
+
+    run.count = min_u64(run.count, span - (index & (span - 1)));
     if (level > 0) {
-        *out_fill = node->slots[slot_number(index, level)];
-        *out_end = (index | ((1ul << (level * PAGE_LIST_BITS)) - 1)) + 1;
-        return NULL;
+        run.fill = *slot;
+        return run;
     }
-    list->recent = node;
+    run.slots = slot;
+    run.node = list->recent = node;
     list->recent_number = index >> PAGE_LIST_BITS;
-    return node;
-}
-
-struct page_list_run page_list_search_run(struct page_list *list, uint64_t index, uint64_t end)
-{
-    struct page_list_run run = { 0 };
-
-    if (find_leaf(list, index, &run.fill, &run.count))
-        return page_list_find_run(list, index, end);
-    run.count = min_u64(end, run.count) - index;
     return run;
 }
 
 slot_t page_list_find(struct page_list *list, uint64_t index)
 {
-    uint64_t end;
-    slot_t fill;
-    struct page_list_node *leaf = find_leaf(list, index, &fill, &end);
+    struct page_list_run run = page_list_search_run(list, index, index + 1);
 
-    return leaf ? leaf->slots[slot_number(index, 0)] : fill;
+    return run.slots ? *run.slots : run.fill;
 }
 
 /* Free the empty nodes on the way to index, from the lowest up, and the root if nothing is left. */
@@ -185,21 +173,13 @@ status_t page_list_make_run(struct page_list *list, uint64_t index, uint64_t end
 
 status_t page_list_set(struct page_list *list, uint64_t index, slot_t slot)
 {
-    struct page_list_run run;
-    uint64_t end;
-    slot_t fill;
-    struct page_list_node *leaf = find_leaf(list, index, &fill, &end);
+    struct page_list_run run = page_list_find_run(list, index, index + 1);
 
     assert(slot != SLOT_EMPTY);
-    if (!leaf) {
-        if (page_list_make_run(list, index, index + 1, &run) != OK)
-            return ERR_NO_MEMORY;
-        leaf = run.node;
-    }
-    slot_t *place = &leaf->slots[slot_number(index, 0)];
-
-    leaf->used += *place == SLOT_EMPTY;
-    *place = slot;
+    if (!run.slots && page_list_make_run(list, index, index + 1, &run) != OK)
+        return ERR_NO_MEMORY;
+    run.node->used += *run.slots == SLOT_EMPTY;
+    *run.slots = slot;
     return OK;
 }
 
