@@ -193,8 +193,8 @@ status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length);
  * dirty_pages: all become dirty pages; NOT_FOUND if the pager has to supply one first, NO_MEMORY: then none did.
  * writeback_begin: what is dirty awaits being clean, zeros_only leaves pages out.  writeback_end: what still awaits it came out as
  * the VM_PAGER_ result says: OK, it is clean, zeros are the source's to give again; PEND, it goes on awaiting it; BAD, it is
- * dropped; else it is dirty again.  next_dirty: the first run of dirty pages, or of dirty zeros, from page *index on, which
- * moves behind it; false at the end.
+ * dropped; else it is dirty again.  next_dirty, which takes the lock itself: the first run of dirty pages, or of dirty zeros, from
+ * page *index on, which moves behind it; false at the end.
  */
 status_t vmo_dirty_pages(struct vmo *vmo, uint64_t first, uint64_t end);
 void vmo_writeback_begin(struct vmo *vmo, uint64_t first, uint64_t end, bool zeros_only);
