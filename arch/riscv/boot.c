@@ -7,9 +7,7 @@
  *
  * Locks: none; until the scheduler runs only one hart is in here at a time.
  */
-#include "csr.h"
 #include "platform.h"
-#include "sbi.h"
 
 #include "lib/kprintf.h"
 
@@ -18,16 +16,6 @@
 struct hart harts[MAX_HARTS];
 struct hart *volatile hart_starting;    /* for boot.S: see _start */
 uint32_t hart_count = 1;
-
-/* boot.S maps the first 3 GiB; newer emulators put the tree at the end of RAM, wherever that is. */
-static const void *map_tree(paddr_t tree)
-{
-    if (tree >> 30 > 2 && tree >> 30 < 254) {
-        kernel_root[256 + (tree >> 30)] = pte_make(tree >> 30 << 30, PTE_KERNEL_DATA);
-        flush_tlb_all();
-    }
-    return phys_to_virt(tree);
-}
 
 /* Called by boot.S, as secondary_start is. */
 _Noreturn void boot_start(uint64_t hart_id, paddr_t tree)
@@ -38,7 +26,7 @@ _Noreturn void boot_start(uint64_t hart_id, paddr_t tree)
     timer_init();
     trap_init_hart();
 
-    bool parsed = devices_parse(map_tree(tree));
+    bool parsed = devices_parse(phys_to_virt(tree));
 
     uart_init();
     if (!parsed)
@@ -63,53 +51,46 @@ _Noreturn void secondary_start(uint64_t hart_id)
     kernel_secondary_main();
 }
 
-/* Start one more hart and wait until it is there.  One that comes too late joins then. */
-static void start_hart(uint64_t id)
+/* Start the next hart and wait until it is there.  One that comes too late joins then. */
+static bool start_hart(void)
 {
     struct hart *hart = &harts[hart_count];
     char *stack = arch_stack_create();
+    uint64_t deadline;
+    int64_t error;
 
     if (!stack) {
-        kprintf("quire: no memory for the stack of hart %lu\n", id);
-        return;
+        kprintf("quire: no memory for the stack of hart %lu\n", hart->id);
+        return false;
     }
-    hart->id = id;
     hart->index = hart_count;
     hart->kernel_sp = (uint64_t)stack + KERNEL_STACK_SIZE;
     hart_starting = hart;
     atomic_thread_fence(memory_order_seq_cst);
-
-    int64_t error = sbi_call(SBI_HSM, 0, id, virt_to_phys(secondary_entry), (uint64_t)hart, 0, 0);
-
+    error = sbi_call(SBI_HSM, 0, hart->id, virt_to_phys(secondary_entry), (uint64_t)hart, 0, 0);
     if (error) {
-        kprintf("quire: hart %lu does not start (SBI error %ld)\n", id, error);
+        kprintf("quire: hart %lu does not start (SBI error %ld)\n", hart->id, error);
         arch_stack_destroy(stack);
-        return;
+        return false;
     }
     hart_count++;
-
-    uint64_t deadline = arch_time() + START_PATIENCE;
-
+    deadline = arch_time() + START_PATIENCE;
     while (!*(volatile bool *)&hart->online && arch_time() < deadline)
         ;
     if (!*(volatile bool *)&hart->online)
-        kprintf("quire: hart %lu was started but does not answer\n", id);
+        kprintf("quire: hart %lu was started but does not answer\n", hart->id);
+    return true;
 }
 
 uint32_t arch_start_harts(uint32_t limit)
 {
-    uint32_t stopped = platform.harts_ignored, online = 0;
+    uint32_t online = 0;
 
-    for (uint32_t i = 0; i < platform.hart_count; i++) {
-        if (platform.harts[i].id == harts[0].id)
-            continue;
-        if (hart_count < limit && hart_count < MAX_HARTS)
-            start_hart(platform.harts[i].id);
-        else
-            stopped++;
-    }
-    if (stopped)
-        kprintf("quire: %u harts stay stopped\n", stopped);
+    limit = (uint32_t)min_u64(limit, min_u64(platform.hart_count, MAX_HARTS));
+    while (hart_count < limit && start_hart())
+        ;
+    if (platform.hart_count > hart_count)
+        kprintf("quire: %u harts stay stopped\n", platform.hart_count - hart_count);
     for (uint32_t i = 0; i < hart_count; i++)
         online += harts[i].online;
     return online;

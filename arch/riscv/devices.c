@@ -11,7 +11,6 @@
  * device has its registers below DEVICE_LIMIT, where the direct map has them.
  * Locks: none; used at boot by one hart.
  */
-#include "csr.h"
 #include "platform.h"
 
 #include "lib/kprintf.h"
@@ -33,13 +32,13 @@ extern const char kernel_start[], kernel_end[];
 /* The properties that are kept, and their names. */
 enum property {
     ADDRESS_CELLS, SIZE_CELLS, REG, COMPATIBLE, DEVICE_TYPE, STATUS, PHANDLE, INTERRUPTS, LINKS,
-    LAST_INTERRUPT, REG_SHIFT, TIMEBASE, ARGUMENTS, SEED, CONSOLE, INITRD_START, INITRD_END,
+    LAST_INTERRUPT, TIMEBASE, ARGUMENTS, SEED, INITRD_START, INITRD_END,
     PROPERTIES,
 };
 static const char *const property_names[PROPERTIES] = {
     "#address-cells", "#size-cells", "reg", "compatible", "device_type", "status", "phandle",
-    "interrupts", "interrupts-extended", "riscv,ndev", "reg-shift", "timebase-frequency",
-    "bootargs", "rng-seed", "stdout-path", "linux,initrd-start", "linux,initrd-end",
+    "interrupts", "interrupts-extended", "riscv,ndev", "timebase-frequency",
+    "bootargs", "rng-seed", "linux,initrd-start", "linux,initrd-end",
 };
 
 struct node {
@@ -53,7 +52,6 @@ static struct node nodes[TREE_MAX_DEPTH + 1];   /* the open ones; the first is t
 /* What the walk leaves for afterwards; it lies in the tree. */
 static const char *plic_links;
 static uint32_t plic_links_length;
-static char console_path[128];
 
 /* --- Reading the tree. --- */
 
@@ -196,14 +194,13 @@ static void visit_chosen(const struct node *node)
 
     copy(node, ARGUMENTS, machine.command_line, sizeof(machine.command_line) - 1);
     machine.seed_size = copy(node, SEED, machine.seed, sizeof(machine.seed));
-    copy(node, CONSOLE, console_path, sizeof(console_path) - 1);
     if (start < end && end <= RAM_LIMIT && page_aligned(start)) {
         machine.initrd_base = start;
         machine.initrd_size = end - start;
     }
 }
 
-/* A hart is met at its interrupt controller, a child of its node. */
+/* A hart is met at its interrupt controller, a child of its node.  The one that boots is index 0. */
 static void visit_hart(const struct node *controller)
 {
     const struct node *cpu = controller - 1;
@@ -213,27 +210,13 @@ static void visit_hart(const struct node *controller)
         return;
     if (platform.timebase == 0)
         platform.timebase = number(cpu, TIMEBASE, number(cpu - 1, TIMEBASE, 0));
-    if (platform.hart_count == MAX_PLATFORM_HARTS)
-        platform.harts_ignored++;
-    else
-        platform.harts[platform.hart_count++] = (struct platform_hart){
-            .id = id,
-            .phandle = number(controller, PHANDLE, 0),
-            .plic_context = NO_CONTEXT,
-        };
-}
 
-/* The first one, unless stdout-path (names, perhaps a colon and the speed) ends with another. */
-static void visit_uart(const struct node *node, uint64_t base)
-{
-    const char *at = strstr(console_path, node->name);
-    char after = at ? at[strlen(node->name)] : '/';
+    uint32_t index = id == harts[0].id ? 0 : platform.hart_count++;
 
-    if (platform.uart_base && after != 0 && after != ':')
-        return;
-    platform.uart_base = base;
-    platform.uart_irq = number(node, INTERRUPTS, 0);
-    platform.uart_shift = number(node, REG_SHIFT, 0);
+    if (index < MAX_HARTS) {
+        harts[index].id = id;
+        platform.harts[index].phandle = number(controller, PHANDLE, 0);
+    }
 }
 
 /* In order of their addresses, by which disks are numbered. */
@@ -256,17 +239,16 @@ static void visit_device(const struct node *node)
 
     if (!reg(node, 0, &base, &size) || !range_inside(base, size, DEVICE_LIMIT))
         return;
-    if (has_string(node, COMPATIBLE, "ns16550a") || has_string(node, COMPATIBLE, "ns16550")) {
-        visit_uart(node, base);
+    if (has_string(node, COMPATIBLE, "ns16550a")) {
+        platform.uart_base = base;
+        platform.uart_irq = number(node, INTERRUPTS, 0);
     } else if (has_string(node, COMPATIBLE, "virtio,mmio")) {
         visit_virtio(node, base);
     } else if (has_string(node, COMPATIBLE, "google,goldfish-rtc")) {
         machine.rtc_base = base;
-    } else if (has_string(node, COMPATIBLE, "sifive,test1") ||
-               has_string(node, COMPATIBLE, "sifive,test0")) {
+    } else if (has_string(node, COMPATIBLE, "sifive,test0")) {
         platform.finisher_base = base;
-    } else if (has_string(node, COMPATIBLE, "riscv,plic0") ||
-               has_string(node, COMPATIBLE, "sifive,plic-1.0.0")) {
+    } else if (has_string(node, COMPATIBLE, "riscv,plic0")) {
         platform.plic_base = base;
         platform.plic_irqs = (uint32_t)min_u64(number(node, LAST_INTERRUPT, 0), PLIC_MAX_IRQ);
         plic_links = node->properties[LINKS].bytes;
@@ -296,7 +278,7 @@ static void resolve_plic_contexts(void)
     for (uint32_t i = 0; (i + 1) * 8 <= plic_links_length; i++) {
         uint64_t phandle = cells(plic_links + i * 8, 1), cause = cells(plic_links + i * 8 + 4, 1);
 
-        for (uint32_t k = 0; cause == IRQ_EXTERNAL && k < platform.hart_count; k++)
+        for (uint32_t k = 0; cause == IRQ_EXTERNAL && k < MAX_HARTS; k++)
             if (platform.harts[k].phandle == phandle)
                 platform.harts[k].plic_context = i;
     }
@@ -324,6 +306,7 @@ static void reserve_known(void)
 bool devices_parse(const void *base)
 {
     tree = base;
+    platform.hart_count = 1;
     if (((uint64_t)base & 7) || cell(0) != TREE_MAGIC)
         return false;
 

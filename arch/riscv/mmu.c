@@ -17,9 +17,7 @@
  * looks at its bit; a shootdown clears the bit, then looks at `space`.
  * Locks: mmu->lock guards tables and counts.  ASIDs are taken and returned atomically.
  */
-#include "csr.h"
 #include "platform.h"
-#include "sbi.h"
 
 #include "lib/string.h"
 #include "mm/frame.h"

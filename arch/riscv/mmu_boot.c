@@ -1,7 +1,7 @@
 /*
  * mmu_boot.c: the kernel half of every address space.
  *
- * Root entries 256 to 509 are the direct map by gigapages, entry 510 the kernel stacks.  They are
+ * Root entries 256 to 509 are the direct map by gigapages (boot.S), entry 510 the kernel stacks.  They are
  * complete before the first process exists and are copied into each new root; what changes later
  * are tables below entry 510, which all roots share.  The gigapage of the kernel image is split so
  * that text is RX, rodata R and the rest RW: nothing is both writable and executable at any
@@ -9,7 +9,6 @@
  *
  * Locks: none; used at boot by one hart.
  */
-#include "csr.h"
 #include "platform.h"
 
 extern const char kernel_start[], text_end[], rodata_end[], kernel_end[], boot_guard[];
@@ -57,15 +56,6 @@ static void map_image(void)
 
 void mmu_boot(void)
 {
-    for (uint32_t i = 0; i < machine.memory_ranges; i++) {
-        paddr_t end = machine.memory[i].base + machine.memory[i].size;
-
-        for (paddr_t at = machine.memory[i].base & ~(GIGAPAGE - 1); at < end; at += GIGAPAGE)
-            kernel_root[256 + at / GIGAPAGE] = pte_make(at, PTE_KERNEL_DATA);
-        /* The kernel runs from one of them: it must not lose its rights to execute for a moment. */
-        if (machine.memory[i].base <= virt_to_phys(kernel_start))
-            kernel_root[256 + virt_to_phys(kernel_start) / GIGAPAGE] |= PTE_EXECUTE;
-    }
     kernel_root[STACK_AREA >> 30 & 511] = table_entry(stack_area_table);
     map_image();
     flush_tlb_all();

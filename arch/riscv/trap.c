@@ -5,7 +5,6 @@
  * arch_idle_wait and in arch_interrupt_window.  The functions named trap_ are called by trap.S.
  */
 #include "asm_offsets.h"
-#include "csr.h"
 #include "platform.h"
 
 #include "lib/kprintf.h"
