@@ -87,7 +87,7 @@ timer_compare_present:
     ret
 
 /*
- * The root of the kernel's page table: the direct map, 254 GiB.  mmu_boot.c adds the stacks and takes
+ * The root of the kernel's page table: the direct map, 254 GiB.  boot.c adds the stacks and takes
  * the rights away that the kernel's own gigabyte does not need.
  */
     .data

@@ -29,14 +29,11 @@ extern struct platform platform;
 /* devices.c: fill `machine` and `platform`; false if this is no device tree. */
 bool devices_parse(const void *tree);
 
-/* mmu_boot.c */
-extern uint64_t kernel_root[512];
-void mmu_boot(void);                        /* the final kernel half, with W^X */
-
 /* mmu.c: run the address space of a thread; NULL: the kernel's own. */
 void mmu_switch(struct arch_mmu *mmu);
 void mmu_probe_asids(void);
-uint64_t *mmu_next_table(uint64_t *entry);  /* what it leads to, made if need be; NULL: no memory */
+/* The table that an entry leads to, made if need be and then in the list `tables` unless that is NULL.  NULL: no memory. */
+uint64_t *mmu_next_table(uint64_t *entry, struct list *tables);
 /* Page-table entries. */
 enum {
     PTE_VALID = 1, PTE_READ = 2, PTE_WRITE = 4, PTE_EXECUTE = 8, PTE_USER = 16, PTE_GLOBAL = 32,
@@ -78,6 +75,7 @@ struct thread *stack_switch(uint64_t *save_sp, uint64_t load_sp, struct thread *
 void thread_first_run(void);
 bool timer_compare_present(void);
 extern const char secondary_entry[], boot_stack[];
+extern uint64_t kernel_root[512];
 
 /* --- The firmware (sbi.c).  Extensions and functions have the numbers of the SBI specification. --- */
 

@@ -32,7 +32,7 @@ static uint32_t first_free;                 /* no slot below it is free */
 /* The entries of a stack's pages; their table is made if there is none.  NULL without memory. */
 static uint64_t *stack_entries(vaddr_t stack)
 {
-    uint64_t *table = mmu_next_table(&stack_area_table[stack >> 21 & 511]);
+    uint64_t *table = mmu_next_table(&stack_area_table[stack >> 21 & 511], NULL);
 
     return table ? table + (stack >> PAGE_SHIFT & 511) : NULL;
 }

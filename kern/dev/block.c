@@ -16,7 +16,6 @@
  */
 #include "dev/block.h"
 
-#include "lib/string.h"
 #include "mm/heap.h"
 #include "task/wait_queue.h"
 #include "vm/page_request.h"
@@ -42,6 +41,11 @@ status_t block_create(struct disk *disk, uint64_t offset, uint64_t length, struc
     block->length = length;
     *out_block = block;
     return OK;
+}
+
+static bool can_flush(const struct block *block)
+{
+    return disk_info(block->disk)->flags & BLOCK_INFO_FLUSH;
 }
 
 static bool block_aligned(const struct block *block, uint64_t x)
@@ -167,13 +171,9 @@ static uint64_t transfer_max_pages(const struct vmo *vmo)
 static struct page *insert_frame(struct vmo *vmo, uint64_t index)
 {
     uint64_t valid = vmo_block(vmo)->length - (index << PAGE_SHIFT);
-    struct page *page = frame_alloc(FRAME_DEVICE);
+    struct page *page = valid < PAGE_SIZE ? frame_alloc_zeroed(FRAME_DEVICE) : frame_alloc(FRAME_DEVICE);
 
-    if (vmo_insert_busy(vmo, index, page) != OK)
-        return NULL;
-    if (valid < PAGE_SIZE)
-        memset((char *)page_to_virt(page) + valid, 0, PAGE_SIZE - valid);
-    return page;
+    return vmo_insert_busy(vmo, index, page) == OK ? page : NULL;
 }
 
 /* One read for the run of empty slots that begins with the required page, none before it. */
@@ -217,13 +217,11 @@ static const struct pager_ops device_pager_ops = {
 
 status_t block_create_vmo(struct block *block, struct vmo **out_vmo)
 {
-    status_t status;
+    status_t status = vmo_create_with_source(VMO_DEVICE, block->length, false, &device_pager_ops,
+                                             block, out_vmo);
 
-    object_ref(&block->object);
-    status = vmo_create_with_source(VMO_DEVICE, block->length, false, &device_pager_ops, block,
-                                    out_vmo);
-    if (status != OK)
-        object_unref(&block->object);
+    if (status == OK)
+        object_ref(&block->object);
     return status;
 }
 
@@ -308,7 +306,7 @@ status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length)
     sync_wait(vmo, &sync, 0);
     if (status == OK)
         status = sync.status;
-    if (status == OK && disk_can_flush(vmo_block(vmo)->disk)) {
+    if (status == OK && can_flush(vmo_block(vmo))) {
         flush = transfer_create(vmo_block(vmo), BLOCK_FLUSH, 0, vmo, &sync);
         if (flush)
             transfer_start(flush);
@@ -378,7 +376,7 @@ status_t block_submit(struct block *block, struct port *port, uint64_t key, uint
         .dequeued = packet_dequeued,
     };
     object_ref(&port->object);
-    if (op == BLOCK_FLUSH && !disk_can_flush(block->disk))
+    if (op == BLOCK_FLUSH && !can_flush(block))
         transfer_done(&transfer->request, OK);
     else if (disk_submit(block->disk, &transfer->request) != OK)
         transfer_done(&transfer->request, ERR_IO);
