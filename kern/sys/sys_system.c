@@ -1,15 +1,14 @@
-/*
- * sys_system.c: the system object and its calls.
- */
+/* sys_system.c: the system object and its calls. */
 #include "sys/system.h"
 
 #include "dev/block.h"
 #include "sys/helpers.h"
 #include "vm/fault.h"
+#include "vm/reclaim.h"
 
 struct object system_object;
 
-const struct object_ops system_ops = {
+static const struct object_ops system_ops = {
     .type = OBJECT_SYSTEM,
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
 };
@@ -39,6 +38,11 @@ status_t sys_system_get_block(rights_t held, UNUSED struct object *object, uint3
     status_t status = block_create(disk, 0, disk_info(disk)->size, &block);
 
     return status == OK ? sys_new_handle(&block->object, rights, out) : status;
+}
+
+status_t sys_system_reclaim(UNUSED struct object *object, uint64_t pages, uaddr_t out)
+{
+    return sys_copy_out_u64(out, reclaim(pages, false));
 }
 
 /* The countdown stands still while the result is stored. */

@@ -1,7 +1,6 @@
-/*
- * sys_vm.c: system calls on VMOs and address spaces.
- */
+/* sys_vm.c: system calls on VMOs and address spaces. */
 #include "sys/helpers.h"
+#include "vm/reclaim.h"
 #include "vm/aspace.h"
 #include "vm/fault.h"
 
@@ -55,12 +54,12 @@ status_t sys_vmo_write(struct vmo *vmo, uint32_t options, uaddr_t buffer, uint64
     return vmo_copy_from_user(vmo, offset, buffer, length, options & VMO_MAY_BLOCK, &done);
 }
 
-status_t sys_vmo_get_size(struct vmo *vmo, uaddr_t out)
+static status_t put_size(uaddr_t out, uint64_t size)
 {
-    uint64_t size = vmo_size(vmo);
-
     return user_copy_out(out, &size, sizeof(size));
 }
+
+status_t sys_vmo_get_size(struct vmo *vmo, uaddr_t out) { return put_size(out, vmo_size(vmo)); }
 
 /* A VMO that cannot be resized says so before rights are looked at: no handle to it has RESIZE. */
 status_t sys_vmo_set_size(rights_t held, struct vmo *vmo, uint64_t size)
@@ -74,9 +73,7 @@ status_t sys_vmo_set_size(rights_t held, struct vmo *vmo, uint64_t size)
 
 status_t sys_vmo_get_content_size(struct vmo *vmo, uaddr_t out)
 {
-    uint64_t size = vmo_content_size(vmo);
-
-    return user_copy_out(out, &size, sizeof(size));
+    return put_size(out, vmo_content_size(vmo));
 }
 
 status_t sys_vmo_set_content_size(struct vmo *vmo, uint64_t size)
@@ -91,32 +88,27 @@ static rights_t op_rights(uint32_t op)
     return op == VMO_OP_PREFETCH ? RIGHT_READ : RIGHT_NONE;
 }
 
-/* Hints about pages that nothing evicts yet: in range or not is all there is to say. */
-static status_t hint(struct vmo *vmo, uint64_t offset, uint64_t length)
-{
-    return range_inside(offset, length, vmo_size(vmo)) ? OK : ERR_OUT_OF_RANGE;
-}
-
 /*
  * Bring pages in and keep them; whatever the pager says, only a bad range or a missing MAY_BLOCK is
- * an error.
+ * an error.  Of anonymous memory only the range is looked at.
  */
 static status_t always_need(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_block)
 {
-    status_t status = vmo_commit(vmo, offset, length, WANT_READ, may_block);
+    bool paged = vmo_root(vmo_target(vmo))->ops;
+    status_t status = paged ? vmo_commit(vmo, offset, length, WANT_READ, may_block) : OK;
 
-    return status == ERR_OUT_OF_RANGE || status == ERR_SHOULD_WAIT || status == ERR_CANCELED ?
-           status : OK;
+    if (status == ERR_OUT_OF_RANGE || status == ERR_SHOULD_WAIT || status == ERR_CANCELED)
+        return status;
+    status = reclaim_hint(vmo, offset, length, true);
+    return paged ? OK : status;         /* it may be shorter by now */
 }
 
 static status_t apply(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t length,
                       bool may_block)
 {
-    bool anonymous = vmo_target(vmo)->kind == VMO_ANONYMOUS;
-
     switch (op) {
     case VMO_OP_COMMIT:             /* of a clone: copies of its own */
-        return vmo_commit(vmo, offset, length, anonymous ? WANT_WRITE : WANT_COMMIT, may_block);
+        return vmo_commit(vmo, offset, length, WANT_COMMIT, may_block);
     case VMO_OP_DECOMMIT:
         return vmo_decommit(vmo, offset, length);
     case VMO_OP_ZERO:
@@ -124,9 +116,9 @@ static status_t apply(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t le
     case VMO_OP_PREFETCH:
         return vmo_commit(vmo, offset, length, WANT_READ, may_block);
     case VMO_OP_ALWAYS_NEED:
-        return vmo_root(vmo_target(vmo))->ops ? always_need(vmo, offset, length, may_block) : hint(vmo, offset, length);
+        return always_need(vmo, offset, length, may_block);
     case VMO_OP_DONT_NEED:
-        return hint(vmo, offset, length);
+        return reclaim_hint(vmo, offset, length, false);
     case VMO_OP_SYNC:
         return vmo_sync(vmo, offset, length);
     case 3: case 4: case 11:        /* locks, of VMOs that can be discarded: there are none */

@@ -16,7 +16,7 @@ static inline void page_init(struct page *page, struct vmo *vmo, uint64_t index)
     page->owner_koid = vmo->object.koid;
     page->index = vmo->base + index;
     page->shares = 1;
-    page->busy = 0;
+    page->busy = page->always_need = page->dont_need = 0;
     page->state = PAGE_CLEAN;
     page->referenced = 1;
     frame_set_kind(page, kinds[vmo->kind]);
@@ -29,6 +29,9 @@ static inline void page_give(struct page *page, struct vmo *vmo, uint64_t index)
         vmo_unmap_pages(vmo, index, 1);
     page_init(page, vmo, index);
 }
+
+/* So many pages became dirty (negative: are so no more). */
+void vmo_count_dirty(struct vmo *vmo, int64_t pages);
 
 /* A transfer takes hold of the page, and lets go. */
 static inline void page_hold(struct vmo *vmo, struct page *page)
@@ -49,19 +52,26 @@ struct vmo *vmo_alloc(enum vmo_kind kind, uint64_t size, bool resizable, struct 
 status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page);
 
 /*
- * Empty the slots of [first, end).  DROP_CLEAN: those of busy pages and what is dirty stay.  The caller has removed the pages
- * from all mappings; those that only this VMO holds are not busy.  Without memory a zero marker that reaches beyond the range stays.
+ * Empty the slots of [first, end).  DROP_CLEAN: what is busy or dirty stays.  The caller has removed the pages from all mappings;
+ * those that only this VMO holds are not busy.  Without memory a zero marker that reaches beyond the range stays.
  */
 enum drop { DROP_ALL, DROP_CLEAN };
 void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how);
 
 /* Zero markers in place of the pages and gaps of [first, end), as above; markers stay.  NO_MEMORY: up to some gap. */
 status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end, enum zero_state state);
+/* Whole pages, none busy: gone where absent is zero, else zero markers, of which a user's pager is told.  NO_MEMORY: in part. */
+status_t vmo_zero_pages(struct vmo *vmo, uint64_t first, uint64_t end);
+/* Bytes within one page, unless they are known to be zero.  Answers as vmo_get_page. */
+status_t vmo_zero_part(struct vmo *vmo, uint64_t offset, uint64_t length, struct page_request *request);
 /* More pages: zeros, of which a user's pager is told.  NO_MEMORY. */
 status_t vmo_grow(struct vmo *vmo, uint64_t new_end);
 /* A page that was not dirty becomes so; a zero page takes the place of a zero marker, with its state.  NO_MEMORY. */
 void vmo_mark_dirty(struct vmo *vmo, struct page *page);
 status_t vmo_make_zero_page(struct vmo *vmo, uint64_t index, struct page **out_page);
+
+/* A clean page that is not busy goes, from all mappings too: its source gives it again. */
+void vmo_evict(struct vmo *vmo, uint64_t index);
 
 /* The first busy page of [first, end): false if none. */
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index);
