@@ -146,7 +146,7 @@ status_t sys_pager_query_dirty_ranges(struct pager *pager, struct vmo *vmo, uint
     if (status == OK && !range_inside(offset, length, vmo_size(vmo)))
         status = ERR_OUT_OF_RANGE;
     end = length ? page_ceil(offset + length) >> PAGE_SHIFT : index;
-    while (status == OK && (actual < room || avail_out) && pager_next_dirty(vmo, &index, end, &range)) {
+    while (status == OK && (actual < room || avail_out) && vmo_next_dirty(vmo, &index, end, &range)) {
         if (actual < room)
             status = user_copy_out(buffer + actual++ * sizeof(range), &range, sizeof(range));
         avail++;

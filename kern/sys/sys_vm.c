@@ -1,8 +1,8 @@
 /* sys_vm.c: system calls on VMOs and address spaces. */
 #include "sys/helpers.h"
-#include "vm/reclaim.h"
 #include "vm/aspace.h"
 #include "vm/fault.h"
+#include "vm/reclaim.h"
 
 status_t sys_vmo_create(uint64_t size, uint32_t options, uaddr_t out)
 {

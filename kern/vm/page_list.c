@@ -32,30 +32,21 @@ static inline struct page_list_node *slot_node(uintptr_t slot)
     return slot_kind(slot) == SLOT_EMPTY ? (struct page_list_node *)slot : NULL;
 }
 
-/* The lowest node there is on the way to index; *level says how low.  The tree is high enough. */
-static inline struct page_list_node *descend(const struct page_list *list, uint64_t index, uint32_t *level)
-{
-    struct page_list_node *node = list->root, *below;
-
-    for (*level = list->height - 1; *level > 0; --*level) {
-        below = slot_node(node->slots[slot_number(index, *level)]);
-        if (!below)
-            break;
-        node = below;
-    }
-    return node;
-}
-
 struct page_list_run page_list_search_run(struct page_list *list, uint64_t index, uint64_t end)
 {
-    struct page_list_run run = { .count = end - index };
-    struct page_list_node *node;
+    struct page_list_run run = { .node = list->root, .count = end - index };
+    struct page_list_node *below;
     uint32_t level;
 
     if (!fits(list, index))
         return run;
-    node = descend(list, index, &level);
-    slot_t *slot = &node->slots[slot_number(index, level)];
+    for (level = list->height - 1; level > 0; level--) {
+        below = slot_node(run.node->slots[slot_number(index, level)]);
+        if (!below)
+            break;
+        run.node = below;
+    }
+    slot_t *slot = &run.node->slots[slot_number(index, level)];
     uint64_t span = 1ul << (max_u64(level, 1) * PAGE_LIST_BITS);
 
     run.count = min_u64(run.count, span - (index & (span - 1)));
@@ -64,7 +55,7 @@ struct page_list_run page_list_search_run(struct page_list *list, uint64_t index
         return run;
     }
     run.slots = slot;
-    run.node = list->recent = node;
+    list->recent = run.node;
     list->recent_number = index >> PAGE_LIST_BITS;
     return run;
 }
@@ -79,21 +70,21 @@ slot_t page_list_find(struct page_list *list, uint64_t index)
 /* Free the empty nodes on the way to index, from the lowest up, and the root if nothing is left. */
 void page_list_prune(struct page_list *list, uint64_t index)
 {
-    struct page_list_node *path[LEVELS_MAX], *below;
-    uint32_t level = list->height - 1;
+    struct page_list_node *path[LEVELS_MAX], *below = list->root;
+    uint32_t level = list->height;
 
     list->recent = NULL;
-    path[level] = list->root;
-    while (level > 0 && (below = slot_node(path[level]->slots[slot_number(index, level)])))
+    do {
         path[--level] = below;
-    while (path[level]->used == 0) {
+        below = level > 0 ? slot_node(below->slots[slot_number(index, level)]) : NULL;
+    } while (below);
+    for (; path[level]->used == 0; path[level]->used--) {
         heap_free(path[level]);
         if (++level == list->height) {
             page_list_init(list);
             return;
         }
         path[level]->slots[slot_number(index, level)] = SLOT_EMPTY;
-        path[level]->used--;
     }
 }
 
@@ -135,38 +126,27 @@ static struct page_list_node *make_node(struct page_list_node *above, uintptr_t 
     return node;
 }
 
-/* The lowest node for index, with the nodes above it; NULL without memory. */
-static struct page_list_node *make_leaf(struct page_list *list, uint64_t index)
+status_t page_list_make_run(struct page_list *list, uint64_t index, uint64_t end,
+                            struct page_list_run *out_run)
 {
     struct page_list_node *node, *below;
+    uint32_t number = slot_number(index, 0);
 
     if (!fits(list, index) && grow(list, index) != OK)
-        return NULL;
+        return ERR_NO_MEMORY;
     node = list->root;
     for (uint32_t level = list->height - 1; level > 0; level--) {
         uintptr_t *slot = &node->slots[slot_number(index, level)];
 
         below = slot_node(*slot);
-        if (!below && !(below = make_node(node, slot)))
-            return NULL;
+        if (!below && !(below = make_node(node, slot))) {
+            page_list_prune(list, index);
+            return ERR_NO_MEMORY;
+        }
         node = below;
     }
-    return node;
-}
-
-status_t page_list_make_run(struct page_list *list, uint64_t index, uint64_t end,
-                            struct page_list_run *out_run)
-{
-    struct page_list_node *leaf = make_leaf(list, index);
-    uint32_t number = slot_number(index, 0);
-
-    if (!leaf) {
-        if (list->root)
-            page_list_prune(list, index);
-        return ERR_NO_MEMORY;
-    }
     *out_run = (struct page_list_run){
-        .node = leaf, .slots = &leaf->slots[number], .count = min_u64(end - index, PAGE_LIST_FANOUT - number),
+        .node = node, .slots = &node->slots[number], .count = min_u64(end - index, PAGE_LIST_FANOUT - number),
     };
     return OK;
 }

@@ -334,16 +334,6 @@ status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t 
     return status;
 }
 
-bool pager_next_dirty(struct vmo *vmo, uint64_t *index, uint64_t end, vmo_dirty_range_t *out_range)
-{
-    bool found;
-
-    vmo_lock(vmo);
-    found = vmo_next_dirty(vmo, index, min_u64(end, vmo->size >> PAGE_SHIFT), out_range);
-    vmo_unlock(vmo);
-    return found;
-}
-
 bool pager_modified(struct vmo *vmo, bool reset)
 {
     bool modified;
