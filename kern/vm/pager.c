@@ -303,6 +303,16 @@ static status_t dirty_pages(struct vmo *vmo, uint64_t first, uint64_t count)
     return status;
 }
 
+/* What the pager was asked for may have shrunk meanwhile: who waits to write to what is left of it looks again. */
+static status_t refuse_range(struct vmo *vmo, uint32_t op, uint64_t first)
+{
+    uint64_t size = vmo->size >> PAGE_SHIFT;
+
+    if (op == PAGER_OP_DIRTY && first < size)
+        vmo_complete_range(vmo, REQUEST_DIRTY, first, size - first, OK);
+    return ERR_OUT_OF_RANGE;
+}
+
 /* Is `data` something that the operation understands? */
 static status_t check_op(const struct vmo *vmo, uint32_t op, uint64_t data)
 {
@@ -329,7 +339,7 @@ status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t 
         return status;
     vmo_lock(vmo);
     if (!range_inside(offset, length, vmo->size))
-        status = ERR_OUT_OF_RANGE;
+        status = refuse_range(vmo, op, first);
     else if (user_source_of(vmo)->detached && (op == PAGER_OP_FAIL || op == PAGER_OP_DIRTY))
         status = ERR_BAD_STATE;
     else if (count == 0)
