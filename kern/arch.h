@@ -84,6 +84,9 @@ void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *
 void arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags);
 uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length);
 
+/* Was the page at address used since this was last asked?  As far as the machine says so. */
+bool arch_mmu_test_accessed(struct arch_mmu *mmu, vaddr_t address);
+
 /* The code of this space changed: every hart fetches instructions anew before it next runs it. */
 void arch_mmu_sync_code(struct arch_mmu *mmu);
 

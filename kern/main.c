@@ -19,6 +19,7 @@
 #include "task/sched.h"
 #include "vm/fault.h"
 #include "vm/pager_watch.h"
+#include "vm/reclaim.h"
 
 #define QUIRE_VERSION "0.1"
 
@@ -33,6 +34,7 @@ void kernel_main(void)
     system_init();                          /* the first program gets a handle to it */
     vm_init();                              /* before the first page fault */
     pager_watch_init();                     /* a kernel thread: needs the scheduler */
+    reclaim_init();                         /* likewise */
 
     uint32_t online = arch_start_harts((uint32_t)command_line_number("harts", MAX_HARTS));
 

@@ -264,10 +264,10 @@ void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *
 }
 
 /*
- * Take all rights but those in `keep` from each entry of a range that has one of `match`; one left with none goes.
+ * Clear some bits of each entry of a range that has one of `match`; one left without rights goes.
  * How many there were.  One leaf table at a time; a hole of the upper levels is one step.
  */
-static uint64_t narrow_range(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint64_t keep, uint64_t match)
+static uint64_t clear_range(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint64_t clear, uint64_t match)
 {
     vaddr_t end = address + length;
     uint64_t span, count = 0;
@@ -287,8 +287,8 @@ static uint64_t narrow_range(struct arch_mmu *mmu, vaddr_t address, uint64_t len
             if (!(old & match))
                 continue;
             count++;
-            if (old & keep) {
-                *entry = old & ~(LEAF_RIGHTS & ~keep);
+            if (old & ~clear & LEAF_RIGHTS) {
+                *entry = old & ~clear;
             } else {
                 *entry = 0;
                 mmu->resident--;
@@ -296,7 +296,7 @@ static uint64_t narrow_range(struct arch_mmu *mmu, vaddr_t address, uint64_t len
         }
         address = next;
     }
-    if (count > 0 && keep != LEAF_RIGHTS)
+    if (count > 0 && clear)
         shootdown(mmu, length == PAGE_SIZE ? end - length : 0, length == PAGE_SIZE ? length : UINT64_MAX);
     spin_unlock(&mmu->lock);
     return count;
@@ -304,14 +304,19 @@ static uint64_t narrow_range(struct arch_mmu *mmu, vaddr_t address, uint64_t len
 
 void arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags)
 {
-    uint64_t keep = flags ? leaf_entry(0, flags) & LEAF_RIGHTS : 0;
+    uint64_t clear = LEAF_RIGHTS & ~(flags ? leaf_entry(0, flags) : 0);
 
-    narrow_range(mmu, address, length, keep, LEAF_RIGHTS & ~keep);
+    clear_range(mmu, address, length, clear, clear);
+}
+
+bool arch_mmu_test_accessed(struct arch_mmu *mmu, vaddr_t address)
+{
+    return clear_range(mmu, address, PAGE_SIZE, PTE_ACCESSED, PTE_ACCESSED);
 }
 
 uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
 {
-    return narrow_range(mmu, address, length, LEAF_RIGHTS, LEAF_RIGHTS);
+    return clear_range(mmu, address, length, 0, LEAF_RIGHTS);
 }
 
 void arch_mmu_sync_code(struct arch_mmu *mmu)

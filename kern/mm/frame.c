@@ -15,7 +15,7 @@
 
 paddr_t frame_base = UINT64_MAX;
 struct page *frame_pages;
-uint64_t frame_total;
+uint64_t frame_total, frame_low;
 
 static struct spinlock frame_lock = SPINLOCK_INITIALIZER(RANK_FRAME);
 static struct list_node *free_frames;       /* singly linked through page->link.next */
@@ -35,6 +35,11 @@ static void count_change(struct page *page, uint8_t kind)
     atomic_store_explicit(&page->kind, kind, memory_order_relaxed);
 }
 
+uint64_t frame_free_count(void)
+{
+    return atomic_load_explicit(&frames_of_kind[FRAME_FREE], memory_order_relaxed);
+}
+
 struct page *frame_alloc(uint8_t kind)
 {
     struct page *page = NULL;
@@ -46,11 +51,23 @@ struct page *frame_alloc(uint8_t kind)
         page = list_entry(free_frames, struct page, link);
         free_frames = page->link.next;
         count_change(page, kind);
+        *page = (struct page){ .kind = kind };
     }
     spin_unlock(&frame_lock);
-    if (page)
-        *page = (struct page){ .kind = kind };
+    if (frame_free_count() < frame_low)
+        frame_shortage();
     return page;
+}
+
+void *frame_try_owner(struct page *page, bool (*try)(void *owner))
+{
+    void *owner = NULL;
+
+    spin_lock(&frame_lock);
+    if (frame_kind(page) != FRAME_FREE && page->owner && try(page->owner))
+        owner = page->owner;
+    spin_unlock(&frame_lock);
+    return owner;
 }
 
 struct page *frame_alloc_zeroed(uint8_t kind)

@@ -10,7 +10,7 @@
 #include "arch.h"
 #include "lib/list.h"
 
-/* The states of a page of a pager-backed or device VMO (changed in vm/vmo.c only). */
+/* The states of a page of a pager-backed or device VMO (vm/vmo.c). */
 enum page_state {
     PAGE_CLEAN,
     PAGE_DIRTY,
@@ -22,11 +22,13 @@ struct page {
     struct list_node link;      /* free list (frame_lock), later a page queue */
 
     /* Guarded by the family lock of the owner; the kernel's own frames are its users' business. */
-    void *owner;                /* FRAME_ANON, FRAME_PAGER, FRAME_DEVICE: struct vmo_family; else its user's */
+    void *owner;                /* FRAME_ANON, FRAME_PAGER, FRAME_DEVICE: struct vmo_family or NULL; else its user's */
     uint64_t index;             /* page number in the family's coordinate (struct vmo, base) */
     uint64_t owner_koid;        /* of the first VMO that held it, for the memory map; read without a lock */
     uint32_t shares;            /* slots that hold it: more than one after a snapshot */
-    uint8_t  busy;              /* transfers that hold the frame: not freed or moved while > 0 */
+    uint8_t  busy : 6;          /* transfers that hold the frame: not freed or moved while > 0 */
+    uint8_t  always_need : 1;   /* page-out spares it (vm/reclaim.c) */
+    uint8_t  dont_need : 1;     /* or takes it first */
     uint8_t  state;             /* enum page_state */
     uint8_t  referenced;        /* used through the kernel since the clock last looked */
 
@@ -51,6 +53,13 @@ struct page *frame_alloc(uint8_t kind);
 struct page *frame_alloc_zeroed(uint8_t kind);
 /* Take the frame back; it must not be busy. */
 void frame_free(struct page *page);
+uint64_t frame_free_count(void);
+/* While fewer frames are free each allocation calls frame_shortage of vm/reclaim.c, whatever locks are held. */
+extern uint64_t frame_low;
+void frame_shortage(void);
+/* The owner of a frame in use whose lock could be taken with `try`; frame_lock keeps it alive meanwhile.  NULL: none. */
+void *frame_try_owner(struct page *page, bool (*try)(void *owner));
+
 /* What a frame is counted as, and to change that. */
 static inline uint8_t frame_kind(const struct page *page)
 {
@@ -67,6 +76,7 @@ static inline void frame_set_kind(struct page *page, uint8_t kind)
 extern paddr_t frame_base;
 extern uint64_t frame_total;
 extern struct page *frame_pages;
+static inline struct page *frame_by_number(uint64_t number) { return &frame_pages[number]; }
 
 static inline paddr_t page_to_phys(const struct page *page)
 {

@@ -168,15 +168,14 @@ static bool next_pager_vmo(struct info_query *query, union info_record *record)
  */
 static void describe_frame(const struct page *page, info_frame_run_t *run)
 {
-    const volatile uint8_t *busy = &page->busy;
-    const volatile uint64_t *owner_koid = &page->owner_koid;
+    const volatile struct page *racy = page;
     uint32_t kind = atomic_load_explicit(&page->kind, memory_order_relaxed);
     bool owned = kind == FRAME_ANON || kind == FRAME_PAGER || kind == FRAME_DEVICE;
 
     run->base = page_to_phys(page);
     run->frames = 1;
-    run->kind = owned && *busy > 0 ? FRAME_BUSY : kind;
-    run->owner_koid = owned ? *owner_koid : 0;
+    run->kind = owned && racy->busy > 0 ? FRAME_BUSY : kind;
+    run->owner_koid = owned ? racy->owner_koid : 0;
 }
 
 /* The longest run of equal frames from the cursor on. */

@@ -8,7 +8,13 @@
 
 status_t sys_pager_create(uint32_t options, uaddr_t out)
 {
-    return sys_create(options, pager_create, out);
+    struct object *pager;
+
+    if (options & ~(uint32_t)PAGER_WANTS_WRITEBACK)
+        return ERR_INVALID_ARGS;
+    status_t status = pager_create(options & PAGER_WANTS_WRITEBACK, &pager);
+
+    return status == OK ? sys_new_handle(pager, pager->ops->default_rights, out) : status;
 }
 
 status_t sys_pager_create_vmo(struct pager *pager, uint32_t options, handle_t port_handle,
@@ -72,6 +78,30 @@ status_t sys_pager_supply_pages(handle_t pager, handle_t handle, uint64_t offset
     return status;
 }
 
+#define RESULTS 64u             /* pages whose results are copied in together */
+
+/* The end of a write-back with a result for each page.  A bad array: what came before it is done. */
+static status_t end_page_by_page(struct vmo *vmo, uint64_t offset, uint64_t length, uaddr_t from)
+{
+    int32_t results[RESULTS];
+    uint64_t part;
+    status_t status = range_inside(offset, length, vmo_size(vmo)) ? OK : ERR_OUT_OF_RANGE;
+
+    for (uint64_t done = 0; done < length && status == OK; done += part) {
+        part = min_u64(length - done, RESULTS * PAGE_SIZE);
+        status = user_copy_in(results, from + (done >> PAGE_SHIFT) * sizeof(results[0]),
+                              (part >> PAGE_SHIFT) * sizeof(results[0]));
+        for (uint64_t i = 0; i < part >> PAGE_SHIFT && status == OK; i++)
+            if (results[i] < VM_PAGER_OK || results[i] > VM_PAGER_AGAIN)
+                status = ERR_INVALID_ARGS;
+        if (status == OK)
+            status = pager_op_range(vmo, PAGER_OP_WRITEBACK_END, offset + done, part, from, results);
+        if (thread_killed())
+            return ERR_CANCELED;
+    }
+    return status;
+}
+
 status_t sys_pager_op_range(handle_t pager, uint32_t op, handle_t handle, uint64_t offset,
                             uint64_t length, uint64_t data)
 {
@@ -83,7 +113,10 @@ status_t sys_pager_op_range(handle_t pager, uint32_t op, handle_t handle, uint64
 
     if (status != OK)
         return status;
-    status = pager_op_range(vmo, op, offset, length, data);
+    if (op == PAGER_OP_WRITEBACK_END && data && vmo->budget)
+        status = end_page_by_page(vmo, offset, length, data);
+    else
+        status = pager_op_range(vmo, op, offset, length, data, NULL);
     object_unref(&vmo->object);
     return status;
 }
@@ -124,6 +157,9 @@ status_t sys_pager_query_vmo_stats(struct pager *pager, struct vmo *vmo, uint32_
         return ERR_BUFFER_TOO_SMALL;
     if (options & ~(uint32_t)PAGER_RESET_VMO_STATS)
         return ERR_INVALID_ARGS;
-    stats.modified = pager_modified(vmo, options & PAGER_RESET_VMO_STATS) ? PAGER_VMO_STATS_MODIFIED : 0;
-    return user_copy_out(buffer, &stats, sizeof(stats));
+    stats.modified = pager_modified(vmo, false) ? PAGER_VMO_STATS_MODIFIED : 0;
+    status = user_copy_out(buffer, &stats, sizeof(stats));
+    if (status == OK && stats.modified && (options & PAGER_RESET_VMO_STATS))
+        pager_modified(vmo, true);      /* only what was told is forgotten */
+    return status;
 }

@@ -6,6 +6,7 @@
 #include "dev/block.h"
 #include "sys/helpers.h"
 #include "vm/fault.h"
+#include "vm/reclaim.h"
 
 struct object system_object;
 
@@ -39,6 +40,11 @@ status_t sys_system_get_block(rights_t held, UNUSED struct object *object, uint3
     status_t status = block_create(disk, 0, disk_size(disk), &block);
 
     return status == OK ? sys_new_handle(&block->object, rights, out) : status;
+}
+
+status_t sys_system_reclaim(UNUSED struct object *object, uint64_t pages, uaddr_t out)
+{
+    return sys_copy_out_u64(out, reclaim(pages, false));
 }
 
 /* The countdown stands still while the result is stored. */

@@ -2,6 +2,7 @@
  * sys_vm.c: system calls on VMOs and address spaces.
  */
 #include "sys/helpers.h"
+#include "vm/reclaim.h"
 #include "vm/aspace.h"
 #include "vm/fault.h"
 
@@ -91,32 +92,27 @@ static rights_t op_rights(uint32_t op)
     return op == VMO_OP_PREFETCH ? RIGHT_READ : RIGHT_NONE;
 }
 
-/* Hints about pages that nothing evicts yet: in range or not is all there is to say. */
-static status_t hint(struct vmo *vmo, uint64_t offset, uint64_t length)
-{
-    return range_inside(offset, length, vmo_size(vmo)) ? OK : ERR_OUT_OF_RANGE;
-}
-
 /*
  * Bring pages in and keep them; whatever the pager says, only a bad range or a missing MAY_BLOCK is
- * an error.
+ * an error.  Of anonymous memory only the range is looked at.
  */
 static status_t always_need(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_block)
 {
-    status_t status = vmo_commit(vmo, offset, length, WANT_READ, may_block);
+    bool paged = vmo_root(vmo_target(vmo))->ops;
+    status_t status = paged ? vmo_commit(vmo, offset, length, WANT_READ, may_block) : OK;
 
-    return status == ERR_OUT_OF_RANGE || status == ERR_SHOULD_WAIT || status == ERR_CANCELED ?
-           status : OK;
+    if (status == ERR_OUT_OF_RANGE || status == ERR_SHOULD_WAIT || status == ERR_CANCELED)
+        return status;
+    status = reclaim_hint(vmo, offset, length, true);
+    return paged ? OK : status;         /* it may be shorter by now */
 }
 
 static status_t apply(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t length,
                       bool may_block)
 {
-    bool anonymous = vmo_target(vmo)->kind == VMO_ANONYMOUS;
-
     switch (op) {
     case VMO_OP_COMMIT:             /* of a clone: copies of its own */
-        return vmo_commit(vmo, offset, length, anonymous ? WANT_WRITE : WANT_COMMIT, may_block);
+        return vmo_commit(vmo, offset, length, WANT_COMMIT, may_block);
     case VMO_OP_DECOMMIT:
         return vmo_decommit(vmo, offset, length);
     case VMO_OP_ZERO:
@@ -124,9 +120,9 @@ static status_t apply(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t le
     case VMO_OP_PREFETCH:
         return vmo_commit(vmo, offset, length, WANT_READ, may_block);
     case VMO_OP_ALWAYS_NEED:
-        return vmo_root(vmo_target(vmo))->ops ? always_need(vmo, offset, length, may_block) : hint(vmo, offset, length);
+        return always_need(vmo, offset, length, may_block);
     case VMO_OP_DONT_NEED:
-        return hint(vmo, offset, length);
+        return reclaim_hint(vmo, offset, length, false);
     case VMO_OP_SYNC:
         return vmo_sync(vmo, offset, length);
     case 3: case 4: case 11:        /* locks, of VMOs that can be discarded: there are none */

@@ -281,7 +281,7 @@ status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, u
         return status;
     }
     if (options & VM_COMMIT)
-        status = vmo_commit(vmo, vmo_offset, length, options & VM_WRITE ? WANT_WRITE : WANT_READ, false);
+        status = vmo_commit(vmo, vmo_offset, length, options & VM_WRITE ? WANT_COMMIT : WANT_READ, false);
     if (status == OK)
         settle(aspace, options, *out_address, length);
     else                                /* it is not merged yet: this splits nothing */
@@ -464,36 +464,51 @@ bool aspace_describe(struct aspace *aspace, uint64_t address, info_map_t *info, 
 
 /* --- The reverse map: from pages of a VMO to the page tables. --- */
 
-/* Where mappings show pages [first, first + count), of their rights only those in `keep` stay. */
-static void narrow_mappings(struct vmo *vmo, uint64_t first, uint64_t count, uint32_t keep)
+enum { TEST_ACCESSED = 1 << 8 };
+
+/*
+ * Where mappings show pages [first, first + count): of their rights only those in `keep` stay, or (TEST_ACCESSED) was one of
+ * them used?  Pages of a root are looked for in its clones too.
+ */
+static bool each_mapping(struct vmo *vmo, uint64_t first, uint64_t count, uint32_t keep)
 {
+    bool used = false;
+
     assert(vmo_locked(vmo));
     list_for_each(&vmo->regions, node) {
         struct region *region = list_entry(node, struct region, vmo_link);
         uint64_t start = region->vmo_offset >> PAGE_SHIFT, from = max_u64(first, start);
         uint64_t to = min_u64(first + count, start + (region->length >> PAGE_SHIFT));
+        uint64_t address = region->base + ((from - start) << PAGE_SHIFT);
 
-        if (from < to)
-            arch_mmu_protect(&region->aspace->mmu, region->base + ((from - start) << PAGE_SHIFT),
-                             (to - from) << PAGE_SHIFT, region->flags & keep);
+        if (from < to && keep == TEST_ACCESSED)
+            used |= arch_mmu_test_accessed(&region->aspace->mmu, address);
+        else if (from < to)
+            arch_mmu_protect(&region->aspace->mmu, address, (to - from) << PAGE_SHIFT, region->flags & keep);
     }
-}
-
-void vmo_unmap_pages(struct vmo *vmo, uint64_t first, uint64_t count)
-{
-    narrow_mappings(vmo, first, count, 0);
     if (!vmo->ops)
-        return;
+        return used;
     list_for_each(&vmo->family->members, node) {        /* its clones, where [first, first + count) is in them */
         struct vmo *clone = list_entry(node, struct vmo, family_link);
         uint64_t from = max_u64(first, clone->base);
 
         if (clone != vmo && from < first + count)
-            vmo_unmap_pages(clone, from - clone->base, first + count - from);
+            used |= each_mapping(clone, from - clone->base, first + count - from, keep);
     }
+    return used;
+}
+
+void vmo_unmap_pages(struct vmo *vmo, uint64_t first, uint64_t count)
+{
+    each_mapping(vmo, first, count, 0);
 }
 
 void vmo_protect_pages(struct vmo *vmo, uint64_t first, uint64_t count)
 {
-    narrow_mappings(vmo, first, count, MMU_READ | MMU_EXECUTE);
+    each_mapping(vmo, first, count, MMU_READ | MMU_EXECUTE);
+}
+
+bool vmo_test_accessed(struct vmo *vmo, uint64_t index)
+{
+    return each_mapping(vmo, index, 1, TEST_ACCESSED);
 }

@@ -36,7 +36,8 @@ static status_t map_page(struct region *region, uint64_t address, uint64_t index
 
     if (access != MMU_EXECUTE)
         flags &= ~(uint32_t)MMU_EXECUTE;        /* a fetch will enter it anew, and be told to look */
-    vmo->modified |= access == MMU_WRITE;
+    if (access == MMU_WRITE)
+        vmo->modified = true;
     status = arch_mmu_map(mmu, address, page_to_phys(page ? page : zero_frame), flags);
     if (!page)
         vmo->others_mapped = true;

@@ -11,6 +11,7 @@
 #include "vm/page_request.h"
 
 #include "vm/pager_watch.h"
+#include "vm/reclaim.h"
 #include "vm/vmo_pages.h"
 
 static void forget(struct page_request *request, struct page_request *successor)
@@ -39,7 +40,6 @@ static void cancel(struct vmo *vmo, struct page_request *request)
         successor->first = request->first;
         successor->count = request->count;
         successor->remaining = request->remaining;
-        successor->delivered = request->delivered;
         list_splice_back(&successor->overlaps, &request->overlaps);
         list_for_each(&successor->overlaps, node)
             list_entry(node, struct page_request, link)->head = successor;
@@ -87,7 +87,6 @@ bool page_request_arm(struct page_request *request, struct vmo *vmo, enum reques
     request->first = request->needed = first;
     request->status = OK;
     request->done = false;
-    request->delivered = false;
     request->woken = false;
     request->thread = current_thread();
     request->pending_link.next = NULL;
@@ -234,11 +233,30 @@ void page_request_end(struct page_request *request)
     disarm(request);
 }
 
-status_t page_request_resolve(struct page_request *request, status_t status)
+/* After a while it looks again in any case, which asks for write-back again. */
+static status_t wait_for_budget(struct page_request *request)
 {
-    if (status != ERR_SHOULD_WAIT || !page_request_armed(request))
+    uint64_t now = arch_time(), since = request->throttled & WAS_THROTTLED ? request->asked_at : now;
+    status_t status;
+
+    request->throttled = WAS_THROTTLED;
+    pager_watch_begin(request);
+    request->asked_at = since;
+    status = dirty_budget_wait(request->budget_seen, now + WRITEBACK_RETRY);
+    pager_watch_end();
+    return status == ERR_TIMED_OUT ? pager_watch_check(request) : status;
+}
+
+status_t page_request_settle(struct page_request *request, status_t status)
+{
+    if (status == ERR_NO_MEMORY)
+        return reclaim_for_retry() ? ERR_RETRY : status;
+    if (status == ERR_SHOULD_WAIT && (request->throttled & THROTTLED))
+        status = wait_for_budget(request);
+    else if (status != ERR_SHOULD_WAIT || !page_request_armed(request))
         return status;
-    status = wait(request);
+    else
+        status = wait(request);
     return status == OK ? ERR_RETRY : status;
 }
 

@@ -18,6 +18,9 @@ enum request_kind {
     REQUEST_UNBUSY,                     /* the end of a transfer that holds the page */
 };
 
+/* Bits of `throttled`. */
+enum { THROTTLED = 1, WAS_THROTTLED = 2 };
+
 struct page_request {
     /* Guarded by the family lock. */
     struct list_node link;              /* vmo->requests, or head->overlaps */
@@ -30,23 +33,26 @@ struct page_request {
     enum request_kind kind;
     status_t status;
     bool done;
-    bool may_ask_user;                  /* set by the waiter: a user process may be asked */
-    bool early;                         /* set by the waiter: woken as soon as `needed` is there; the request stays open */
-    bool woken;                         /* so it was */
-    bool of_fault;                      /* set by the waiter: it is a fault, which maps the page that it gets */
+    bool woken;                         /* early; it is not done */
+    uint64_t budget_seen;               /* throttled: how the budgets were then */
+    /* Set by the waiter. */
+    bool may_ask_user;                  /* a user process may be asked */
+    bool early;                         /* woken as soon as `needed` is there; the request stays open */
+    bool of_fault;                      /* it is a fault, which maps the page that it gets */
+    uint8_t throttled;                  /* set by the source: armed for nothing, it waits for its pager's dirty budget */
     struct thread *thread;
     uint64_t asked_at;                  /* nanoseconds since boot; for the report of slow pagers */
     bool reported;
 
     /* Guarded by the source's lock (user sources). */
     struct list_node pending_link;      /* waiting for the packet */
-    bool delivered;                     /* its packet was taken by the pager */
 };
 
 static inline void page_request_init(struct page_request *request, bool may_ask_user)
 {
     request->vmo = NULL;
     request->early = false;
+    request->throttled = 0;
     request->of_fault = false;
     request->may_ask_user = may_ask_user;
 }
@@ -65,7 +71,11 @@ bool page_request_arm(struct page_request *request, struct vmo *vmo, enum reques
  * wait ended well: look again from the top.  CANCELED when the thread is killed (or interrupted, asking a user pager), TIMED_OUT after the limit for user pagers (vm/pager_watch.h),
  * else what the source said.  The request is idle afterwards.  No locks held.
  */
-status_t page_request_resolve(struct page_request *request, status_t status);
+status_t page_request_settle(struct page_request *request, status_t status);
+static inline status_t page_request_resolve(struct page_request *request, status_t status)
+{
+    return status == OK ? OK : page_request_settle(request, status);
+}
 
 /* An early waiter is done: it gives up what is still open.  No locks held. */
 void page_request_end(struct page_request *request);

@@ -2,9 +2,9 @@
  * pager.c: pager objects, and what a user process does with the VMOs it serves.
  *
  * The kernel side of each pager-backed VMO is a struct user_source (user_source.c).  A pager object is little more
- * than an identity: a VMO belongs to the pager whose koid its source records.
+ * than an identity: a VMO belongs to the pager that its source names.
  *
- * Locks: sources_lock guards the list of all sources and pager->closed; the family lock guards pages.
+ * Locks: the family lock guards pages.
  */
 #include "vm/pager.h"
 
@@ -14,19 +14,13 @@
 #include "vm/user_source.h"
 #include "vm/vmo_pages.h"
 
-struct pager {
-    struct object object;
-    char owner[32];                 /* the process that made it, for listings */
-    bool closed;                    /* sources_lock: no handles left */
-};
-
 struct pager *pager_from_object(struct object *object)
 {
     assert(object->ops == &pager_ops_object);
     return container_of(object, struct pager, object);
 }
 
-status_t pager_create(struct object **out_pager)
+status_t pager_create(bool wants_writeback, struct object **out_pager)
 {
     struct pager *pager = heap_alloc_zeroed(sizeof *pager);
 
@@ -34,6 +28,7 @@ status_t pager_create(struct object **out_pager)
         return ERR_NO_MEMORY;
     object_init(&pager->object, &pager_ops_object, 0);
     object_get_name(&current_process()->object, pager->owner);
+    pager->wants_writeback = wants_writeback;
     *out_pager = &pager->object;
     return OK;
 }
@@ -41,16 +36,7 @@ status_t pager_create(struct object **out_pager)
 /* Nobody can answer any more: each VMO's waiters and all later ones get BAD_STATE; pages that are there stay. */
 static void pager_unreachable(struct object *object)
 {
-    struct pager *pager = pager_from_object(object);
-    struct vmo *vmo;
-
-    spin_lock(&sources_lock);
-    pager->closed = true;
-    spin_unlock(&sources_lock);
-    while ((vmo = user_source_take_of_pager(object->koid)) != NULL) {
-        user_source_close(vmo);
-        object_unref(&vmo->object);
-    }
+    user_source_close_all(pager_from_object(object));
 }
 
 const struct object_ops pager_ops_object = {
@@ -63,7 +49,7 @@ const struct object_ops pager_ops_object = {
 status_t pager_create_vmo(struct pager *pager, uint32_t options, struct port *port, uint64_t key, uint64_t size,
                           struct vmo **out_vmo)
 {
-    struct user_source *source = user_source_create(pager->object.koid, pager->owner, port, key);
+    struct user_source *source = user_source_create(pager, port, key);
     status_t status;
 
     if (!source)
@@ -74,12 +60,8 @@ status_t pager_create_vmo(struct pager *pager, uint32_t options, struct port *po
         return status;
     }
     (*out_vmo)->trap_dirty = options & VMO_TRAP_DIRTY;
-    spin_lock(&sources_lock);
-    if (pager->closed)
-        status = ERR_BAD_STATE;
-    else
-        user_source_list(source, *out_vmo);
-    spin_unlock(&sources_lock);
+    (*out_vmo)->budget = pager->wants_writeback ? &pager->budget : NULL;
+    status = user_source_list(source, *out_vmo);
     if (status != OK)
         object_unref(&(*out_vmo)->object);
     return status;
@@ -87,9 +69,7 @@ status_t pager_create_vmo(struct pager *pager, uint32_t options, struct port *po
 
 status_t pager_check_vmo(struct pager *pager, struct vmo *vmo)
 {
-    if (vmo->kind != VMO_PAGER || user_source_of(vmo)->pager_koid != pager->object.koid)
-        return ERR_INVALID_ARGS;
-    return OK;
+    return vmo->kind == VMO_PAGER && user_source_of(vmo)->pager == pager ? OK : ERR_INVALID_ARGS;
 }
 
 /* A second time it finds nothing to do. */
@@ -102,6 +82,7 @@ void pager_detach_vmo(struct vmo *vmo)
     vmo_drop_slots(vmo, 0, UINT64_MAX, DROP_CLEAN); /* what was supplied and nobody changed */
     vmo_unlock(vmo);
     user_source_send_complete(user_source_of(vmo));
+    dirty_budget_count(&user_source_of(vmo)->pager->budget, 0);
 }
 
 /* The pages of aux at [first, end) become its own alone.  Family lock of aux held.  NO_MEMORY. */
@@ -134,6 +115,7 @@ static void splice_out(struct vmo *aux, uint64_t first, uint64_t end, struct lis
 
             if (!page)
                 continue;
+            page->owner = NULL;
             page->index = index + i - first;
             list_push_back(taken, &page->link);
             run.slots[i] = SLOT_EMPTY;
@@ -291,28 +273,6 @@ static void fail_pages(struct vmo *vmo, uint64_t first, uint64_t count, status_t
     vmo_complete_range(vmo, REQUEST_DIRTY, first, count, status);
 }
 
-/*
- * Whatever comes of it, who waits to write looks again: for want of memory he finds that himself, at a gap he asks for the
- * page first.
- */
-static status_t dirty_pages(struct vmo *vmo, uint64_t first, uint64_t count)
-{
-    status_t status = vmo_dirty_pages(vmo, first, first + count);
-
-    vmo_complete_range(vmo, REQUEST_DIRTY, first, count, OK);
-    return status;
-}
-
-/* What the pager was asked for may have shrunk meanwhile: who waits to write to what is left of it looks again. */
-static status_t refuse_range(struct vmo *vmo, uint32_t op, uint64_t first)
-{
-    uint64_t size = vmo->size >> PAGE_SHIFT;
-
-    if (op == PAGER_OP_DIRTY && first < size)
-        vmo_complete_range(vmo, REQUEST_DIRTY, first, size - first, OK);
-    return ERR_OUT_OF_RANGE;
-}
-
 /* Is `data` something that the operation understands? */
 static status_t check_op(const struct vmo *vmo, uint32_t op, uint64_t data)
 {
@@ -324,13 +284,33 @@ static status_t check_op(const struct vmo *vmo, uint32_t op, uint64_t data)
     case PAGER_OP_WRITEBACK_BEGIN:
         return data & ~(uint64_t)VMO_DIRTY_RANGE_IS_ZERO ? ERR_INVALID_ARGS : OK;
     case PAGER_OP_WRITEBACK_END:
-        return data ? ERR_INVALID_ARGS : OK;
+        return data && !vmo->budget ? ERR_INVALID_ARGS : OK;
     default:
         return ERR_NOT_SUPPORTED;
     }
 }
 
-status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t length, uint64_t data)
+static void end_writeback(struct vmo *vmo, uint64_t first, uint64_t count, const int32_t *results)
+{
+    struct user_source *source = user_source_of(vmo);
+    bool served = true;
+    uint64_t run;
+
+    for (uint64_t i = 0; i < count; i += run) {
+        int32_t result = results ? results[i] : VM_PAGER_OK;
+
+        for (run = results ? 1 : count; i + run < count && results[i + run] == result; run++)
+            ;
+        vmo_writeback_end(vmo, first + i, first + i + run, result);
+        served &= result == VM_PAGER_OK;
+        source->failures += result == VM_PAGER_BAD ? run : 0;
+    }
+    if (served)
+        user_source_written_back(source);
+}
+
+status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t length, uint64_t data,
+                        const int32_t *results)
 {
     uint64_t first = offset >> PAGE_SHIFT, count = length >> PAGE_SHIFT;
     status_t status = check_op(vmo, op, data);
@@ -339,7 +319,7 @@ status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t 
         return status;
     vmo_lock(vmo);
     if (!range_inside(offset, length, vmo->size))
-        status = refuse_range(vmo, op, first);
+        status = ERR_OUT_OF_RANGE;
     else if (user_source_of(vmo)->detached && (op == PAGER_OP_FAIL || op == PAGER_OP_DIRTY))
         status = ERR_BAD_STATE;
     else if (count == 0)
@@ -347,11 +327,13 @@ status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t 
     else if (op == PAGER_OP_FAIL)
         fail_pages(vmo, first, count, (status_t)data);
     else if (op == PAGER_OP_DIRTY)
-        status = dirty_pages(vmo, first, count);
+        status = vmo_dirty_pages(vmo, first, first + count);
     else if (op == PAGER_OP_WRITEBACK_BEGIN)
         vmo_writeback_begin(vmo, first, first + count, data & VMO_DIRTY_RANGE_IS_ZERO);
     else
-        vmo_writeback_end(vmo, first, first + count);
+        end_writeback(vmo, first, count, results);
+    if (op == PAGER_OP_DIRTY)           /* whatever came of it, who waits to write looks again */
+        vmo_complete_range(vmo, REQUEST_DIRTY, first, count, OK);
     vmo_unlock(vmo);
     return status;
 }

@@ -10,7 +10,7 @@ struct pager;
 
 extern const struct object_ops pager_ops_object;
 
-status_t pager_create(struct object **out_pager);
+status_t pager_create(bool wants_writeback, struct object **out_pager);
 struct pager *pager_from_object(struct object *object);
 
 /* options: VMO_RESIZABLE, VMO_TRAP_DIRTY. */
@@ -21,7 +21,9 @@ status_t pager_check_vmo(struct pager *pager, struct vmo *vmo);
 void pager_detach_vmo(struct vmo *vmo);
 /* Offsets and length are whole pages.  After an error in the second half aux has lost its pages all the same. */
 status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, struct vmo *aux, uint64_t aux_offset);
-status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t length, uint64_t data);
+/* results: of WRITEBACK_END whose data is not 0, one VM_PAGER_ value a page. */
+status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t length, uint64_t data,
+                        const int32_t *results);
 /* vmo_next_dirty, as far as the VMO reaches now; was it modified since the last reset?  Take the family lock. */
 bool pager_next_dirty(struct vmo *vmo, uint64_t *index, uint64_t end, vmo_dirty_range_t *out_range);
 bool pager_modified(struct vmo *vmo, bool reset);

@@ -33,7 +33,7 @@ status_t pager_watch_check(struct page_request *request)
 
     if (time_out_after && waited >= time_out_after)
         return ERR_TIMED_OUT;
-    if (report_after && waited >= report_after && !request->reported) {
+    if (report_after && waited >= report_after && !request->reported && request->vmo) {
         request->reported = true;
         kprintf("quire: slow pager: thread %lu waits %lu s for pages %lu..%lu of vmo %lu (key 0x%lx)\n",
                 current_thread()->object.koid, waited / SECOND, request->first,

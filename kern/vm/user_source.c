@@ -5,9 +5,10 @@
  * holds at most one packet of each VMO and can never overflow.  Taking the packet from the port frees it for the
  * next request; a request that is answered before its packet was read withdraws it.
  *
- * Invariant: active != NULL only while packet_busy; complete_sent is set once and the packet never carries
- * anything after COMPLETE.
- * Locks: lock (RANK_SOURCE), after the family lock, before port.lock.
+ * A second packet asks for write-back, so that neither kind ever waits for the other.
+ *
+ * Invariant: active != NULL only while packet_busy; complete_sent is set once and nothing is sent after COMPLETE.
+ * Locks: sources_lock (RANK_PAGER) guards the list of all sources and pager->closed; then lock (RANK_SOURCE); then port.lock.
  */
 #include "vm/user_source.h"
 
@@ -16,35 +17,42 @@
 #include "vm/page_request.h"
 #include "vm/pager.h"
 
-struct spinlock sources_lock = SPINLOCK_INITIALIZER(RANK_PAGER);
+static struct spinlock sources_lock = SPINLOCK_INITIALIZER(RANK_PAGER);
 static struct list all_sources = LIST_INITIALIZER(all_sources);
 
 static void packet_dequeued(struct packet *packet);
+static void writeback_dequeued(struct packet *packet);
 
-struct user_source *user_source_create(uint64_t pager_koid, const char owner[32], struct port *port, uint64_t key)
+struct user_source *user_source_create(struct pager *pager, struct port *port, uint64_t key)
 {
     struct user_source *source = heap_alloc_zeroed(sizeof *source);
 
     if (!source)
         return NULL;
     atomic_init(&source->references, 1);
+    object_ref(&pager->object);
     object_ref(&port->object);
+    source->pager = pager;
     source->port = port;
     source->key = key;
-    source->pager_koid = pager_koid;
-    memcpy(source->owner, owner, sizeof source->owner);
     spin_init(&source->lock, RANK_SOURCE);
     source->packet.dequeued = packet_dequeued;
+    source->writeback.dequeued = writeback_dequeued;
     list_init(&source->pending);
     return source;
 }
 
 void user_source_unref(struct user_source *source)
 {
-    if (atomic_fetch_sub(&source->references, 1) == 1) {
-        object_unref(&source->port->object);
-        heap_free(source);
-    }
+    if (atomic_fetch_sub(&source->references, 1) > 1)
+        return;
+    spin_lock(&sources_lock);
+    if (list_linked(&source->all_link))
+        list_remove(&source->all_link);
+    spin_unlock(&sources_lock);
+    object_unref(&source->port->object);
+    object_unref(&source->pager->object);
+    heap_free(source);
 }
 
 struct user_source *user_source_of(struct vmo *vmo)
@@ -55,27 +63,26 @@ struct user_source *user_source_of(struct vmo *vmo)
 
 uint64_t pager_key(struct vmo *vmo) { return user_source_of(vmo)->key; }
 
-/* --- The packet.  source->lock is held for all of these. --- */
+/* --- The packets.  source->lock is held for all of these. --- */
 
-static void send(struct user_source *source, uint16_t command, uint64_t offset, uint64_t length)
+/* False: the port is closed; who waits goes on waiting. */
+static bool send(struct user_source *source, struct packet *packet, uint16_t command, uint64_t offset, uint64_t length)
 {
-    source->packet.content = (port_packet_t){
+    packet->content = (port_packet_t){
         .key = source->key, .type = PKT_PAGE_REQUEST,
         .page_request = { .command = command, .offset = offset, .length = length },
     };
-    if (!port_queue_packet(source->port, &source->packet, command != PAGER_VMO_COMPLETE))
-        return;                         /* the port is closed: who waits goes on waiting */
-    source->packet_busy = true;
+    if (!port_queue_packet(source->port, packet, command == PAGER_VMO_READ || command == PAGER_VMO_DIRTY))
+        return false;
     atomic_fetch_add(&source->references, 1);
+    return true;
 }
 
 static void send_request(struct user_source *source, struct page_request *request)
 {
-    source->active = request;
-    send(source, request->kind == REQUEST_DIRTY ? PAGER_VMO_DIRTY : PAGER_VMO_READ,
-         request->first << PAGE_SHIFT, request->count << PAGE_SHIFT);
-    if (!source->packet_busy)
-        source->active = NULL;
+    source->packet_busy = send(source, &source->packet, request->kind == REQUEST_DIRTY ? PAGER_VMO_DIRTY : PAGER_VMO_READ,
+                               request->first << PAGE_SHIFT, request->count << PAGE_SHIFT);
+    source->active = source->packet_busy ? request : NULL;
 }
 
 /* The packet is free: what comes next? */
@@ -88,7 +95,7 @@ static void send_next(struct user_source *source)
     } else if (source->complete_wanted && !source->closed) {
         source->complete_wanted = false;
         source->complete_sent = true;
-        send(source, PAGER_VMO_COMPLETE, 0, 0);
+        source->packet_busy = send(source, &source->packet, PAGER_VMO_COMPLETE, 0, 0);
     }
 }
 
@@ -99,10 +106,7 @@ static void packet_dequeued(struct packet *packet)
 
     spin_lock(&source->lock);
     source->packet_busy = false;
-    if (source->active) {
-        source->active->delivered = true;
-        source->active = NULL;
-    }
+    source->active = NULL;
     if (packet->content.page_request.command != PAGER_VMO_COMPLETE) {
         source->requests++;
         source->pages_asked += packet->content.page_request.length >> PAGE_SHIFT;
@@ -189,17 +193,92 @@ void user_source_report(struct user_source *source, struct vmo *vmo, uint64_t fi
     vmo_complete_range(vmo, REQUEST_READ, first, count, OK);
 }
 
+/* --- Write-back. --- */
+
+static void writeback_dequeued(struct packet *packet)
+{
+    user_source_unref(container_of(packet, struct user_source, writeback));
+}
+
+void user_source_ask_writeback(struct user_source *source, uint64_t first, uint64_t end)
+{
+    uint64_t now = arch_time();
+    bool unread;
+
+    spin_lock(&source->lock);
+    unread = port_withdraw(source->port, &source->writeback);
+    if (unread) {
+        uint64_t offset = source->writeback.content.page_request.offset;
+
+        first = min_u64(first, offset >> PAGE_SHIFT);
+        end = max_u64(end, (offset + source->writeback.content.page_request.length) >> PAGE_SHIFT);
+    }
+    if (unread || (!source->complete_wanted && !source->complete_sent && !source->closed &&
+                   (!source->writeback_asked || now - source->writeback_asked >= WRITEBACK_RETRY))) {
+        source->writeback_asked = now;
+        send(source, &source->writeback, PAGER_VMO_WRITEBACK, first << PAGE_SHIFT, (end - first) << PAGE_SHIFT);
+    }
+    spin_unlock(&source->lock);
+    if (unread)
+        atomic_fetch_sub(&source->references, 1);       /* never the last: the VMO has one */
+}
+
+static void source_putpages(struct vmo *vmo, uint64_t first, uint64_t count)
+{
+    if (vmo->budget)
+        user_source_ask_writeback(user_source_of(vmo), first, first + count);
+}
+
+static status_t source_throttle(struct vmo *vmo, struct page_request *request)
+{
+    struct user_source *source = user_source_of(vmo);
+    uint64_t seen;
+
+    if (source->detached || !dirty_budget_full(vmo->budget, &seen))
+        return OK;
+    if (request && request->may_ask_user) {
+        request->throttled |= THROTTLED;
+        request->budget_seen = seen;
+        user_source_press(source->pager);
+    }
+    return ERR_SHOULD_WAIT;
+}
+
+void user_source_written_back(struct user_source *source)
+{
+    spin_lock(&source->lock);
+    source->writeback_asked = 0;
+    spin_unlock(&source->lock);
+}
+
+void user_source_press(struct pager *pager)
+{
+    spin_lock(&sources_lock);
+    list_for_each(&all_sources, node) {
+        struct user_source *source = list_entry(node, struct user_source, all_link);
+
+        if (source->pager == pager && source->vmo && source->vmo->dirty > 0)
+            user_source_ask_writeback(source, 0, source->vmo->size >> PAGE_SHIFT);
+    }
+    spin_unlock(&sources_lock);
+}
+
 /* --- The end of the service. --- */
 
 void user_source_send_complete(struct user_source *source)
 {
+    bool withdrawn;
+
     spin_lock(&source->lock);
+    withdrawn = port_withdraw(source->port, &source->writeback);
     if (!source->complete_sent && !source->complete_wanted && !source->closed) {
         source->complete_wanted = true;
         if (!source->packet_busy)
             send_next(source);
     }
     spin_unlock(&source->lock);
+    if (withdrawn)
+        user_source_unref(source);
 }
 
 /* The VMO is being destroyed. */
@@ -208,56 +287,88 @@ static void source_detach(struct vmo *vmo)
     struct user_source *source = user_source_of(vmo);
 
     spin_lock(&sources_lock);
-    if (list_linked(&source->all_link))
-        list_remove(&source->all_link);
+    source->vmo = NULL;
     spin_unlock(&sources_lock);
     user_source_send_complete(source);
     user_source_unref(source);
 }
 
-void user_source_close(struct vmo *vmo)
+/* vmo is NULL if it is gone already. */
+static void close_source(struct user_source *source, struct vmo *vmo)
 {
-    struct user_source *source = user_source_of(vmo);
-    bool withdrawn;
+    uint32_t withdrawn;
 
-    vmo_lock(vmo);
-    source->detached = true;
-    vmo_complete_all(vmo);
-    vmo_unlock(vmo);
-
+    if (vmo) {
+        vmo_lock(vmo);
+        source->detached = true;
+        vmo_complete_all(vmo);
+        vmo_unlock(vmo);
+    }
     spin_lock(&source->lock);
     source->closed = true;
-    withdrawn = withdraw(source);
+    withdrawn = withdraw(source) + port_withdraw(source->port, &source->writeback);
     spin_unlock(&source->lock);
-    if (withdrawn)
+    while (withdrawn-- > 0)
         user_source_unref(source);
 }
 
-void user_source_list(struct user_source *source, struct vmo *vmo)
+status_t user_source_list(struct user_source *source, struct vmo *vmo)
 {
-    assert(spin_held(&sources_lock));
-    source->vmo = vmo;
-    list_push_back(&all_sources, &source->all_link);
-}
-
-struct vmo *user_source_take_of_pager(uint64_t pager_koid)
-{
-    struct vmo *found = NULL;
+    bool closed;
 
     spin_lock(&sources_lock);
+    closed = source->pager->closed;
+    if (!closed) {
+        source->vmo = vmo;
+        list_push_back(&all_sources, &source->all_link);
+    }
+    spin_unlock(&sources_lock);
+    return closed ? ERR_BAD_STATE : OK;
+}
+
+/* False if the source is being freed. */
+static bool source_ref(struct user_source *source)
+{
+    uint32_t references = atomic_load(&source->references);
+
+    while (references > 0 && !atomic_compare_exchange_weak(&source->references, &references, references + 1))
+        ;
+    return references > 0;
+}
+
+/* Take a source of the pager out of the list, with a reference, and with its VMO if that lives; NULL: none is left. */
+static struct user_source *take_source(struct pager *pager, struct vmo **out_vmo)
+{
+    struct user_source *found = NULL;
+
+    spin_lock(&sources_lock);
+    pager->closed = true;
     list_for_each(&all_sources, node) {
         struct user_source *source = list_entry(node, struct user_source, all_link);
 
-        if (source->pager_koid != pager_koid)
+        if (source->pager != pager || !source_ref(source))
             continue;
         list_remove(node);
-        if (object_ref_unless_dead(&source->vmo->object)) {
-            found = source->vmo;
-            break;
-        }
+        *out_vmo = source->vmo && object_ref_unless_dead(&source->vmo->object) ? source->vmo : NULL;
+        found = source;
+        break;
     }
     spin_unlock(&sources_lock);
     return found;
+}
+
+void user_source_close_all(struct pager *pager)
+{
+    struct user_source *source;
+    struct vmo *vmo;
+
+    while ((source = take_source(pager, &vmo))) {
+        close_source(source, vmo);
+        if (vmo)
+            object_unref(&vmo->object);
+        user_source_unref(source);
+    }
+    dirty_budget_count(&pager->budget, 0);
 }
 
 uint64_t pager_list(uint64_t skip, info_pager_vmo_t *records, uint64_t room)
@@ -269,15 +380,17 @@ uint64_t pager_list(uint64_t skip, info_pager_vmo_t *records, uint64_t room)
         struct user_source *source = list_entry(node, struct user_source, all_link);
         info_pager_vmo_t *record = &records[number - skip];
 
+        if (!source->vmo)
+            continue;
         if (number >= skip && number - skip < room) {
             *record = (info_pager_vmo_t){
-                .pager_koid = source->pager_koid, .vmo_koid = source->vmo->object.koid, .key = source->key,
+                .pager_koid = source->pager->object.koid, .vmo_koid = source->vmo->object.koid, .key = source->key,
                 .size_bytes = source->vmo->size, .resident_bytes = source->vmo->resident << PAGE_SHIFT,
                 .requests = source->requests, .pages_asked = source->pages_asked,
                 .pages_supplied = source->pages_supplied, .failures = source->failures,
                 .detached = source->detached, .outstanding = source->vmo->waiting,
             };
-            memcpy(record->owner, source->owner, sizeof record->owner);
+            memcpy(record->owner, source->pager->owner, sizeof record->owner);
         }
         number++;
     }
@@ -289,6 +402,8 @@ const struct pager_ops user_source_ops = {
     .asks_user = true,
     .getpages = source_getpages,
     .dirty = source_dirty,
+    .throttle = source_throttle,
+    .putpages = source_putpages,
     .forget = source_forget,
     .detach = source_detach,
 };

@@ -1,57 +1,73 @@
 /*
- * user_source.h: the kernel's side of one pager-backed VMO: from a page request to a packet.
+ * user_source.h: pagers, and the kernel's side of each of their VMOs: from a page request to a packet.
  */
 #pragma once
 
 #include "ipc/port.h"
+#include "vm/dirty_budget.h"
 #include "vm/vmo.h"
 
+struct pager {
+    struct object object;
+    char owner[32];                     /* the process that made it, for listings */
+    bool wants_writeback;
+    bool closed;                        /* sources_lock: no handles left */
+    struct dirty_budget budget;         /* of its VMOs, if it wants write-back */
+};
+
 struct user_source {
-    atomic_uint references;             /* the VMO, and the packet while it is queued or being delivered */
+    atomic_uint references;             /* the VMO, and each packet while it is queued or being delivered */
 
     /* Immutable. */
-    struct port *port;                  /* a reference */
+    struct pager *pager;                /* a reference */
+    struct port *port;                  /* likewise */
     uint64_t key;
-    uint64_t pager_koid;
-    char owner[32];
 
     /* Guarded by the VMO's family lock. */
     bool detached;                      /* detached, or the pager is gone: nothing can be asked */
     uint64_t pages_supplied, failures;
 
     /* Guarded by sources_lock. */
-    struct list_node all_link;          /* linked while the pager and the VMO live */
-    struct vmo *vmo;                    /* no reference: unlinked before the VMO goes */
+    struct list_node all_link;          /* linked until the pager or the source is gone */
+    struct vmo *vmo;                    /* no reference: NULL before the VMO goes */
 
     /* Guarded by lock (RANK_SOURCE). */
     struct spinlock lock;
-    struct packet packet;               /* the one packet of this VMO */
+    struct packet packet;               /* the one packet of this VMO for READ, DIRTY and COMPLETE */
     bool packet_busy;                   /* queued, or taken and not yet given back */
     struct page_request *active;        /* the request that the queued packet speaks for */
     struct list pending;                /* struct page_request behind it, oldest first */
     bool complete_wanted;               /* one COMPLETE is to be sent */
     bool complete_sent;
     bool closed;                        /* the pager is gone: send nothing any more */
+    struct packet writeback;            /* that WRITEBACK may be asked for while READs wait for their answer */
+    uint64_t writeback_asked;           /* when; 0: not since write-back last ended well */
     uint64_t requests, pages_asked;     /* delivered to the pager */
 };
 
-extern struct spinlock sources_lock;    /* RANK_PAGER: the list of all sources */
 extern const struct pager_ops user_source_ops;
 
-/* One reference; port gets one.  NULL without memory. */
-struct user_source *user_source_create(uint64_t pager_koid, const char owner[32], struct port *port, uint64_t key);
+/* One reference; pager and port get one.  NULL without memory. */
+struct user_source *user_source_create(struct pager *pager, struct port *port, uint64_t key);
 void user_source_unref(struct user_source *source);
 struct user_source *user_source_of(struct vmo *vmo);
 
-/* Enter it in the list.  sources_lock held. */
-void user_source_list(struct user_source *source, struct vmo *vmo);
-/* Remove one VMO of a pager from the list and give it with a reference; NULL when there is none left. */
-struct vmo *user_source_take_of_pager(uint64_t pager_koid);
+/* The source of this VMO enters the list of all.  BAD_STATE: its pager is closed. */
+status_t user_source_list(struct user_source *source, struct vmo *vmo);
 
 /* Pages [first, first + count) were supplied: count them and wake who waits.  Family lock held. */
 void user_source_report(struct user_source *source, struct vmo *vmo, uint64_t first, uint64_t count);
 
-/* Send the COMPLETE packet, once.  No lock of rank SOURCE or higher held. */
+/*
+ * Ask for write-back of pages [first, end): a WRITEBACK packet, or more for the one that is not read yet.  Not more often than
+ * every WRITEBACK_RETRY nanoseconds unless user_source_written_back says that the last one was served.
+ */
+void user_source_ask_writeback(struct user_source *source, uint64_t first, uint64_t end);
+void user_source_written_back(struct user_source *source);
+/* The dirty budget of the pager is used up: ask for write-back of all its VMOs.  Family lock of one of them held. */
+void user_source_press(struct pager *pager);
+
+/* Send the COMPLETE packet, once, as the last.  No lock of rank SOURCE or higher held. */
 void user_source_send_complete(struct user_source *source);
-/* The pager is gone: fail what waits, withdraw an unread COMPLETE.  No locks held. */
-void user_source_close(struct vmo *vmo);
+/* The pager is gone: fail what waits for it, withdraw what was not read, also of VMOs that are gone.  No locks held. */
+void user_source_close_all(struct pager *pager);

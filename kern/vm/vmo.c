@@ -6,7 +6,7 @@
  * never sleeps: ERR_SHOULD_WAIT means that the caller's request is armed, and the caller drops its locks, waits,
  * and looks again from the top.
  *
- * Page states of pager-backed and device VMOs, changed here only:
+ * Page states of pager-backed and device VMOs:
  *
  *   (empty) -- vmo_insert_busy --> FILLING -- vmo_fill_done(OK) --> CLEAN, (error) --> (empty)
  *   (empty) -- supply --> CLEAN -- written --> DIRTY -- vmo_clean_start --> AWAITING_CLEAN
@@ -172,7 +172,7 @@ static void drop_page(struct vmo *vmo, struct page *page)
 {
     vmo->resident--;
     if (vmo->ops && page->state != PAGE_CLEAN)
-        vmo->dirty--;
+        vmo_count_dirty(vmo, -1);
     if (--page->shares == 0)
         frame_free(page);
 }
@@ -216,6 +216,12 @@ void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how
         else if (run.fill != SLOT_EMPTY && (how == DROP_ALL || is_clean(run.fill)))
             page_list_fill(&vmo->pages, first, first + run.count, SLOT_EMPTY);
     }
+}
+
+void vmo_evict(struct vmo *vmo, uint64_t index)
+{
+    vmo_unmap_pages(vmo, index, 1);
+    vmo_drop_slots(vmo, index, index + 1, DROP_CLEAN);
 }
 
 status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end, enum zero_state state)
@@ -317,7 +323,7 @@ static status_t unshare(struct vmo *vmo, uint64_t index, struct page_request *re
 void vmo_mark_dirty(struct vmo *vmo, struct page *page)
 {
     if (page->state == PAGE_CLEAN)
-        vmo->dirty++;
+        vmo_count_dirty(vmo, 1);
     page->state = PAGE_DIRTY;
 }
 
@@ -332,18 +338,23 @@ status_t vmo_make_zero_page(struct vmo *vmo, uint64_t index, struct page **out_p
 }
 
 /*
- * A slot that is not dirty is written to, or zeros that are become a page, and the pager wants to be asked: for it and what
- * follows of the kind, up to a gap.  OK: it need not be asked.
+ * A slot that is not dirty is written to, or zeros that are become a page: that may use up the pager's budget, and the pager may
+ * want to be asked, for it and what follows of the kind, up to a gap.  OK: nothing stands in the way.
  */
 static status_t ask_to_dirty(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run, slot_t slot,
                              struct page_request *request)
 {
     struct page *page = slot_page(slot);
     uint64_t count = 1;
+    status_t status = OK;
 
-    if (!vmo->trap_dirty || (page && (page->state == PAGE_DIRTY || want == WANT_COMMIT)) ||
+    if ((page && (page->state == PAGE_DIRTY || want == WANT_COMMIT)) ||
         (want == WANT_COMMIT && slot_zero_state(slot) == ZERO_CLEAN))
         return OK;
+    if (vmo->budget && !(page && page->state == PAGE_AWAITING_CLEAN))
+        status = vmo->ops->throttle(vmo, request);
+    if (status != OK || !vmo->trap_dirty)
+        return status;
     for (; count < run && index + count < vmo->size >> PAGE_SHIFT; count++) {
         slot = page_list_get(&vmo->pages, index + count);
         page = slot_page(slot);

@@ -19,6 +19,8 @@
 struct vmo;
 struct page_request;
 
+struct dirty_budget;
+
 enum vmo_kind { VMO_ANONYMOUS, VMO_PAGER, VMO_DEVICE, VMO_REFERENCE, VMO_SLICE };
 
 struct vmo_family {
@@ -37,6 +39,7 @@ struct vmo {
     bool trap_dirty;                    /* who makes a page dirty asks the pager first */
     const struct pager_ops *ops;        /* NULL for anonymous VMOs: absent means zero */
     void *source;                       /* the source's own record of this VMO */
+    struct dirty_budget *budget;        /* its dirty pages count there (vm/dirty_budget.h); NULL: nowhere */
     struct vmo_family *family;
     struct vmo *parent;                 /* whose pages a reference or slice shows; a clone's root.  A reference; or NULL */
     uint64_t base;                      /* of page 0: page number in the family's coordinate, the root's; a slice's in its parent */
@@ -58,6 +61,7 @@ struct vmo {
     uint32_t waiting;                   /* how many, the chained ones included */
     uint64_t resident;                  /* pages held, shared ones included */
     uint64_t dirty;                     /* pages not clean (pager, device) */
+    uint64_t change_events;             /* pages that the kernel took away */
     char name[32];                      /* object.lock */
 };
 
@@ -75,6 +79,10 @@ struct pager_ops {
     status_t (*getpages)(struct vmo *vmo, uint64_t first, uint64_t count, uint64_t required, struct page_request *request);
     /* May these pages, none of them dirty, become so?  trap_dirty only; answers as getpages. */
     status_t (*dirty)(struct vmo *vmo, uint64_t first, uint64_t count, struct page_request *request);
+    /* May one more of its pages become dirty, by its budget?  Only if it has one; answers as getpages. */
+    status_t (*throttle)(struct vmo *vmo, struct page_request *request);
+    /* Pages [first, first + count) should be cleaned, memory is short: asks, never waits.  NULL: this source does not. */
+    void (*putpages)(struct vmo *vmo, uint64_t first, uint64_t count);
     /* A request is over, or given up; `successor` (or NULL) waits for the same range and takes its place.  NULL: nothing to do. */
     void (*forget)(struct vmo *vmo, struct page_request *request, struct page_request *successor);
     void (*detach)(struct vmo *vmo);    /* the VMO is being destroyed; no lock held; frees vmo->source */
@@ -182,13 +190,14 @@ status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length);
 /*
  * Dirty pages and zeros of a pager-backed VMO (vm/vmo_dirty.c); pages [first, end) are inside it.  Family lock held.
  * dirty_pages: all become dirty pages; NOT_FOUND if the pager has to supply one first, NO_MEMORY: then none did.
- * writeback_begin: what is dirty awaits being clean, zeros_only leaves pages out.  writeback_end: what still awaits it is clean,
- * zeros are the source's to give again.  next_dirty: the first run of dirty pages, or of dirty zeros, from page *index on, which
+ * writeback_begin: what is dirty awaits being clean, zeros_only leaves pages out.  writeback_end: what still awaits it came out as
+ * the VM_PAGER_ result says: OK, it is clean, zeros are the source's to give again; PEND, it goes on awaiting it; BAD, it is
+ * dropped; else it is dirty again.  next_dirty: the first run of dirty pages, or of dirty zeros, from page *index on, which
  * moves behind it; false at the end.
  */
 status_t vmo_dirty_pages(struct vmo *vmo, uint64_t first, uint64_t end);
 void vmo_writeback_begin(struct vmo *vmo, uint64_t first, uint64_t end, bool zeros_only);
-void vmo_writeback_end(struct vmo *vmo, uint64_t first, uint64_t end);
+void vmo_writeback_end(struct vmo *vmo, uint64_t first, uint64_t end, int32_t result);
 bool vmo_next_dirty(struct vmo *vmo, uint64_t *index, uint64_t end, vmo_dirty_range_t *out_range);
 
 /*
@@ -205,3 +214,5 @@ void vmo_info(struct vmo *vmo, info_vmo_t *info);
  * Family lock held.  Defined in vm/aspace.c. */
 void vmo_unmap_pages(struct vmo *vmo, uint64_t first, uint64_t count);
 void vmo_protect_pages(struct vmo *vmo, uint64_t first, uint64_t count);
+/* Was the page used through a mapping since this was last asked?  Likewise. */
+bool vmo_test_accessed(struct vmo *vmo, uint64_t index);

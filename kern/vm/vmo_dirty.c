@@ -68,19 +68,27 @@ void vmo_writeback_begin(struct vmo *vmo, uint64_t first, uint64_t end, bool zer
     vmo_protect_pages(vmo, first, end - first);
 }
 
-void vmo_writeback_end(struct vmo *vmo, uint64_t first, uint64_t end)
+void vmo_writeback_end(struct vmo *vmo, uint64_t first, uint64_t end, int32_t result)
 {
+    bool over = result == VM_PAGER_OK || result == VM_PAGER_BAD;
+    int64_t cleaned = 0;
     struct page *page;
 
+    if (result == VM_PAGER_PEND)
+        return;
     for (uint64_t i = first; (page = page_list_next(&vmo->pages, &i, end)); i++) {
         if (page->state != PAGE_AWAITING_CLEAN)
             continue;
-        page->state = PAGE_CLEAN;
-        vmo->dirty--;
+        page->state = over ? PAGE_CLEAN : PAGE_DIRTY;
+        cleaned += over;
+        if (result == VM_PAGER_BAD)
+            vmo_evict(vmo, i);
     }
-    if (vmo->others_mapped)
+    if (cleaned > 0)
+        vmo_count_dirty(vmo, -cleaned);
+    if (over && vmo->others_mapped)
         vmo_unmap_pages(vmo, first, end - first);
-    move_zeros(vmo, first, end, slot_zero(ZERO_AWAITING_CLEAN), SLOT_EMPTY);
+    move_zeros(vmo, first, end, slot_zero(ZERO_AWAITING_CLEAN), over ? SLOT_EMPTY : slot_zero(ZERO_DIRTY));
 }
 
 /* What of it the pager is told: nothing (UINT64_MAX), a page, or zeros. */

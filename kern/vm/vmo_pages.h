@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "vm/dirty_budget.h"
 #include "vm/vmo.h"
 
 /* The page belongs to the VMO now, CLEAN and not busy. */
@@ -30,6 +31,14 @@ static inline void page_give(struct page *page, struct vmo *vmo, uint64_t index)
     page_init(page, vmo, index);
 }
 
+/* So many pages became dirty (negative: are so no more). */
+static inline void vmo_count_dirty(struct vmo *vmo, int64_t pages)
+{
+    vmo->dirty += pages;
+    if (vmo->budget)
+        dirty_budget_count(vmo->budget, pages);
+}
+
 /* A transfer takes hold of the page, and lets go. */
 static inline void page_hold(struct vmo *vmo, struct page *page)
 {
@@ -49,8 +58,8 @@ struct vmo *vmo_alloc(enum vmo_kind kind, uint64_t size, bool resizable, struct 
 status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page);
 
 /*
- * Empty the slots of [first, end).  DROP_CLEAN: those of busy pages and what is dirty stay.  The caller has removed the pages
- * from all mappings; those that only this VMO holds are not busy.  Without memory a zero marker that reaches beyond the range stays.
+ * Empty the slots of [first, end).  DROP_CLEAN: what is busy or dirty stays.  The caller has removed the pages from all mappings;
+ * those that only this VMO holds are not busy.  Without memory a zero marker that reaches beyond the range stays.
  */
 enum drop { DROP_ALL, DROP_CLEAN };
 void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how);
@@ -62,6 +71,9 @@ status_t vmo_grow(struct vmo *vmo, uint64_t new_end);
 /* A page that was not dirty becomes so; a zero page takes the place of a zero marker, with its state.  NO_MEMORY. */
 void vmo_mark_dirty(struct vmo *vmo, struct page *page);
 status_t vmo_make_zero_page(struct vmo *vmo, uint64_t index, struct page **out_page);
+
+/* A clean page that is not busy goes, from all mappings too: its source gives it again. */
+void vmo_evict(struct vmo *vmo, uint64_t index);
 
 /* The first busy page of [first, end): false if none. */
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index);

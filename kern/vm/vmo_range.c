@@ -44,16 +44,24 @@ status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
     return status;
 }
 
-/* Who waits for absent pages of [first, end) looks again.  Pages that are there were reported when they came. */
-static void report_gaps(struct vmo *vmo, uint64_t first, uint64_t end)
+/* Has a request of this kind what it waits for? */
+static bool is_answered(slot_t slot, enum request_kind kind)
+{
+    struct page *page = slot_page(slot);
+
+    return kind == REQUEST_READ ? slot != SLOT_EMPTY : page && page->state == PAGE_DIRTY;
+}
+
+/* Who waits for pages of [first, end) looks again.  Those that are as he wants were reported when they became so. */
+static void report_missing(struct vmo *vmo, uint64_t first, uint64_t end, enum request_kind kind)
 {
     for (struct page_list_run run; first < end; first += run.count) {
         run = page_list_find_run(&vmo->pages, first, end);
-        if (!run.slots && run.fill == SLOT_EMPTY)
-            vmo_complete_range(vmo, REQUEST_READ, first, run.count, OK);
+        if (!run.slots && !is_answered(run.fill, kind))
+            vmo_complete_range(vmo, kind, first, run.count, OK);
         for (uint64_t i = 0; run.slots && i < run.count; i++)
-            if (run.slots[i] == SLOT_EMPTY)
-                vmo_complete_range(vmo, REQUEST_READ, first + i, 1, OK);
+            if (!is_answered(run.slots[i], kind))
+                vmo_complete_range(vmo, kind, first + i, 1, OK);
     }
 }
 
@@ -61,8 +69,10 @@ static void report_gaps(struct vmo *vmo, uint64_t first, uint64_t end)
 static void drop_range(struct vmo *vmo, uint64_t first, uint64_t end)
 {
     vmo_unmap_pages(vmo, first, end - first);
-    if (!list_empty(&vmo->requests))
-        report_gaps(vmo, first, end);
+    if (!list_empty(&vmo->requests)) {
+        report_missing(vmo, first, end, REQUEST_READ);
+        report_missing(vmo, first, end, REQUEST_DIRTY);
+    }
     vmo_drop_slots(vmo, first, end, DROP_ALL);
 }
 
@@ -117,7 +127,6 @@ status_t vmo_set_size(struct vmo *vmo, uint64_t size)
         vmo->content_size = min_u64(vmo->content_size, size);
         lower_limits(vmo, new_end);
         drop_range(vmo, new_end, old_end);
-        vmo_complete_range(vmo, REQUEST_DIRTY, new_end, old_end - new_end, OK);
     }
     if (status == OK)
         vmo->modified = true;
@@ -179,17 +188,15 @@ static void whole_pages(uint64_t offset, uint64_t length, uint64_t *first, uint6
 status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length)
 {
     uint64_t first, end;
-    status_t status = vmo_locate(&vmo, &offset, length);
+    status_t status = vmo_root(vmo_target(vmo))->kind == VMO_PAGER ? ERR_NOT_SUPPORTED : vmo_locate(&vmo, &offset, length);
 
-    if (vmo_root(vmo)->kind == VMO_PAGER)
-        return ERR_NOT_SUPPORTED;
+    if (status != OK)
+        return status;
+    whole_pages(offset, length, &first, &end);
     vmo_lock(vmo);
-    if (status == OK) {
-        whole_pages(offset, length, &first, &end);
-        status = vmo_wait_not_busy(vmo, first, end);
-        if (status == OK && end > first)
-            drop_range(vmo, first, end);
-    }
+    status = vmo_wait_not_busy(vmo, first, end);
+    if (status == OK && end > first)
+        drop_range(vmo, first, end);
     vmo_unlock(vmo);
     return status;
 }
@@ -251,7 +258,7 @@ static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
         status = ERR_OUT_OF_RANGE;
     if (status == OK && !pages) {
         vmo_unmap_pages(vmo, *index, limit - *index);
-        report_gaps(vmo, *index, limit);
+        report_missing(vmo, *index, limit, REQUEST_READ);
         status = vmo_put_zeros(vmo, *index, limit, vmo->kind == VMO_PAGER ? ZERO_DIRTY : ZERO_CLEAN);
         drop_range(vmo, limit, end);
         *index = end;
@@ -300,6 +307,7 @@ void vmo_info(struct vmo *vmo, info_vmo_t *info)
     vmo_lock(target);
     info->committed_bytes = info->populated_bytes = target->resident << PAGE_SHIFT;
     info->dirty_bytes = target->dirty << PAGE_SHIFT;
+    info->change_events = target->change_events;
     info->num_children = vmo->children;
     info->num_mappings = target->mappings;
     vmo_unlock(target);

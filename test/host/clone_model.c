@@ -376,7 +376,7 @@ void start_world(void)
     check_equal(port_create(&made), OK);
     clone_port = container_of(made, struct port, object);
     object_add_handle(made);
-    check_equal(pager_create(&made), OK);
+    check_equal(pager_create(false, &made), OK);
     clone_pager = pager_from_object(made);
     object_add_handle(made);
     for (uint32_t i = 0; i < 2; i++)

@@ -55,7 +55,7 @@ static status_t run_channel(void)       { return channel_create(made); }
 static status_t run_stream(void)        { return stream_create(vmo, STREAM_READ, 0, (struct stream **)&made[0]); }
 
 static status_t run_pipe(void)          { return pipe_create(made); }
-static status_t run_pager(void)         { return pager_create(&made[0]); }
+static status_t run_pager(void)         { return pager_create(true, &made[0]); }
 
 static status_t run_pager_vmo(void)
 {
@@ -286,7 +286,7 @@ static void make_world(void)
     check_equal(vmo_create(5 * PAGE_SIZE, true, &aux), OK);
     check_equal(port_create(&pair[0]), OK);
     port = container_of(pair[0], struct port, object);
-    check_equal(pager_create(&pair[0]), OK);
+    check_equal(pager_create(false, &pair[0]), OK);
     pager = pager_from_object(pair[0]);
     check_equal(pager_create_vmo(pager, VMO_RESIZABLE, port, 1, VMO_SIZE_MAX, &paged), OK);
     check_equal(vmo_create_child(paged, VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE, 0, VMO_SIZE_MAX, &clone), OK);

@@ -151,8 +151,8 @@ static void fail_pages(struct model *model, uint64_t first, uint64_t count)
     if (expected == OK)
         answered(model, first, count);
     abandon(model);
-    check_equal(pager_op_range(model->vmo, PAGER_OP_FAIL, first << PAGE_SHIFT, count << PAGE_SHIFT, (uint64_t)codes[choose(3)]), expected);
-    check_equal(pager_op_range(model->vmo, PAGER_OP_FAIL, first << PAGE_SHIFT, count << PAGE_SHIFT, 5), ERR_INVALID_ARGS);
+    check_equal(pager_op_range(model->vmo, PAGER_OP_FAIL, first << PAGE_SHIFT, count << PAGE_SHIFT, (uint64_t)codes[choose(3)], NULL), expected);
+    check_equal(pager_op_range(model->vmo, PAGER_OP_FAIL, first << PAGE_SHIFT, count << PAGE_SHIFT, 5, NULL), ERR_INVALID_ARGS);
 }
 
 /* Answer something asked, all of it or a part; or pages nobody asked for. */
@@ -257,7 +257,7 @@ static void new_world(void)
     check_equal(port_create(&made), OK);
     port = container_of(made, struct port, object);
     object_add_handle(made);
-    check_equal(pager_create(&made), OK);
+    check_equal(pager_create(false, &made), OK);
     pager = pager_from_object(made);
     object_add_handle(made);
     port_closed = pager_closed = false;

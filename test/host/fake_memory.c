@@ -78,6 +78,26 @@ struct page *frame_alloc(uint8_t kind)
     return &frame->page;
 }
 
+/* Numbers are places in the buckets: what is not there is as good as a free frame. */
+uint64_t frame_total = 16 * BUCKETS, frame_low;
+
+struct page *frame_by_number(uint64_t number)
+{
+    static struct page nothing = { .kind = FRAME_FREE };
+    struct fake_frame *frame = buckets[number % BUCKETS];
+
+    for (uint64_t depth = number / BUCKETS; frame && depth > 0; depth--)
+        frame = frame->next;
+    return frame ? &frame->page : &nothing;
+}
+
+uint64_t frame_free_count(void) { return frame_total; }
+
+void *frame_try_owner(struct page *page, bool (*try)(void *owner))
+{
+    return frame_kind(page) != FRAME_FREE && page->owner && try(page->owner) ? page->owner : NULL;
+}
+
 struct page *frame_alloc_zeroed(uint8_t kind)
 {
     struct page *page = frame_alloc(kind);

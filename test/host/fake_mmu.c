@@ -75,7 +75,7 @@ status_t arch_mmu_map(struct arch_mmu *mmu, vaddr_t address, paddr_t frame, uint
         mmu->resident++;
     }
     if (mapping)
-        *mapping = (struct mapping){ address, frame, flags };
+        *mapping = (struct mapping){ address, frame, flags, true };
     spin_unlock(&mmu->lock);
     return mapping ? OK : ERR_NO_MEMORY;
 }
@@ -107,6 +107,16 @@ void arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, ui
         }
     }
     spin_unlock(&mmu->lock);
+}
+
+bool arch_mmu_test_accessed(struct arch_mmu *mmu, vaddr_t address)
+{
+    struct mapping *mapping = find(mmu, address);
+    bool accessed = mapping && mapping->accessed;
+
+    if (mapping)
+        mapping->accessed = false;
+    return accessed;
 }
 
 uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length)

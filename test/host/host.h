@@ -74,7 +74,7 @@ bool allocation_failed(void);
 extern uint8_t window[WINDOW_SIZE];
 extern bool window_closed;
 
-struct mapping { vaddr_t address; paddr_t frame; uint32_t flags; };
+struct mapping { vaddr_t address; paddr_t frame; uint32_t flags; bool accessed; };
 
 /* Mapping number i of an address space; false beyond the last. */
 bool mmu_mapping(const struct arch_mmu *mmu, uint64_t i, struct mapping *out_mapping);

@@ -244,8 +244,8 @@ static void pager_process_dies(const char *how, int64_t expected_code)
     access_start(&accesses[0], ACCESS_READ, vmo, 1, 1);
     CHECK_STATUS(access_end(&accesses[0]), ERR_BAD_STATE);
     CHECK(is_supplied(vmo, 3, 1));
-    CHECK_EQ(system_info().objects[OBJECT_PAGER], pagers);
     CHECK_OK(sys_handle_close(vmo));
+    CHECK_EQ(system_info().objects[OBJECT_PAGER], pagers);      /* it lived as long as its last VMO */
     CHECK_OK(sys_handle_close(ours));
 }
 

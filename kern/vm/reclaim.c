@@ -1,0 +1,163 @@
+/*
+ * reclaim.c: the page-out clock.
+ *
+ * A hand goes round over all frames.  A page that was used since it last came by, through the kernel or through a mapping, is
+ * spared; of the others the clean ones are evicted, and sources are asked to clean the dirty ones, without waiting for them.
+ * There are no queues of pages, so a page fault keeps no books for this.
+ *
+ * From a frame to its VMO: frame_lock keeps the owner of a frame in use alive while its family lock is tried; with that
+ * held, the page stays in its slot.  A family that is busy is passed over.
+ *
+ * Locks: one family lock at a time, only tried.
+ */
+#include "vm/reclaim.h"
+
+#include "lib/kprintf.h"
+#include "task/sched.h"
+#include "vm/vmo_pages.h"
+
+#define PREEMPT_EVERY 256u              /* frames looked at between two chances for others */
+#define BATCH         32u               /* frames that a thread without memory takes back */
+#define BACK_OFF      50000000          /* nanoseconds until the next try, when nothing could be taken */
+
+enum pass { PASS_DONT_NEED, PASS_CLOCK, PASS_DESPERATE };
+
+static _Atomic uint64_t hand;
+static atomic_uint hinted;              /* there may be pages that DONT_NEED named */
+static struct thread *keeper;           /* the thread that keeps frames free */
+static atomic_uint keeper_awake;
+
+/* The family lock is held: true if the page went. */
+static bool consider(struct vmo *vmo, struct page *page, enum pass pass)
+{
+    uint64_t index = page->index - vmo->base;
+
+    if (page->busy || (pass == PASS_DONT_NEED && !page->dont_need) || (pass != PASS_DESPERATE && page->always_need))
+        return false;
+    if (vmo_test_accessed(vmo, index) || page->referenced) {
+        page->referenced = page->dont_need = 0;
+        return false;
+    }
+    if (page->state == PAGE_DIRTY && vmo->ops->putpages)
+        vmo->ops->putpages(vmo, index, 1);
+    if (page->state != PAGE_CLEAN)
+        return false;
+    vmo_evict(vmo, index);
+    vmo->change_events++;
+    return true;
+}
+
+static bool try_family(void *family) { return spin_try_lock(&((struct vmo_family *)family)->lock); }
+
+static bool has_source(const struct page *page)
+{
+    return frame_kind(page) == FRAME_PAGER || frame_kind(page) == FRAME_DEVICE;
+}
+
+static bool look_at(struct page *page, enum pass pass)
+{
+    struct vmo_family *family = has_source(page) ? frame_try_owner(page, try_family) : NULL;
+    bool went = false;
+
+    if (!family)
+        return false;
+    if (has_source(page))               /* the VMO with a source is the first of its family */
+        went = consider(list_entry(list_first(&family->members), struct vmo, family_link), page, pass);
+    spin_unlock(&family->lock);
+    return went;
+}
+
+/* Once round, or until `wanted` pages went. */
+static uint64_t sweep(uint64_t wanted, enum pass pass)
+{
+    uint64_t went = 0;
+
+    for (uint64_t i = 0; i < frame_total && went < wanted; i++) {
+        went += look_at(frame_by_number(atomic_fetch_add(&hand, 1) % frame_total), pass);
+        if (i % PREEMPT_EVERY == 0)
+            sched_preempt_point();
+    }
+    return went;
+}
+
+/* The second round finds what the first one spared. */
+uint64_t reclaim(uint64_t wanted, bool desperate)
+{
+    uint64_t went = 0;
+
+    if (atomic_exchange(&hinted, false)) {
+        went = sweep(wanted, PASS_DONT_NEED);
+        if (went == wanted)
+            atomic_store(&hinted, true);
+    }
+    for (uint32_t round = 0; round < 2 && went < wanted; round++)
+        went += sweep(wanted - went, PASS_CLOCK);
+    if (went == 0 && desperate)
+        went = sweep(wanted, PASS_DESPERATE);
+    return went;
+}
+
+bool reclaim_for_retry(void)
+{
+    return frame_free_count() < frame_low && reclaim(BATCH, true) > 0;
+}
+
+status_t reclaim_hint(struct vmo *vmo, uint64_t offset, uint64_t length, bool needed)
+{
+    status_t status = vmo_locate(&vmo, &offset, length);
+    struct vmo *root = vmo_root(vmo);
+    struct page *page;
+
+    if (status != OK || !root->ops)
+        return status;
+    vmo_lock(vmo);
+    uint64_t index = vmo->base + (offset >> PAGE_SHIFT);
+    uint64_t end = vmo->base + min_u64(page_ceil(offset + length) >> PAGE_SHIFT, vmo->source_pages);
+
+    for (; (page = page_list_next(&root->pages, &index, end)); index++) {
+        if (vmo != root && page_list_get(&vmo->pages, index - vmo->base) != SLOT_EMPTY)
+            continue;                   /* the clone has its own */
+        page->always_need |= needed;
+        page->dont_need = !page->always_need;
+        if (page->dont_need) {
+            page->referenced = 0;
+            vmo_test_accessed(root, index);
+            atomic_store(&hinted, true);
+        }
+    }
+    vmo_unlock(vmo);
+    return OK;
+}
+
+/* --- Keeping frames free. --- */
+
+void frame_shortage(void)
+{
+    if (keeper && !atomic_exchange(&keeper_awake, true))
+        thread_unpark(keeper);
+}
+
+static void keep(void *high_pointer)
+{
+    uint64_t high = *(const uint64_t *)high_pointer, free;
+
+    keeper = current_thread();
+    for (;;) {
+        free = frame_free_count();
+        if (free < high && reclaim(high - free, false) == 0)
+            thread_park_until(arch_time() + BACK_OFF);
+        atomic_store(&keeper_awake, false);
+        while (!atomic_load(&keeper_awake))
+            thread_park();
+    }
+}
+
+void reclaim_init(void)
+{
+    static uint64_t high;
+
+    frame_low = max_u64(min_u64(frame_total / 64, 1024), 64);
+    high = frame_low * 3 / 2;
+    if (thread_start_kernel("page-out", keep, &high) != OK)
+        kprintf("quire: no memory for the page-out thread; threads without memory take pages back themselves\n");
+}
