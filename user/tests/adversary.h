@@ -5,9 +5,7 @@
 #pragma once
 
 #include "dirty_rig.h"
-#include "fail.h"
-
-#define CLOSE(handle) CHECK_OK(sys_handle_close(handle))
+#include "holdings.h"
 
 /* --- Somebody else's client. --- */
 
@@ -77,9 +75,4 @@ static inline handle_t new_filled(uint64_t pages, int byte)
 
     vmo_fill(vmo, 0, pages * PAGE_SIZE, byte);
     return vmo;
-}
-
-static inline bool page_is(handle_t vmo, uint64_t page, int byte)
-{
-    return vmo_is_filled(vmo, page * PAGE_SIZE, PAGE_SIZE, byte);
 }

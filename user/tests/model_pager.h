@@ -36,13 +36,14 @@ static struct file {
     struct lock lock;
     _Atomic(handle_t) vmo;
     unsigned generation;
-    bool trap;
+    bool trap, told;                    /* TRAP_DIRTY; made by the second pager */
     atomic_uint completes;
 } files[FILES];
 
 static uint64_t stored[FILES][PAGES][WORDS];
-static handle_t port, pager, other_pager;
+static handle_t port, pagers[2], other_pager;     /* the second of them wants to be told what to write back */
 static volatile bool pagers_stopping, calm;
+static uint64_t evicted;
 
 static struct server {
     struct raw_thread thread;
@@ -76,6 +77,11 @@ static inline status_t expect_among(int line, status_t status, const status_t *e
 #define AMONG(call, ...) expect_among(__LINE__, call, (const status_t[]){ __VA_ARGS__, OK })
 #define GOOD(call) expect_among(__LINE__, call, (const status_t[]){ OK })
 
+static inline handle_t pager_of(unsigned file)
+{
+    return pagers[files[file].told];
+}
+
 /* --- Answers.  The file's lock is held. --- */
 
 static inline bool is_zero(const uint64_t *words)
@@ -94,7 +100,7 @@ static inline void supply_file(struct server *server, unsigned file, unsigned fi
     for (unsigned i = 0; i < count; i++)
         if (!is_zero(stored[file][first + i]) || any(&server->random, 2))
             GOOD(sys_vmo_write(server->aux, 0, stored[file][first + i], i * PAGE_SIZE, PAGE_SIZE));
-    status_t status = AMONG(sys_pager_supply_pages(pager, vmo, first * PAGE_SIZE, count * PAGE_SIZE, server->aux, 0),
+    status_t status = AMONG(sys_pager_supply_pages(pager_of(file), vmo, first * PAGE_SIZE, count * PAGE_SIZE, server->aux, 0),
                             ERR_OUT_OF_RANGE);
     for (unsigned i = 0; status != OK && count > 1 && i < count; i++)
         supply_file(server, file, first + i, 1);
@@ -102,7 +108,7 @@ static inline void supply_file(struct server *server, unsigned file, unsigned fi
 
 static inline status_t op_file(unsigned file, uint32_t op, unsigned first, unsigned count, int64_t data)
 {
-    return AMONG(sys_pager_op_range(pager, op, atomic_load(&files[file].vmo), first * PAGE_SIZE, count * PAGE_SIZE,
+    return AMONG(sys_pager_op_range(pager_of(file), op, atomic_load(&files[file].vmo), first * PAGE_SIZE, count * PAGE_SIZE,
                                     (uint64_t)data),
                  ERR_OUT_OF_RANGE, ERR_NOT_FOUND);
 }
@@ -172,6 +178,61 @@ static inline void answer_request(struct server *server, unsigned file, bool rea
     }
 }
 
+/* --- Writing back. --- */
+
+/* Write a page down: OK, or a result that leaves it dirty.  What went meanwhile is not waited for. */
+static inline int32_t write_page(struct server *server, unsigned file, unsigned page, bool zeros)
+{
+    if (files[file].told && !calm && any(&server->random, 8) == 0)
+        return any(&server->random, 2) ? VM_PAGER_ERROR : VM_PAGER_AGAIN;
+    if (zeros)
+        memset(stored[file][page], 0, PAGE_SIZE);
+    else if (AMONG(sys_vmo_read(atomic_load(&files[file].vmo), 0, server->words, page * PAGE_SIZE, PAGE_SIZE),
+                   ERR_OUT_OF_RANGE, ERR_SHOULD_WAIT) != OK)
+        return VM_PAGER_ERROR;
+    else
+        memcpy(stored[file][page], server->words, PAGE_SIZE);
+    if (any(&server->random, 4) == 0)
+        sys_nanosleep(0);
+    return VM_PAGER_OK;
+}
+
+/* Who may say for each page how it went does; the other pager's run is ended if all of it went well. */
+static inline void write_back_run(struct server *server, unsigned file, const vmo_dirty_range_t *range)
+{
+    unsigned first = (unsigned)(range->offset / PAGE_SIZE), count = (unsigned)(range->length / PAGE_SIZE);
+    int32_t results[PAGES], worst = VM_PAGER_OK;
+
+    if (op_file(file, PAGER_OP_WRITEBACK_BEGIN, first, count, (int64_t)range->options) != OK)
+        return;
+    if (any(&server->random, 8) == 0)   /* the disk did not want it: another time */
+        return;
+    for (unsigned i = 0; i < count; i++) {
+        results[i] = write_page(server, file, first + i, range->options == VMO_DIRTY_RANGE_IS_ZERO);
+        worst = results[i] ? results[i] : worst;
+    }
+    if (files[file].told)
+        op_file(file, PAGER_OP_WRITEBACK_END, first, count, (int64_t)(uintptr_t)results);
+    else if (worst == VM_PAGER_OK)
+        op_file(file, PAGER_OP_WRITEBACK_END, first, count, 0);
+}
+
+/* The number of dirty runs that there were. */
+static inline size_t write_back(struct server *server, unsigned file, unsigned first, unsigned count)
+{
+    vmo_dirty_range_t ranges[PAGES];
+    size_t found = 0;
+
+    if (AMONG(sys_pager_query_dirty_ranges(pager_of(file), atomic_load(&files[file].vmo), first * PAGE_SIZE, count * PAGE_SIZE, ranges,
+                                           sizeof ranges, &found, NULL), ERR_OUT_OF_RANGE) != OK)
+        return 0;
+    for (size_t i = 0; i < found && !wrong.line; i++)
+        write_back_run(server, file, &ranges[i]);
+    return found;
+}
+
+/* --- Threads. --- */
+
 static inline void serve_file(struct server *server, const port_packet_t *packet)
 {
     unsigned file = (unsigned)packet->key, generation = (unsigned)(packet->key >> 32);
@@ -185,50 +246,22 @@ static inline void serve_file(struct server *server, const port_packet_t *packet
     if (any(&server->random, 4) == 0)
         sys_nanosleep(after(any(&server->random, 1000000)));
     lock(&files[file].lock);
-    if (generation == files[file].generation && !wrong.line)
+    if (generation != files[file].generation || wrong.line)
+        ;
+    else if (packet->page_request.command == PAGER_VMO_WRITEBACK)
+        write_back(server, file, (unsigned)first, (unsigned)count);
+    else
         answer_request(server, file, packet->page_request.command == PAGER_VMO_READ, (unsigned)first, (unsigned)count);
     unlock(&files[file].lock);
 }
 
-/* --- Writing back. --- */
-
-/* What is there must not be waited for: a page that went meanwhile is not ended. */
-static inline void write_back_run(struct server *server, unsigned file, const vmo_dirty_range_t *range)
+/* Memory is short. */
+static inline void evict(struct server *server)
 {
-    bool zeros = range->options == VMO_DIRTY_RANGE_IS_ZERO;
-    unsigned first = (unsigned)(range->offset / PAGE_SIZE), count = (unsigned)(range->length / PAGE_SIZE);
-    handle_t vmo = atomic_load(&files[file].vmo);
+    uint64_t pages = 0;
 
-    if (op_file(file, PAGER_OP_WRITEBACK_BEGIN, first, count, (int64_t)range->options) != OK)
-        return;
-    if (any(&server->random, 8) == 0)   /* the disk did not want it: another time */
-        return;
-    for (unsigned page = first; page < first + count; page++) {
-        if (zeros)
-            memset(stored[file][page], 0, PAGE_SIZE);
-        else if (AMONG(sys_vmo_read(vmo, 0, server->words, page * PAGE_SIZE, PAGE_SIZE), ERR_OUT_OF_RANGE,
-                       ERR_SHOULD_WAIT) != OK)
-            return;
-        else
-            memcpy(stored[file][page], server->words, PAGE_SIZE);
-        if (any(&server->random, 4) == 0)
-            sys_nanosleep(0);
-    }
-    op_file(file, PAGER_OP_WRITEBACK_END, first, count, 0);
-}
-
-/* The number of dirty runs that there were. */
-static inline size_t write_back(struct server *server, unsigned file, unsigned first, unsigned count)
-{
-    vmo_dirty_range_t ranges[PAGES];
-    size_t found = 0;
-
-    if (AMONG(sys_pager_query_dirty_ranges(pager, atomic_load(&files[file].vmo), first * PAGE_SIZE, count * PAGE_SIZE, ranges,
-                                           sizeof ranges, &found, NULL), ERR_OUT_OF_RANGE) != OK)
-        return 0;
-    for (size_t i = 0; i < found && !wrong.line; i++)
-        write_back_run(server, file, &ranges[i]);
-    return found;
+    GOOD(sys_system_reclaim(system_handle(), 1 + any(&server->random, 32), &pages));
+    evicted += pages;
 }
 
 static inline void write_run(void *argument)
@@ -244,6 +277,8 @@ static inline void write_run(void *argument)
             answer_range(server, file, !files[file].trap || any(&server->random, 2), first, count);
         write_back(server, file, first, count);
         unlock(&files[file].lock);
+        if (any(&server->random, 8) == 0)
+            evict(server);
         sys_nanosleep(after(any(&server->random, 1000000)));
         server->steps++;
     }

@@ -31,7 +31,7 @@ static void disordered(void)
     end(rig, 0, 8);
     CHECK(dirty_is(rig, ""));
     end(rig, 0, 8);
-    CHECK(byte_of(rig, 0) == 'a' && byte_of(rig, 1) == 'c');
+    CHECK(byte_of(rig.vmo, 0) == 'a' && byte_of(rig.vmo, 1) == 'c');
     rig_close(rig);
 }
 
@@ -57,7 +57,7 @@ static void disordered_zeros(void)
     expect_read(rig, 4, 1);
     supply(rig, 4, 1);
     ENDS(0, OK);
-    CHECK(byte_of(rig, 5) == 'z' && page_is(rig.vmo, 6, 0));
+    CHECK(byte_of(rig.vmo, 5) == 'z' && page_is(rig.vmo, 6, 0));
     rig_close(rig);
 }
 
@@ -77,10 +77,10 @@ static void liar(void)
     write_byte(rig, 1, 'b');
     begin(rig, 0, 1);
     end(rig, 0, 1);
-    CHECK_EQ(byte_of(rig, 0), 'a');
+    CHECK_EQ(byte_of(rig.vmo, 0), 'a');
     CHECK_OK(sys_pager_detach_vmo(rig.pager, rig.vmo));
     CHECK_STATUS(sys_vmo_read(rig.vmo, 0, &byte, 0, 1), ERR_BAD_STATE);
-    CHECK_EQ(byte_of(rig, 1), 'b');
+    CHECK_EQ(byte_of(rig.vmo, 1), 'b');
     expect_complete(rig);
     rig_close(rig);
 }
@@ -258,7 +258,7 @@ static void eager(void)
             begin(rig, 0, 1);
     }
     ENDS(0, OK);
-    CHECK_EQ(byte_of(rig, 0), 'e');
+    CHECK_EQ(byte_of(rig.vmo, 0), 'e');
     rig_close(rig);
 }
 
@@ -323,7 +323,7 @@ static void lied_to(void)
         if (status == OK)
             bytes[page] = byte;
         written += status == OK;
-        CHECK_EQ(byte_of(rig, page), bytes[page]);
+        CHECK_EQ(byte_of(rig.vmo, page), bytes[page]);
     }
     stopping = true;
     for (unsigned i = 0; i < array_size(liars); i++) {
@@ -332,7 +332,7 @@ static void lied_to(void)
     }
     CHECK(written > 0);
     for (unsigned page = 0; page < 8; page++)
-        CHECK_EQ(byte_of(rig, page), bytes[page]);
+        CHECK_EQ(byte_of(rig.vmo, page), bytes[page]);
     rig_close(rig);
 }
 

@@ -79,7 +79,7 @@ static bool go_to(const char *step, handle_t channel)
     CHECK_OK(sys_pager_op_range(served.pager, PAGER_OP_DIRTY, served.vmo, 0, PAGE_SIZE, 0));
     if (is(step, "dirtied"))
         return true;
-    while (byte_of(served, 0) != 'w')   /* else it would have to ask again */
+    while (byte_of(served.vmo, 0) != 'w')   /* else it would have to ask again */
         sys_nanosleep(0);
     CHECK_OK(sys_pager_op_range(served.pager, PAGER_OP_WRITEBACK_BEGIN, served.vmo, 0, PAGE_SIZE, 0));
     return true;

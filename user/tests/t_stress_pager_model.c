@@ -105,9 +105,10 @@ static void make_file(unsigned file, uint64_t *random)
     handle_t vmo = HANDLE_INVALID;
 
     files[file].trap = any(random, 2);
+    files[file].told = any(random, 2);
     if (files[file].trap)
         options |= VMO_TRAP_DIRTY;
-    CHECK_OK(sys_pager_create_vmo(pager, options, port, file_key(file, files[file].generation), PAGES * PAGE_SIZE, &vmo));
+    CHECK_OK(sys_pager_create_vmo(pager_of(file), options, port, file_key(file, files[file].generation), PAGES * PAGE_SIZE, &vmo));
     atomic_store(&files[file].vmo, vmo);
 }
 
@@ -151,7 +152,7 @@ static void replace_file(unsigned file, uint64_t *random)
     lock(&files[file].lock);
     store_file(&own, file);
     EXPECT(vmo_info(atomic_load(&files[file].vmo)).dirty_bytes == 0, file);
-    CHECK_OK(sys_pager_detach_vmo(pager, atomic_load(&files[file].vmo)));
+    CHECK_OK(sys_pager_detach_vmo(pager_of(file), atomic_load(&files[file].vmo)));
     EXPECT(committed(atomic_load(&files[file].vmo)) == 0, file);
     CHECK_OK(sys_handle_close(atomic_load(&files[file].vmo)));
     files[file].generation++;
@@ -261,7 +262,8 @@ static void begin_all(uint64_t *seed)
                                                              [KILLER] = kill_somebody };
 
     port = new_port();
-    pager = new_pager();
+    pagers[0] = new_pager();
+    CHECK_OK(sys_pager_create(PAGER_WANTS_WRITEBACK, &pagers[1]));
     other_pager = new_pager();
     model_begin(stored);
     for (unsigned file = 0; file < FILES; file++)
@@ -295,8 +297,8 @@ static void stress(void)
         steps += workers[i].steps;
     for (unsigned i = 0; i < MORTALS; i++)
         lives += atomic_load(&users[i].lives);
-    printf("# %u rounds, %llu steps, %llu killed, %u brief lives\n", rounds + 1, (unsigned long long)steps,
-           (unsigned long long)lives, brief.generation);
+    printf("# %u rounds, %llu steps, %llu killed, %u brief lives, %llu pages evicted\n", rounds + 1,
+           (unsigned long long)steps, (unsigned long long)lives, brief.generation, (unsigned long long)evicted);
     print_wrong();
     pagers_stopping = true;
     if (!wrong.line)
