@@ -44,7 +44,8 @@ static inline void supply_brief(struct server *server, uint64_t offset, uint64_t
             server->words[i] = brief_word(brief.generation, (unsigned)((offset + at) / PAGE_SIZE));
         GOOD(sys_vmo_write(server->aux, 0, server->words, at, PAGE_SIZE));
     }
-    AMONG(sys_pager_supply_pages(atomic_load(&brief.pager), atomic_load(&brief.vmo), offset, length, server->aux, 0),
+    AMONG(sys_pager_supply_pages(atomic_load(&brief.pager), atomic_load(&brief.vmo), offset, length,
+                                 server->aux, 0),
           ERR_BAD_STATE, ERR_BAD_HANDLE);
     if (atomic_load(&brief.closed))     /* and aux was not even looked at */
         GOOD(sys_vmo_op_range(server->aux, VMO_OP_DECOMMIT, 0, length, NULL, 0));
@@ -65,12 +66,15 @@ static inline void serve_brief(struct server *server, const port_packet_t *packe
         if (how < 2)
             end_brief(how == 0);
         if (how == 2)
-            AMONG(sys_pager_op_range(atomic_load(&brief.pager), PAGER_OP_FAIL, atomic_load(&brief.vmo), offset, length,
-                                     (uint64_t)(int64_t)ERR_IO), ERR_BAD_STATE, ERR_BAD_HANDLE);
+            AMONG(sys_pager_op_range(atomic_load(&brief.pager), PAGER_OP_FAIL,
+                                     atomic_load(&brief.vmo), offset, length,
+                                     (uint64_t)(int64_t)ERR_IO),
+                  ERR_BAD_STATE, ERR_BAD_HANDLE);
         else if (read)
             supply_brief(server, offset, length);
         else
-            AMONG(sys_pager_op_range(atomic_load(&brief.pager), PAGER_OP_DIRTY, atomic_load(&brief.vmo), offset, length, 0),
+            AMONG(sys_pager_op_range(atomic_load(&brief.pager), PAGER_OP_DIRTY,
+                                     atomic_load(&brief.vmo), offset, length, 0),
                   ERR_BAD_STATE, ERR_BAD_HANDLE, ERR_NOT_FOUND);
         if (how == 3)
             end_brief(true);
@@ -84,7 +88,8 @@ static inline void serve_brief(struct server *server, const port_packet_t *packe
 static inline void check_brief(struct worker *worker, unsigned page, unsigned value)
 {
     for (unsigned i = 0; i < WORDS; i++)
-        EXPECT(worker->words[i] == brief_word(brief.generation, page) + ((uint64_t)value << 40), (int64_t)worker->words[i]);
+        EXPECT(worker->words[i] == brief_word(brief.generation, page) + ((uint64_t)value << 40),
+               (int64_t)worker->words[i]);
 }
 
 static inline void use_brief(struct worker *worker, handle_t vmo, unsigned values[BRIEF_PAGES])
@@ -94,7 +99,8 @@ static inline void use_brief(struct worker *worker, handle_t vmo, unsigned value
 
     if (any(&worker->random, 3) == 0) {
         for (unsigned i = 0; i < WORDS; i++)
-            worker->words[i] = brief_word(brief.generation, page) + ((uint64_t)(values[page] + 1) << 40);
+            worker->words[i] =
+                brief_word(brief.generation, page) + ((uint64_t)(values[page] + 1) << 40);
         status = sys_vmo_write(vmo, VMO_MAY_BLOCK, worker->words, page * PAGE_SIZE, PAGE_SIZE);
         values[page] += status == OK;
     } else {
@@ -102,14 +108,18 @@ static inline void use_brief(struct worker *worker, handle_t vmo, unsigned value
         if (status == OK)
             check_brief(worker, page, values[page]);
     }
-    EXPECT(status == OK || status == ERR_IO || (status == ERR_BAD_STATE && atomic_load(&brief.ending)), status);
+    EXPECT(status == OK || status == ERR_IO ||
+               (status == ERR_BAD_STATE && atomic_load(&brief.ending)),
+           status);
 }
 
 /* What was written is kept; what was only supplied is gone after detach. */
-static inline void check_what_is_left(struct worker *worker, handle_t vmo, const unsigned values[BRIEF_PAGES])
+static inline void check_what_is_left(struct worker *worker, handle_t vmo,
+                                      const unsigned values[BRIEF_PAGES])
 {
     for (unsigned page = 0; page < BRIEF_PAGES; page++) {
-        status_t status = sys_vmo_read(vmo, VMO_MAY_BLOCK, worker->words, page * PAGE_SIZE, PAGE_SIZE);
+        status_t status =
+            sys_vmo_read(vmo, VMO_MAY_BLOCK, worker->words, page * PAGE_SIZE, PAGE_SIZE);
 
         EXPECT(status == OK || (status == ERR_BAD_STATE && values[page] == 0), status);
         if (status == OK)
@@ -128,7 +138,8 @@ static inline void begin_brief(struct worker *worker)
     atomic_store(&brief.detached, false);
     atomic_store(&brief.closed, false);
     GOOD(sys_pager_create(0, &made));
-    GOOD(sys_pager_create_vmo(made, options, port, file_key(BRIEF_KEY, brief.generation), BRIEF_PAGES * PAGE_SIZE, &vmo));
+    GOOD(sys_pager_create_vmo(made, options, port, file_key(BRIEF_KEY, brief.generation),
+                              BRIEF_PAGES * PAGE_SIZE, &vmo));
     atomic_store(&brief.pager, made);
     atomic_store(&brief.vmo, vmo);
     unlock(&brief.lock);
@@ -148,7 +159,8 @@ static inline void live_briefly(struct worker *worker)
     atomic_store(&brief.vmo, HANDLE_INVALID);
     GOOD(sys_handle_close(vmo));
     unlock(&brief.lock);
-    while (!atomic_load(&brief.closed) && atomic_load(&brief.completed) != brief.generation && !wrong.line)
+    while (!atomic_load(&brief.closed) && atomic_load(&brief.completed) != brief.generation &&
+           !wrong.line)
         sys_nanosleep(after(100000));
     if (!atomic_load(&brief.closed))
         GOOD(sys_handle_close(atomic_load(&brief.pager)));

@@ -41,7 +41,8 @@ static struct file {
 } files[FILES];
 
 static uint64_t stored[FILES][PAGES][WORDS];
-static handle_t port, pagers[2], other_pager;     /* the second of them wants to be told what to write back */
+static handle_t port, other_pager;
+static handle_t pagers[2];              /* the second wants to be told what to write back */
 static volatile bool pagers_stopping, calm;
 static uint64_t evicted;
 
@@ -100,16 +101,18 @@ static inline void supply_file(struct server *server, unsigned file, unsigned fi
     for (unsigned i = 0; i < count; i++)
         if (!is_zero(stored[file][first + i]) || any(&server->random, 2))
             GOOD(sys_vmo_write(server->aux, 0, stored[file][first + i], i * PAGE_SIZE, PAGE_SIZE));
-    status_t status = AMONG(sys_pager_supply_pages(pager_of(file), vmo, first * PAGE_SIZE, count * PAGE_SIZE, server->aux, 0),
+    status_t status = AMONG(sys_pager_supply_pages(pager_of(file), vmo, first * PAGE_SIZE,
+                                                   count * PAGE_SIZE, server->aux, 0),
                             ERR_OUT_OF_RANGE);
     for (unsigned i = 0; status != OK && count > 1 && i < count; i++)
         supply_file(server, file, first + i, 1);
 }
 
-static inline status_t op_file(unsigned file, uint32_t op, unsigned first, unsigned count, int64_t data)
+static inline status_t op_file(unsigned file, uint32_t op, unsigned first, unsigned count,
+                               int64_t data)
 {
-    return AMONG(sys_pager_op_range(pager_of(file), op, atomic_load(&files[file].vmo), first * PAGE_SIZE, count * PAGE_SIZE,
-                                    (uint64_t)data),
+    return AMONG(sys_pager_op_range(pager_of(file), op, atomic_load(&files[file].vmo),
+                                    first * PAGE_SIZE, count * PAGE_SIZE, (uint64_t)data),
                  ERR_OUT_OF_RANGE, ERR_NOT_FOUND);
 }
 
@@ -121,7 +124,8 @@ static inline void dirty_file(unsigned file, unsigned first, unsigned count)
         dirty_file(file, first + i, 1);
 }
 
-static inline void answer_range(struct server *server, unsigned file, bool read, unsigned first, unsigned count)
+static inline void answer_range(struct server *server, unsigned file, bool read, unsigned first,
+                                unsigned count)
 {
     if (read)
         supply_file(server, file, first, count);
@@ -129,7 +133,8 @@ static inline void answer_range(struct server *server, unsigned file, bool read,
         dirty_file(file, first, count);
 }
 
-static inline void refuse(struct server *server, unsigned file, bool read, unsigned first, unsigned count)
+static inline void refuse(struct server *server, unsigned file, bool read, unsigned first,
+                          unsigned count)
 {
     unsigned good = any(&server->random, count);
     status_t status = read ? ERR_IO : ERR_NO_SPACE;
@@ -141,7 +146,8 @@ static inline void refuse(struct server *server, unsigned file, bool read, unsig
 }
 
 /* Too much.  A gap in what was not asked for leaves all of it undone. */
-static inline void answer_wider(struct server *server, unsigned file, bool read, unsigned first, unsigned count)
+static inline void answer_wider(struct server *server, unsigned file, bool read, unsigned first,
+                                unsigned count)
 {
     unsigned from = first - any(&server->random, first + 1);
     unsigned end = first + count + any(&server->random, PAGES - first - count + 1);
@@ -151,7 +157,8 @@ static inline void answer_wider(struct server *server, unsigned file, bool read,
         dirty_file(file, first, count);
 }
 
-static inline void answer_request(struct server *server, unsigned file, bool read, unsigned first, unsigned count)
+static inline void answer_request(struct server *server, unsigned file, bool read, unsigned first,
+                                  unsigned count)
 {
     unsigned how = any(&server->random, 8);
 
@@ -173,8 +180,9 @@ static inline void answer_request(struct server *server, unsigned file, bool rea
         if (how == 3)
             answer_range(server, file, read, first, count);
         if (how == 4)                   /* not this pager's to answer */
-            EXPECT(sys_pager_supply_pages(other_pager, atomic_load(&files[file].vmo), 0, PAGE_SIZE, server->aux, 0) ==
-                       ERR_INVALID_ARGS, how);
+            EXPECT(sys_pager_supply_pages(other_pager, atomic_load(&files[file].vmo), 0, PAGE_SIZE,
+                                          server->aux, 0) == ERR_INVALID_ARGS,
+                   how);
     }
 }
 
@@ -187,7 +195,8 @@ static inline int32_t write_page(struct server *server, unsigned file, unsigned 
         return any(&server->random, 2) ? VM_PAGER_ERROR : VM_PAGER_AGAIN;
     if (zeros)
         memset(stored[file][page], 0, PAGE_SIZE);
-    else if (AMONG(sys_vmo_read(atomic_load(&files[file].vmo), 0, server->words, page * PAGE_SIZE, PAGE_SIZE),
+    else if (AMONG(sys_vmo_read(atomic_load(&files[file].vmo), 0, server->words, page * PAGE_SIZE,
+                                PAGE_SIZE),
                    ERR_OUT_OF_RANGE, ERR_SHOULD_WAIT) != OK)
         return VM_PAGER_ERROR;
     else
@@ -198,9 +207,11 @@ static inline int32_t write_page(struct server *server, unsigned file, unsigned 
 }
 
 /* Who may say for each page how it went does; the other pager's run is ended if all of it went well. */
-static inline void write_back_run(struct server *server, unsigned file, const vmo_dirty_range_t *range)
+static inline void write_back_run(struct server *server, unsigned file,
+                                  const vmo_dirty_range_t *range)
 {
-    unsigned first = (unsigned)(range->offset / PAGE_SIZE), count = (unsigned)(range->length / PAGE_SIZE);
+    unsigned first = (unsigned)(range->offset / PAGE_SIZE);
+    unsigned count = (unsigned)(range->length / PAGE_SIZE);
     int32_t results[PAGES], worst = VM_PAGER_OK;
 
     if (op_file(file, PAGER_OP_WRITEBACK_BEGIN, first, count, (int64_t)range->options) != OK)
@@ -218,13 +229,16 @@ static inline void write_back_run(struct server *server, unsigned file, const vm
 }
 
 /* The number of dirty runs that there were. */
-static inline size_t write_back(struct server *server, unsigned file, unsigned first, unsigned count)
+static inline size_t write_back(struct server *server, unsigned file, unsigned first,
+                                unsigned count)
 {
     vmo_dirty_range_t ranges[PAGES];
     size_t found = 0;
 
-    if (AMONG(sys_pager_query_dirty_ranges(pager_of(file), atomic_load(&files[file].vmo), first * PAGE_SIZE, count * PAGE_SIZE, ranges,
-                                           sizeof ranges, &found, NULL), ERR_OUT_OF_RANGE) != OK)
+    if (AMONG(sys_pager_query_dirty_ranges(pager_of(file), atomic_load(&files[file].vmo),
+                                           first * PAGE_SIZE, count * PAGE_SIZE, ranges,
+                                           sizeof ranges, &found, NULL),
+              ERR_OUT_OF_RANGE) != OK)
         return 0;
     for (size_t i = 0; i < found && !wrong.line; i++)
         write_back_run(server, file, &ranges[i]);
@@ -236,7 +250,8 @@ static inline size_t write_back(struct server *server, unsigned file, unsigned f
 static inline void serve_file(struct server *server, const port_packet_t *packet)
 {
     unsigned file = (unsigned)packet->key, generation = (unsigned)(packet->key >> 32);
-    uint64_t first = packet->page_request.offset / PAGE_SIZE, count = packet->page_request.length / PAGE_SIZE;
+    uint64_t first = packet->page_request.offset / PAGE_SIZE;
+    uint64_t count = packet->page_request.length / PAGE_SIZE;
 
     if (packet->page_request.command == PAGER_VMO_COMPLETE) {
         EXPECT(atomic_fetch_add(&files[file].completes, 1) == generation, generation);
@@ -251,7 +266,8 @@ static inline void serve_file(struct server *server, const port_packet_t *packet
     else if (packet->page_request.command == PAGER_VMO_WRITEBACK)
         write_back(server, file, (unsigned)first, (unsigned)count);
     else
-        answer_request(server, file, packet->page_request.command == PAGER_VMO_READ, (unsigned)first, (unsigned)count);
+        answer_request(server, file, packet->page_request.command == PAGER_VMO_READ,
+                       (unsigned)first, (unsigned)count);
     unlock(&files[file].lock);
 }
 

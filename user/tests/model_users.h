@@ -28,7 +28,8 @@ static inline void open_window(unsigned user, unsigned file)
     uintptr_t at = window(user, file);
     handle_t vmo = atomic_load(&files[file].vmo);
 
-    if (AMONG(sys_vm_map(process_self(), READ_WRITE | VM_FIXED, at, vmo, 0, PAGES * PAGE_SIZE, &at), ERR_OUT_OF_RANGE) != OK)
+    if (AMONG(sys_vm_map(process_self(), READ_WRITE | VM_FIXED, at, vmo, 0, PAGES * PAGE_SIZE, &at),
+              ERR_OUT_OF_RANGE) != OK)
         GOOD(sys_vm_map(process_self(), READ_WRITE | VM_FIXED, at, vmo, 0, HEAD * PAGE_SIZE, &at));
 }
 
@@ -58,8 +59,8 @@ static inline void read_pages(struct worker *worker, unsigned file, unsigned pag
 
     for (unsigned i = 0; i < count; i++)
         view_now(&views[i], file, page + i);
-    status_t status = sys_vmo_read(atomic_load(&files[file].vmo), may_block ? VMO_MAY_BLOCK : 0, worker->words,
-                                   page * PAGE_SIZE, count * PAGE_SIZE);
+    status_t status = sys_vmo_read(atomic_load(&files[file].vmo), may_block ? VMO_MAY_BLOCK : 0,
+                                   worker->words, page * PAGE_SIZE, count * PAGE_SIZE);
 
     if (!may_block && status == ERR_SHOULD_WAIT)
         return;
@@ -80,23 +81,26 @@ static inline void write_run_of(struct worker *worker, handle_t vmo, unsigned fi
     unsigned run = own_run(worker, false), version = version_start(file, page, run);
 
     fill_run(worker->words, file, page, run, version);
-    if (ON_FILE(file, page, sys_vmo_write(vmo, VMO_MAY_BLOCK, worker->words, page * PAGE_SIZE + run * run_words(file) * 8,
-                                          run_words(file) * 8)) == OK)
+    status_t status = sys_vmo_write(vmo, VMO_MAY_BLOCK, worker->words,
+                                    page * PAGE_SIZE + run * run_words(file) * 8,
+                                    run_words(file) * 8);
+    if (ON_FILE(file, page, status) == OK)
         version_complete(file, page, run, version);
 }
 
 /* One to four pages that are this user's alone, in one call: which is done page by page. */
 static inline void write_whole_pages(struct worker *worker)
 {
-    unsigned skip = any(&worker->random, WHOLE_PAGES), count = 1 + any(&worker->random, WHOLE_PAGES - skip);
+    unsigned skip = any(&worker->random, WHOLE_PAGES);
+    unsigned count = 1 + any(&worker->random, WHOLE_PAGES - skip);
     unsigned page = worker->number * WHOLE_PAGES + skip, version[WHOLE_PAGES];
 
     for (unsigned i = 0; i < count; i++) {
         version[i] = version_start(FILE_WHOLE, page + i, 0);
         fill_run(worker->words + i * WORDS, FILE_WHOLE, page + i, 0, version[i]);
     }
-    if (GOOD(sys_vmo_write(atomic_load(&files[FILE_WHOLE].vmo), VMO_MAY_BLOCK, worker->words, page * PAGE_SIZE,
-                           count * PAGE_SIZE)) == OK)
+    if (GOOD(sys_vmo_write(atomic_load(&files[FILE_WHOLE].vmo), VMO_MAY_BLOCK, worker->words,
+                           page * PAGE_SIZE, count * PAGE_SIZE)) == OK)
         for (unsigned i = 0; i < count; i++)
             version_complete(FILE_WHOLE, page + i, 0, version[i]);
 }
@@ -139,7 +143,9 @@ static inline void touch_page(struct worker *worker, unsigned file, unsigned pag
     struct view view;
 
     view_now(&view, file, page);
-    status_t status = sys_vmo_write(copy, 0, (void *)(window(worker->number, file) + page * PAGE_SIZE), 0, PAGE_SIZE);
+    status_t status =
+        sys_vmo_write(copy, 0, (void *)(window(worker->number, file) + page * PAGE_SIZE), 0,
+                      PAGE_SIZE);
 
     if (status != OK) {
         EXPECT(status == ERR_INVALID_ARGS && (may_go(file, page) || file == FILE_NOISY), status);
@@ -166,7 +172,8 @@ static inline void use_mapping(struct worker *worker, unsigned file, unsigned pa
 }
 
 /* A page that was written through a clone is frozen: nothing of it changes but by the clone. */
-static inline void use_written_clone(struct worker *worker, handle_t clone, unsigned file, unsigned page)
+static inline void use_written_clone(struct worker *worker, handle_t clone, unsigned file,
+                                     unsigned page)
 {
     unsigned first = own_run(worker, false) * (WORDS / RUNS);
     uint64_t *again = users[worker->number].again;
@@ -175,7 +182,9 @@ static inline void use_written_clone(struct worker *worker, handle_t clone, unsi
     for (unsigned i = 0; i < WORDS / RUNS; i++)
         worker->words[i] = FOREIGN + i;
     view_now(&view, file, page);
-    if (ON_FILE(file, page, sys_vmo_write(clone, VMO_MAY_BLOCK, worker->words, page * PAGE_SIZE + first * 8, PAGE_SIZE / RUNS)) != OK)
+    status_t status = sys_vmo_write(clone, VMO_MAY_BLOCK, worker->words,
+                                    page * PAGE_SIZE + first * 8, PAGE_SIZE / RUNS);
+    if (ON_FILE(file, page, status) != OK)
         return;
     GOOD(sys_vmo_read(clone, 0, worker->words, page * PAGE_SIZE, PAGE_SIZE));
     GOOD(sys_vmo_read(clone, 0, again, page * PAGE_SIZE, PAGE_SIZE));
@@ -203,11 +212,13 @@ static inline void use_child(struct worker *worker, unsigned file, unsigned page
     struct view view;
 
     page %= HEAD;
-    if (GOOD(sys_vmo_create_child(atomic_load(&files[file].vmo), kind, 0, HEAD * PAGE_SIZE, &child)) != OK)
+    if (GOOD(sys_vmo_create_child(atomic_load(&files[file].vmo), kind, 0, HEAD * PAGE_SIZE,
+                                  &child)) != OK)
         return;
     atomic_store(&user->child, child);
     view_now(&view, file, page);
-    if (ON_FILE(file, page, sys_vmo_read(child, VMO_MAY_BLOCK, worker->words, page * PAGE_SIZE, PAGE_SIZE)) == OK)
+    status_t status = sys_vmo_read(child, VMO_MAY_BLOCK, worker->words, page * PAGE_SIZE, PAGE_SIZE);
+    if (ON_FILE(file, page, status) == OK)
         check_model(worker->words, file, page, &view, true, RUNS);
     if (kind == VMO_CHILD_SLICE)
         write_run_of(worker, child, file, page);
@@ -218,11 +229,12 @@ static inline void use_child(struct worker *worker, unsigned file, unsigned page
 
 static inline void hint(struct worker *worker, unsigned file, unsigned page)
 {
-    static const uint32_t hints[] = { VMO_OP_COMMIT, VMO_OP_PREFETCH, VMO_OP_ALWAYS_NEED, VMO_OP_DONT_NEED };
+    static const uint32_t hints[] = { VMO_OP_COMMIT, VMO_OP_PREFETCH, VMO_OP_ALWAYS_NEED,
+                                      VMO_OP_DONT_NEED };
     uint32_t op = hints[any(&worker->random, array_size(hints))];
     unsigned count = 1 + any(&worker->random, PAGES - page);
-    status_t status = sys_vmo_op_range(atomic_load(&files[file].vmo), op | VMO_OP_MAY_BLOCK, page * PAGE_SIZE,
-                                       count * PAGE_SIZE, NULL, 0);
+    status_t status = sys_vmo_op_range(atomic_load(&files[file].vmo), op | VMO_OP_MAY_BLOCK,
+                                       page * PAGE_SIZE, count * PAGE_SIZE, NULL, 0);
 
     ON_FILE(file, page + count - 1, status);
 }
@@ -235,7 +247,8 @@ static inline void peek(struct worker *worker)
 
     AMONG(status, ERR_BAD_STATE, ERR_BAD_HANDLE, ERR_IO, ERR_OUT_OF_RANGE);
     if (status == OK)
-        EXPECT(worker->words[0] >> 56 == BRIEF_KEY && worker->words[0] == worker->words[WORDS - 1], (int64_t)worker->words[0]);
+        EXPECT(worker->words[0] >> 56 == BRIEF_KEY && worker->words[0] == worker->words[WORDS - 1],
+               (int64_t)worker->words[0]);
 }
 
 static inline void use(struct worker *worker)

@@ -56,7 +56,8 @@ static inline uint64_t stamp(unsigned file, unsigned page, unsigned word, unsign
     return (uint64_t)(file + 1) << 56 | (uint64_t)page << 48 | (uint64_t)word << 32 | version;
 }
 
-static inline void fill_run(uint64_t *words, unsigned file, unsigned page, unsigned run, unsigned version)
+static inline void fill_run(uint64_t *words, unsigned file, unsigned page, unsigned run,
+                            unsigned version)
 {
     for (unsigned i = 0; i < run_words(file); i++)
         words[i] = stamp(file, page, run * run_words(file) + i, version);
@@ -98,12 +99,13 @@ static inline void view_now(struct view *view, unsigned file, unsigned page)
     for (unsigned run = 0; run < runs_of(file); run++) {
         struct versions *v = &versions[file][page][run];
 
-        view->lower[run] = may_go(file, page) ? atomic_load(&v->gone) + 1 : atomic_load(&v->completed);
+        view->lower[run] =
+            may_go(file, page) ? atomic_load(&v->gone) + 1 : atomic_load(&v->completed);
     }
 }
 
-static inline void model_wrong(int line, unsigned file, unsigned page, unsigned word, uint64_t value, unsigned lower,
-                               unsigned upper)
+static inline void model_wrong(int line, unsigned file, unsigned page, unsigned word,
+                               uint64_t value, unsigned lower, unsigned upper)
 {
     if (wrong.line)
         return;
@@ -117,8 +119,8 @@ static inline void model_wrong(int line, unsigned file, unsigned page, unsigned 
 }
 
 /* A page that was read since `view`, at once or word by word.  `skip`: a run that is something else, or RUNS. */
-static inline void check_model(const uint64_t *words, unsigned file, unsigned page, const struct view *view,
-                               bool at_once, unsigned skip)
+static inline void check_model(const uint64_t *words, unsigned file, unsigned page,
+                               const struct view *view, bool at_once, unsigned skip)
 {
     for (unsigned run = 0; run < runs_of(file); run++) {
         unsigned first = run * run_words(file), lower = view->lower[run];
@@ -129,7 +131,8 @@ static inline void check_model(const uint64_t *words, unsigned file, unsigned pa
             unsigned version = (unsigned)words[word];
             bool zero = words[word] == 0 && may_go(file, page);
 
-            if (!zero && (words[word] != stamp(file, page, word, version) || version < lower || version > upper))
+            if (!zero && (words[word] != stamp(file, page, word, version) || version < lower ||
+                          version > upper))
                 model_wrong(__LINE__, file, page, word, words[word], lower, upper);
             if (whole && version != (unsigned)words[first])
                 model_wrong(__LINE__, file, page, word, words[word], (unsigned)words[first], upper);
@@ -150,7 +153,8 @@ static inline void going_begin(struct going *going, unsigned file, unsigned firs
             going->completed[page][run] = atomic_load(&versions[file][page][run].completed);
 }
 
-static inline void going_done(const struct going *going, unsigned file, unsigned first, unsigned end)
+static inline void going_done(const struct going *going, unsigned file, unsigned first,
+                              unsigned end)
 {
     for (unsigned page = first; page < end; page++)
         for (unsigned run = 0; run < RUNS; run++)
@@ -161,8 +165,10 @@ static inline void print_wrong(void)
 {
     if (!wrong.line)
         return;
-    printf("# line %d: %lld (%#llx)\n", wrong.line, (long long)wrong.value, (unsigned long long)wrong.value);
+    printf("# line %d: %lld (%#llx)\n", wrong.line, (long long)wrong.value,
+           (unsigned long long)wrong.value);
     if (wrong_word.upper)
-        printf("# model: file %u page %u word %u is %#llx, allowed %u to %u\n", wrong_word.file, wrong_word.page, wrong_word.word,
-               (unsigned long long)wrong_word.value, wrong_word.lower, wrong_word.upper);
+        printf("# model: file %u page %u word %u is %#llx, allowed %u to %u\n", wrong_word.file,
+               wrong_word.page, wrong_word.word, (unsigned long long)wrong_word.value,
+               wrong_word.lower, wrong_word.upper);
 }

@@ -134,10 +134,12 @@ static void too_much(void)
     CHECK_STATUS(try_supply(rig, 0, 17, aux), ERR_OUT_OF_RANGE);
     CHECK_EQ(committed(aux), 11);
     CHECK_STATUS(try_supply(rig, 4, 1ull << 51, aux), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0 - PAGE_SIZE, 2 * PAGE_SIZE, aux, 8 * PAGE_SIZE),
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0 - PAGE_SIZE, 2 * PAGE_SIZE, aux,
+                                        8 * PAGE_SIZE),
                  ERR_OUT_OF_RANGE);
     CHECK_STATUS(try_op(rig, PAGER_OP_FAIL, 4, 5, (uint64_t)(int64_t)ERR_IO), ERR_OUT_OF_RANGE);
-    CHECK_STATUS(try_op(rig, PAGER_OP_FAIL, 4, 1, (uint64_t)(int64_t)ERR_TIMED_OUT), ERR_INVALID_ARGS);
+    CHECK_STATUS(try_op(rig, PAGER_OP_FAIL, 4, 1, (uint64_t)(int64_t)ERR_TIMED_OUT),
+                 ERR_INVALID_ARGS);
     CHECK(is_waiting(&accesses[0]));
     supply(rig, 0, 8);                                          /* all there is */
     ENDS(0, OK);
@@ -201,8 +203,10 @@ static void wrong_vmo(void)
     CHECK_STATUS(try_op(foreign, PAGER_OP_FAIL, 0, 1, (uint64_t)(int64_t)ERR_IO), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_pager_detach_vmo(rig.pager, foreign.vmo), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_pager_supply_pages(rig.pager, plain, 0, PAGE_SIZE, aux, 0), ERR_INVALID_ARGS);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, other.vmo, 0), ERR_NOT_SUPPORTED);
-    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, rig.vmo, 0), ERR_NOT_SUPPORTED);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, other.vmo, 0),
+                 ERR_NOT_SUPPORTED);
+    CHECK_STATUS(sys_pager_supply_pages(rig.pager, rig.vmo, 0, PAGE_SIZE, rig.vmo, 0),
+                 ERR_NOT_SUPPORTED);
     CHECK(page_is(aux, 0, 'w'));
     CHECK(is_waiting(&accesses[0]) && is_waiting(&accesses[1]));
     kill_asleep(&accesses[1].thread);
@@ -375,7 +379,8 @@ TEST(a_packet_into_the_pagers_own_vmo)
 static void crossed(void)
 {
     struct rig one = rig_create(1), two = rig_create(1);
-    char *first = map_vmo(one.vmo, READ_WRITE, 0, PAGE_SIZE), *second = map_vmo(two.vmo, READ_WRITE, 0, PAGE_SIZE);
+    char *first = map_vmo(one.vmo, READ_WRITE, 0, PAGE_SIZE);
+    char *second = map_vmo(two.vmo, READ_WRITE, 0, PAGE_SIZE);
 
     accesses[0].address = second;
     access_start(&accesses[0], ACCESS_WRITE_FROM, one.vmo, 0, 1);
@@ -426,10 +431,11 @@ static void answer_at_once(void *argument)
     while (atomic_load(&answerers_ready) < array_size(answerers))
         ;
     if (answerer->failing)
-        answerer->status = sys_pager_op_range(answerer->rig.pager, PAGER_OP_FAIL, answerer->rig.vmo, 0,
-                                              4 * PAGE_SIZE, (uint64_t)(int64_t)ERR_IO);
+        answerer->status = sys_pager_op_range(answerer->rig.pager, PAGER_OP_FAIL, answerer->rig.vmo,
+                                              0, 4 * PAGE_SIZE, (uint64_t)(int64_t)ERR_IO);
     else
-        answerer->status = sys_pager_supply_pages(answerer->rig.pager, answerer->rig.vmo, 0, 4 * PAGE_SIZE, answerer->aux, 0);
+        answerer->status = sys_pager_supply_pages(answerer->rig.pager, answerer->rig.vmo, 0,
+                                                  4 * PAGE_SIZE, answerer->aux, 0);
 }
 
 static void answered_at_once(void)
@@ -457,8 +463,8 @@ static void answered_at_once(void)
         status = access_end(&accesses[1]);
         CHECK(status == OK || (status == ERR_IO && round % 2));
         for (unsigned page = 0; page < 4; page++)
-            CHECK(page == 2 || page_is(rig.vmo, page, 'a') || page_is(rig.vmo, page, 'b') || page_is(rig.vmo, page, 0) ||
-                  page_is(rig.vmo, page, 'd'));
+            CHECK(page == 2 || page_is(rig.vmo, page, 'a') || page_is(rig.vmo, page, 'b') ||
+                  page_is(rig.vmo, page, 0) || page_is(rig.vmo, page, 'd'));
         rig_close(rig);
     }
 }

@@ -100,10 +100,13 @@ static void refused(struct rig rig, status_t expected, uint64_t first, uint64_t 
     CHECK_STATUS(try_op(rig, PAGER_OP_FAIL, first, count, (uint64_t)(int64_t)ERR_IO), expected);
     CHECK_STATUS(try_op(rig, PAGER_OP_DIRTY, first, count, 0), expected);
     CHECK_STATUS(try_op(rig, PAGER_OP_WRITEBACK_BEGIN, first, count, 0), expected);
-    CHECK_STATUS(try_op(rig, PAGER_OP_WRITEBACK_BEGIN, first, count, VMO_DIRTY_RANGE_IS_ZERO), expected);
+    CHECK_STATUS(try_op(rig, PAGER_OP_WRITEBACK_BEGIN, first, count, VMO_DIRTY_RANGE_IS_ZERO),
+                 expected);
     CHECK_STATUS(try_op(rig, PAGER_OP_WRITEBACK_END, first, count, 0), expected);
-    CHECK_STATUS(sys_pager_query_dirty_ranges(rig.pager, rig.vmo, first * PAGE_SIZE, count * PAGE_SIZE, ranges, sizeof ranges,
-                                              &actual, &avail), expected);
+    CHECK_STATUS(sys_pager_query_dirty_ranges(rig.pager, rig.vmo, first * PAGE_SIZE,
+                                              count * PAGE_SIZE, ranges, sizeof ranges, &actual,
+                                              &avail),
+                 expected);
     CHECK(actual == 7 && avail == 7);
 }
 
@@ -120,7 +123,8 @@ static void not_theirs(void)
     asks(0, ACCESS_WRITE, rig.vmo, 2, 1);
     asks(1, ACCESS_READ, rig.vmo, 3, 1);
     refused(foreign, ERR_INVALID_ARGS, 0, 5);
-    CHECK_STATUS(sys_pager_query_vmo_stats(foreign.pager, rig.vmo, PAGER_RESET_VMO_STATS, &stats, sizeof stats),
+    CHECK_STATUS(sys_pager_query_vmo_stats(foreign.pager, rig.vmo, PAGER_RESET_VMO_STATS, &stats,
+                                           sizeof stats),
                  ERR_INVALID_ARGS);
     refused(rig, ERR_OUT_OF_RANGE, 4, 2);
     refused(rig, ERR_OUT_OF_RANGE, 5, 1);
@@ -284,14 +288,17 @@ static void lie(void *argument)
     vmo_dirty_range_t ranges[4];
 
     while (!stopping) {
-        uint64_t random = next_random(&liar->random), first = (random >> 16) % 8, count = 1 + (random >> 24) % (8 - first);
+        uint64_t random = next_random(&liar->random);
+        uint64_t first = (random >> 16) % 8, count = 1 + (random >> 24) % (8 - first);
         uint32_t op = 1 + (uint32_t)(random >> 32) % 4;
         uint64_t data = op == PAGER_OP_FAIL ? (uint64_t)(int64_t)ERR_NO_SPACE : 0;
-        status_t status = sys_pager_op_range(liar->rig.pager, op, liar->rig.vmo, first * PAGE_SIZE, count * PAGE_SIZE, data);
+        status_t status = sys_pager_op_range(liar->rig.pager, op, liar->rig.vmo, first * PAGE_SIZE,
+                                             count * PAGE_SIZE, data);
 
         if (status != OK)
             liar->wrong = status;
-        status = sys_pager_query_dirty_ranges(liar->rig.pager, liar->rig.vmo, 0, 8 * PAGE_SIZE, ranges, sizeof ranges, NULL, NULL);
+        status = sys_pager_query_dirty_ranges(liar->rig.pager, liar->rig.vmo, 0, 8 * PAGE_SIZE,
+                                              ranges, sizeof ranges, NULL, NULL);
         if (status != OK)
             liar->wrong = status;
     }
@@ -352,7 +359,8 @@ static void immense(void)
 
     CLOSE(rig.vmo);
     expect_complete(rig);
-    CHECK_OK(sys_pager_create_vmo(rig.pager, VMO_TRAP_DIRTY, rig.port, RIG_KEY, pages * PAGE_SIZE, &rig.vmo));
+    CHECK_OK(sys_pager_create_vmo(rig.pager, VMO_TRAP_DIRTY, rig.port, RIG_KEY, pages * PAGE_SIZE,
+                                  &rig.vmo));
     CHECK_OK(try_supply(rig, 0, pages, aux));
     CHECK_EQ(committed(rig.vmo), 0);
     asks(0, ACCESS_WRITE, rig.vmo, 5, 1);

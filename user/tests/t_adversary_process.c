@@ -81,14 +81,16 @@ static bool go_to(const char *step, handle_t channel)
         return true;
     while (byte_of(served.vmo, 0) != 'w')   /* else it would have to ask again */
         sys_nanosleep(0);
-    CHECK_OK(sys_pager_op_range(served.pager, PAGER_OP_WRITEBACK_BEGIN, served.vmo, 0, PAGE_SIZE, 0));
+    CHECK_OK(
+        sys_pager_op_range(served.pager, PAGER_OP_WRITEBACK_BEGIN, served.vmo, 0, PAGE_SIZE, 0));
     return true;
 }
 
 int test_helper(int count, char **arguments)
 {
     handle_t channel = start_handle(START_USER), sent;
-    bool writes = count > 1 && (is(arguments[1], "dirty taken") || is(arguments[1], "dirtied") || is(arguments[1], "begun"));
+    bool writes = count > 1 && (is(arguments[1], "dirty taken") || is(arguments[1], "dirtied") ||
+                                is(arguments[1], "begun"));
 
     served = writes ? trap_create(PAGES) : rig_create(PAGES);
     CHECK_OK(sys_handle_duplicate(served.vmo, RIGHT_SAME_RIGHTS, &sent));
@@ -110,7 +112,8 @@ static void hear(struct victim *victim, handle_t *handle)
     uint32_t bytes, handles;
 
     CHECK_OK(sys_object_wait_one(victim->channel, SIGNAL_READABLE, after(PATIENCE), NULL));
-    CHECK_OK(sys_channel_read(victim->channel, 0, NULL, handle, 0, handle != NULL, &bytes, &handles));
+    CHECK_OK(
+        sys_channel_read(victim->channel, 0, NULL, handle, 0, handle != NULL, &bytes, &handles));
 }
 
 static struct victim victim_start(const char *step)
