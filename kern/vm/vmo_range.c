@@ -32,16 +32,18 @@ uint64_t vmo_content_size(struct vmo *vmo)
 
 status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
 {
-    status_t status = OK;
+    bool fits;
 
     vmo = sized(vmo);
     vmo_lock(vmo);
-    if (size > vmo->size)
-        status = ERR_OUT_OF_RANGE;
-    else
+    fits = size <= vmo->size;
+    if (fits) {
+        vmo->modified |= size != vmo->content_size;
         vmo->content_size = size;
+        vmo->content_changes++;
+    }
     vmo_unlock(vmo);
-    return status;
+    return fits ? OK : ERR_OUT_OF_RANGE;
 }
 
 /* Has a request of this kind what it waits for? */
@@ -125,6 +127,7 @@ status_t vmo_set_size(struct vmo *vmo, uint64_t size)
     } else if (status == OK) {
         vmo->size = new_end << PAGE_SHIFT;
         vmo->content_size = min_u64(vmo->content_size, size);
+        vmo->content_changes++;
         lower_limits(vmo, new_end);
         drop_range(vmo, new_end, old_end);
     }
@@ -201,25 +204,43 @@ status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length)
     return status;
 }
 
-/* Part of a page: content known to be zero stays as it is, anything else is written to. */
+status_t vmo_zero_part(struct vmo *vmo, uint64_t offset, uint64_t length, struct page_request *request)
+{
+    struct page *page;
+    status_t status = vmo_get_page(vmo, offset >> PAGE_SHIFT, WANT_READ, 1, request, &page);
+
+    if (status == OK && page)
+        status = vmo_get_page(vmo, offset >> PAGE_SHIFT, WANT_WRITE, 1, request, &page);
+    if (status == OK && page)
+        memset((char *)page_to_virt(page) + (offset & PAGE_MASK), 0, length);
+    vmo->modified |= status == OK;
+    return status;
+}
+
 static status_t zero_part(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_block)
 {
     struct page_request request;
-    struct page *page;
     status_t status;
 
     page_request_init(&request, may_block);
     do {
         vmo_lock(vmo);
-        status = vmo_get_page(vmo, offset >> PAGE_SHIFT, WANT_READ, 1, &request, &page);
-        if (status == OK && page)
-            status = vmo_get_page(vmo, offset >> PAGE_SHIFT, WANT_WRITE, 1, &request, &page);
-        if (status == OK && page)
-            memset((char *)page_to_virt(page) + (offset & PAGE_MASK), 0, length);
-        vmo->modified |= status == OK;
+        status = vmo_zero_part(vmo, offset, length, &request);
         vmo_unlock(vmo);
         status = page_request_resolve(&request, status);
     } while (status == ERR_RETRY);
+    return status;
+}
+
+status_t vmo_zero_pages(struct vmo *vmo, uint64_t first, uint64_t end)
+{
+    uint64_t limit = max_u64(first, min_u64(end, vmo->source_pages));
+    status_t status;
+
+    vmo_unmap_pages(vmo, first, limit - first);
+    report_missing(vmo, first, limit, REQUEST_READ);
+    status = vmo_put_zeros(vmo, first, limit, vmo->kind == VMO_PAGER ? ZERO_DIRTY : ZERO_CLEAN);
+    drop_range(vmo, limit, end);
     return status;
 }
 
@@ -241,15 +262,11 @@ static status_t zero_device_page(struct vmo *vmo, uint64_t index)
     return status;
 }
 
-/*
- * Whole pages from *index on.  All of them at once: gone where absent is zero, else zero markers, of which a user's pager is
- * told.  A device's become dirty pages, up to BATCH.
- */
+/* Whole pages from *index on: all of them at once; a device's become dirty pages, up to BATCH. */
 static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
 {
     bool pages = vmo->kind == VMO_DEVICE;
     uint64_t stop = pages ? min_u64(end, *index + BATCH) : end;
-    uint64_t limit = max_u64(*index, min_u64(end, vmo->source_pages));
     status_t status;
 
     vmo_lock(vmo);
@@ -257,10 +274,7 @@ static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
     if (status == OK && end > vmo->size >> PAGE_SHIFT)
         status = ERR_OUT_OF_RANGE;
     if (status == OK && !pages) {
-        vmo_unmap_pages(vmo, *index, limit - *index);
-        report_missing(vmo, *index, limit, REQUEST_READ);
-        status = vmo_put_zeros(vmo, *index, limit, vmo->kind == VMO_PAGER ? ZERO_DIRTY : ZERO_CLEAN);
-        drop_range(vmo, limit, end);
+        status = vmo_zero_pages(vmo, *index, end);
         *index = end;
     }
     while (status == OK && *index < stop) {
