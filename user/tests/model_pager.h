@@ -222,6 +222,8 @@ static inline void write_back_run(struct server *server, unsigned file,
         results[i] = write_page(server, file, first + i, range->options == VMO_DIRTY_RANGE_IS_ZERO);
         worst = results[i] ? results[i] : worst;
     }
+    if (any(&server->random, 2))        /* the disk takes its time, and others go on writing */
+        sys_nanosleep(after(any(&server->random, 500000)));
     if (files[file].told)
         op_file(file, PAGER_OP_WRITEBACK_END, first, count, (int64_t)(uintptr_t)results);
     else if (worst == VM_PAGER_OK)
