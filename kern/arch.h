@@ -180,5 +180,5 @@ void return_to_user(void);                  /* before a return to user mode, if 
 /* EXCEPTION_ kind: the thread stops and its exception port is asked, or its process ends.  Returns
  * if the thread should go on. */
 void user_exception(uint32_t kind, uint64_t address, status_t reason);
-/* vm/fault.h: resolve a page fault of the current process. */
-status_t vm_fault_current(vaddr_t address, uint32_t access);
+/* vm/fault.h */
+status_t vm_fault(vaddr_t address, uint32_t access);

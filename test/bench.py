@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Run the programs of user/bench on one hart that counts instructions, and print a table.
 
-A program prints a line `BENCH operation: instructions` for each thing it measures.  peers.txt gives the order
+A program prints a line `BENCH operation: instructions` for each thing it measures, `RATIO what: number` for what only a clock
+can tell, within one run on two harts.  peers.txt gives the order
 of the rows and the peers' numbers; what it does not name comes last.
 """
 
@@ -14,6 +15,7 @@ from pathlib import Path
 from quire.machine import BUILD, DISK, Machine
 
 RESULT = re.compile(r"^BENCH (.*): (\d+)$", re.M)
+RATIO = re.compile(r"^RATIO (.*): ([\d.]+)$", re.M)
 ROW = "{:46} {:>10} {:>10} {:>10} {:>10}"
 
 
@@ -71,6 +73,12 @@ def boot_time(**options):
     return sorted(times)[2]
 
 
+def ratios(**options):
+    """What is measured on two harts, and how much faster it is there than on one."""
+    with Machine("bench/ratios", cpus=2, disk=None, **options) as machine:
+        return RATIO.findall(machine.check("bench/pager pairs"))
+
+
 def number(text):
     return f"{int(text):,}" if text else "-"
 
@@ -87,6 +95,8 @@ def main():
     for operation in [name for name in known if name in results] + [name for name in results if name not in known]:
         columns = known.get(operation, ["", "", ""])
         print(ROW.format(operation, number(results[operation]), *map(number, columns)))
+    for what, ratio in ratios(kernel=options.kernel, initrd=options.initrd):
+        print(f"{what}, on 2 harts: {ratio}")
     seconds = boot_time(kernel=options.kernel, initrd=options.initrd)
     print(f"boot to the prompt, 2 harts and a disk: {seconds:.2f} s of wall clock")
 

@@ -58,7 +58,8 @@ void trap_from_user(struct trap_frame *frame, uint64_t cause, uint64_t value)
     };
 
     if (cause < array_size(page_faults) && page_faults[cause].access) {
-        status_t status = vm_fault_current(value, page_faults[cause].access);
+        this_hart()->page_faults++;
+        status_t status = vm_fault(value, page_faults[cause].access);
 
         if (status != OK)
             user_exception(page_faults[cause].kind, value, status);

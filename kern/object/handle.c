@@ -17,33 +17,10 @@
 #include "arch.h"
 #include "mm/heap.h"
 
-#define INDEX_BITS      14
-#define GENERATION_MAX  ((1u << (32 - INDEX_BITS)) - 1)
-#define CHUNK_ENTRIES   128u
-#define CHUNKS          (HANDLE_TABLE_MAX / CHUNK_ENTRIES)
+#define GENERATION_MAX  ((1u << (32 - HANDLE_INDEX_BITS)) - 1)
 #define NO_ENTRY        UINT32_MAX
 
-static_assert(HANDLE_TABLE_MAX == 1u << INDEX_BITS, "every entry has an index");
-
-struct entry {
-    _Atomic(struct object *) object;    /* NULL: free */
-    union {
-        rights_t rights;            /* in use */
-        uint32_t next_free;         /* free: an index, or NO_ENTRY */
-    };
-    uint32_t generation;
-};
-
-static_assert(CHUNK_ENTRIES * sizeof(struct entry) <= HEAP_MAX, "a chunk is one heap object");
-
-struct handle_table {
-    struct spinlock lock;           /* RANK_HANDLES: all below */
-    bool closed;
-    uint32_t used;                  /* entries with an object */
-    uint32_t capacity;              /* entries made so far */
-    uint32_t first_free;
-    _Atomic(struct entry *) chunks[CHUNKS];
-};
+static_assert(HANDLE_CHUNK * sizeof(struct handle_entry) <= HEAP_MAX, "a chunk is one heap object");
 
 struct handle_table *handle_table_create(void)
 {
@@ -56,32 +33,14 @@ struct handle_table *handle_table_create(void)
     return table;
 }
 
-static inline struct entry *entry_at(struct handle_table *table, uint32_t index)
+static inline struct handle_entry *entry_at(struct handle_table *table, uint32_t index)
 {
-    return &table->chunks[index / CHUNK_ENTRIES][index % CHUNK_ENTRIES];
-}
-
-/*
- * The entry that a value names, and its object if it is in use; NULL if the value is stale or was
- * never given out.  Without the lock: the object is read first, so a match is the object's own.
- */
-static inline struct entry *find_entry(struct handle_table *table, handle_t handle,
-                                       struct object **out_object)
-{
-    uint32_t index = handle & (HANDLE_TABLE_MAX - 1);
-    struct entry *chunk = atomic_load_explicit(&table->chunks[index / CHUNK_ENTRIES],
-                                               memory_order_relaxed);
-    if (!chunk)
-        return NULL;
-    struct entry *entry = &chunk[index % CHUNK_ENTRIES];
-
-    *out_object = atomic_load_explicit(&entry->object, memory_order_acquire);
-    return entry->generation == handle >> INDEX_BITS ? entry : NULL;
+    return &table->chunks[index / HANDLE_CHUNK][index % HANDLE_CHUNK];
 }
 
 static void free_entry(struct handle_table *table, uint32_t index)
 {
-    struct entry *entry = entry_at(table, index);
+    struct handle_entry *entry = entry_at(table, index);
 
     entry->generation = entry->generation == GENERATION_MAX ? 1 : entry->generation + 1;
     entry->next_free = table->first_free;
@@ -95,12 +54,12 @@ static status_t grow(struct handle_table *table)
 
     if (index == HANDLE_TABLE_MAX)
         return ERR_NO_RESOURCES;
-    if (index % CHUNK_ENTRIES == 0) {
-        struct entry *chunk = heap_alloc_zeroed(CHUNK_ENTRIES * sizeof(struct entry));
+    if (index % HANDLE_CHUNK == 0) {
+        struct handle_entry *chunk = heap_alloc_zeroed(HANDLE_CHUNK * sizeof(struct handle_entry));
 
         if (!chunk)
             return ERR_NO_MEMORY;
-        table->chunks[index / CHUNK_ENTRIES] = chunk;
+        table->chunks[index / HANDLE_CHUNK] = chunk;
     }
     table->capacity++;
     free_entry(table, index);
@@ -120,7 +79,7 @@ struct handle_table *handle_table_copy(struct handle_table *table)
         status = grow(copy);
     copy->first_free = NO_ENTRY;
     for (uint32_t index = table->capacity; status == OK && index-- > 0; ) {
-        struct entry *entry = entry_at(copy, index);
+        struct handle_entry *entry = entry_at(copy, index);
 
         *entry = *entry_at(table, index);
         if (entry->object && (entry->rights & RIGHT_DUPLICATE)) {
@@ -152,10 +111,10 @@ status_t handle_add(struct handle_table *table, uint32_t count, const struct han
         if (index == NO_ENTRY) {
             status = grow(table);
         } else {
-            struct entry *entry = entry_at(table, index);
+            struct handle_entry *entry = entry_at(table, index);
 
             table->first_free = entry->next_free;
-            values[taken] = entry->generation << INDEX_BITS | index;
+            values[taken] = entry->generation << HANDLE_INDEX_BITS | index;
             if (outs && arch_store_to_user(outs[taken], values[taken]) != 0)
                 status = ERR_USER_FAULT;
             taken++;
@@ -164,7 +123,7 @@ status_t handle_add(struct handle_table *table, uint32_t count, const struct han
     for (uint32_t i = 0; status != OK && i < taken; i++)
         free_entry(table, values[i] & (HANDLE_TABLE_MAX - 1));
     for (uint32_t i = 0; status == OK && i < count; i++) {
-        struct entry *entry = entry_at(table, values[i] & (HANDLE_TABLE_MAX - 1));
+        struct handle_entry *entry = entry_at(table, values[i] & (HANDLE_TABLE_MAX - 1));
 
         entry->rights = slots[i].rights;
         atomic_store_explicit(&entry->object, slots[i].object, memory_order_release);
@@ -177,28 +136,12 @@ status_t handle_add(struct handle_table *table, uint32_t count, const struct han
 status_t handle_lookup(struct handle_table *table, handle_t handle, uint32_t type, rights_t rights,
                        struct object **out_object, rights_t *out_rights)
 {
-    struct hart *hart = this_hart();
-    struct object *object;
-    status_t status = ERR_BAD_HANDLE;
+    handle_begin_reading(table);
+    status_t status = handle_peek(table, handle, type, rights, out_object, out_rights);
 
-    atomic_store_explicit(&hart->reading, table, memory_order_relaxed);
-    atomic_thread_fence(memory_order_seq_cst);
-    struct entry *entry = find_entry(table, handle, &object);
-
-    if (entry && object) {
-        if (type != OBJECT_ANY && object->ops->type != type) {
-            status = ERR_WRONG_TYPE;
-        } else if (rights & ~entry->rights) {
-            status = ERR_ACCESS_DENIED;
-        } else {
-            object_ref(object);
-            *out_object = object;
-            if (out_rights)
-                *out_rights = entry->rights;
-            status = OK;
-        }
-    }
-    atomic_store_explicit(&hart->reading, NULL, memory_order_release);
+    if (status == OK)
+        object_ref(*out_object);
+    handle_end_reading();
     return status;
 }
 
@@ -215,7 +158,7 @@ static void wait_for_lookups(const struct handle_table *table)
 /* Empty entry `index` into *out_slot if it is in use. */
 static bool take_entry(struct handle_table *table, uint32_t index, struct handle_slot *out_slot)
 {
-    struct entry *entry = entry_at(table, index);
+    struct handle_entry *entry = entry_at(table, index);
     struct object *object = atomic_load_explicit(&entry->object, memory_order_relaxed);
 
     if (!object)
@@ -233,7 +176,7 @@ status_t handle_remove(struct handle_table *table, handle_t handle, struct handl
     struct object *object;
 
     spin_lock(&table->lock);
-    bool taken = find_entry(table, handle, &object) &&
+    bool taken = handle_find_entry(table, handle, &object) &&
                  take_entry(table, handle & (HANDLE_TABLE_MAX - 1), out_slot);
 
     spin_unlock(&table->lock);
@@ -267,7 +210,7 @@ void handle_table_close(struct handle_table *table, handle_t kept)
 void handle_table_destroy(struct handle_table *table)
 {
     handle_table_close(table, HANDLE_INVALID);
-    for (uint32_t i = 0; i * CHUNK_ENTRIES < table->capacity; i++)
+    for (uint32_t i = 0; i * HANDLE_CHUNK < table->capacity; i++)
         heap_free(table->chunks[i]);
     heap_free(table);
 }

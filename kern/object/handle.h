@@ -8,9 +8,27 @@
 
 #include "object/object.h"
 
-#define HANDLE_TABLE_MAX 16384u         /* handles in one process */
+#define HANDLE_INDEX_BITS 14
+#define HANDLE_TABLE_MAX  (1u << HANDLE_INDEX_BITS)     /* handles in one process */
+#define HANDLE_CHUNK      128u
 
-struct handle_table;                    /* layout in handle.c */
+struct handle_entry {
+    _Atomic(struct object *) object;    /* NULL: free */
+    union {
+        rights_t rights;            /* in use */
+        uint32_t next_free;         /* free: an index, or NO_ENTRY */
+    };
+    uint32_t generation;
+};
+
+struct handle_table {
+    struct spinlock lock;           /* RANK_HANDLES: all below */
+    bool closed;
+    uint32_t used;                  /* entries with an object */
+    uint32_t capacity;              /* entries made so far */
+    uint32_t first_free;
+    _Atomic(struct handle_entry *) chunks[HANDLE_TABLE_MAX / HANDLE_CHUNK];
+};
 
 /* A handle that is in no table: in a message, or on its way.  Holds a handle count and a reference. */
 struct handle_slot {
@@ -34,6 +52,57 @@ void handle_table_close(struct handle_table *table, handle_t kept);
  */
 status_t handle_lookup(struct handle_table *table, handle_t handle, uint32_t type, rights_t rights,
                        struct object **out_object, rights_t *out_rights);
+
+/*
+ * The two halves of it.  What is found between begin_reading and end_reading lives until then: meanwhile closing a handle of the
+ * table waits, so take what references you need, and do no more.
+ */
+static inline void handle_begin_reading(struct handle_table *table)
+{
+    atomic_store_explicit(&this_hart()->reading, table, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+static inline void handle_end_reading(void)
+{
+    atomic_store_explicit(&this_hart()->reading, NULL, memory_order_release);
+}
+
+/*
+ * The entry that a value names, and its object if it is in use; NULL if the value is stale or was
+ * never given out.  Without the lock: the object is read first, so a match is the object's own.
+ */
+static inline struct handle_entry *handle_find_entry(struct handle_table *table, handle_t handle,
+                                                     struct object **out_object)
+{
+    uint32_t index = handle & (HANDLE_TABLE_MAX - 1);
+    struct handle_entry *chunk = atomic_load_explicit(&table->chunks[index / HANDLE_CHUNK],
+                                                      memory_order_relaxed);
+    if (!chunk)
+        return NULL;
+    struct handle_entry *entry = &chunk[index % HANDLE_CHUNK];
+
+    *out_object = atomic_load_explicit(&entry->object, memory_order_acquire);
+    return entry->generation == handle >> HANDLE_INDEX_BITS ? entry : NULL;
+}
+
+/* handle_lookup without the reference. */
+static inline status_t handle_peek(struct handle_table *table, handle_t handle, uint32_t type, rights_t rights,
+                                   struct object **out_object, rights_t *out_rights)
+{
+    struct object *object;
+    struct handle_entry *entry = handle_find_entry(table, handle, &object);
+
+    if (!entry || !object)
+        return ERR_BAD_HANDLE;
+    if (type != OBJECT_ANY && object->ops->type != type)
+        return ERR_WRONG_TYPE;
+    if (rights & ~entry->rights)
+        return ERR_ACCESS_DENIED;
+    *out_object = object;
+    if (out_rights)
+        *out_rights = entry->rights;
+    return OK;
+}
 
 /*
  * Make `count` handles, all or none: the slots' counts move into the table.  Each value goes to `values` and to user

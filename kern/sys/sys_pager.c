@@ -43,18 +43,34 @@ status_t sys_pager_detach_vmo(struct pager *pager, struct vmo *vmo)
     return status;
 }
 
-/* For the calls that look at alignment first: one of the pager's VMOs, with a reference. */
-static status_t lookup_vmo(handle_t pager_handle, handle_t handle, struct vmo **out_vmo)
+/*
+ * For the calls that look at alignment first: one of the pager's VMOs, and aux unless out_aux is NULL, each with a reference.
+ * The pager itself is only compared.
+ */
+static inline __attribute__((always_inline)) status_t look_up(handle_t pager_handle, handle_t handle, struct vmo **out_vmo, handle_t aux_handle,
+                               struct vmo **out_aux)
 {
-    struct object *pager;
-    status_t status = sys_lookup(pager_handle, OBJECT_PAGER, RIGHT_MANAGE_VMO, &pager);
+    struct handle_table *table = current_process()->handles;
+    struct object *pager, *vmo, *aux = NULL;
 
-    if (status != OK)
-        return status;
-    status = sys_lookup(handle, OBJECT_VMO, RIGHT_WRITE, out_vmo);
-    if (status == OK && (status = pager_check_vmo(pager_from_object(pager), *out_vmo)) != OK)
-        object_unref(&(*out_vmo)->object);
-    object_unref(pager);
+    handle_begin_reading(table);
+    status_t status = handle_peek(table, pager_handle, OBJECT_PAGER, RIGHT_MANAGE_VMO, &pager, NULL);
+
+    if (status == OK)
+        status = handle_peek(table, handle, OBJECT_VMO, RIGHT_WRITE, &vmo, NULL);
+    if (status == OK)
+        status = pager_check_vmo(pager_from_object(pager), vmo_from_object(vmo));
+    if (status == OK && out_aux)
+        status = handle_peek(table, aux_handle, OBJECT_VMO, RIGHT_READ | RIGHT_WRITE, &aux, NULL);
+    if (status == OK) {
+        object_ref(vmo);
+        *out_vmo = vmo_from_object(vmo);
+    }
+    if (status == OK && out_aux) {
+        object_ref(aux);
+        *out_aux = vmo_from_object(aux);
+    }
+    handle_end_reading();
     return status;
 }
 
@@ -63,17 +79,14 @@ status_t sys_pager_supply_pages(handle_t pager, handle_t handle, uint64_t offset
 {
     struct vmo *vmo, *aux;
 
-    if (!page_aligned(offset) || !page_aligned(length) || !page_aligned(aux_offset))
+    if (!page_aligned(offset | length | aux_offset))
         return ERR_INVALID_ARGS;
-    status_t status = lookup_vmo(pager, handle, &vmo);
+    status_t status = look_up(pager, handle, &vmo, aux_handle, &aux);
 
     if (status != OK)
         return status;
-    status = sys_lookup(aux_handle, OBJECT_VMO, RIGHT_READ | RIGHT_WRITE, &aux);
-    if (status == OK) {
-        status = pager_supply_pages(vmo, offset, length, aux, aux_offset);
-        object_unref(&aux->object);
-    }
+    status = pager_supply_pages(vmo, offset, length, aux, aux_offset);
+    object_unref(&aux->object);
     object_unref(&vmo->object);
     return status;
 }
@@ -107,9 +120,9 @@ status_t sys_pager_op_range(handle_t pager, uint32_t op, handle_t handle, uint64
 {
     struct vmo *vmo;
 
-    if (!page_aligned(offset) || !page_aligned(length))
+    if (!page_aligned(offset | length))
         return ERR_INVALID_ARGS;
-    status_t status = lookup_vmo(pager, handle, &vmo);
+    status_t status = look_up(pager, handle, &vmo, HANDLE_INVALID, NULL);
 
     if (status != OK)
         return status;

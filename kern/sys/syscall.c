@@ -54,8 +54,13 @@ static __attribute__((noinline)) int64_t call_on_objects(const struct call *call
     struct handle_table *table = current_process()->handles;
     struct object *first, *second = NULL;
     rights_t held;
-    int64_t result = handle_lookup(table, words[0], call->first.type, call->first.rights, &first,
-                                   &held);
+
+    handle_begin_reading(table);
+    int64_t result = handle_peek(table, words[0], call->first.type, call->first.rights, &first, &held);
+
+    if (result == OK)
+        object_ref(first);
+    handle_end_reading();
     if (result != OK)
         return result;
     if (call->second.given)

@@ -18,7 +18,7 @@
 
 #define NEVER UINT64_MAX
 
-struct run_queue {
+struct __attribute__((aligned(64))) run_queue {
     struct spinlock lock;
     struct list threads;                /* struct thread by run_link, next to run first */
     _Atomic uint32_t count;             /* changed under the lock, read without */

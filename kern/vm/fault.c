@@ -42,6 +42,7 @@ static status_t map_page(struct region *region, uint64_t address, uint64_t index
     if (!page)
         vmo->others_mapped = true;
     else if (status == OK && (vmo->ops || access != MMU_WRITE) &&
+             slot_page(page_list_get(&vmo->pages, index + 1)) &&
              (access == MMU_EXECUTE || !(region->flags & MMU_EXECUTE)))
         region_map_around(region, address, index);
     if (status == OK && access == MMU_EXECUTE)
@@ -79,8 +80,9 @@ static status_t try_fault(struct aspace *aspace, uint64_t address, uint32_t acce
 }
 
 /* [fault 2/8] The loop around everything that can happen. */
-status_t vm_fault(struct aspace *aspace, vaddr_t address, uint32_t access)
+status_t vm_fault(vaddr_t address, uint32_t access)
 {
+    struct aspace *aspace = current_process()->aspace;
     struct page_request request;
     status_t status;
 
@@ -93,12 +95,6 @@ status_t vm_fault(struct aspace *aspace, vaddr_t address, uint32_t access)
     return status;
 }
 
-status_t vm_fault_current(vaddr_t address, uint32_t access)
-{
-    this_hart()->page_faults++;
-    return vm_fault(current_process()->aspace, address, access);
-}
-
 /* --- The kernel's own accesses to user memory. --- */
 
 /* One page that a copy with faults disabled could not reach. */
@@ -108,7 +104,7 @@ static status_t touch_page(uaddr_t address, bool write)
 
     if (address >= USER_TOP)
         return ERR_INVALID_ARGS;
-    status = vm_fault(current_process()->aspace, address, write ? MMU_WRITE : MMU_READ);
+    status = vm_fault(address, write ? MMU_WRITE : MMU_READ);
     if (status == OK || status == ERR_CANCELED || status == ERR_NO_MEMORY)
         return status;
     return ERR_INVALID_ARGS;

@@ -6,10 +6,10 @@
 #include "vm/aspace.h"
 
 /*
- * Make `address` accessible (access: MMU_READ, MMU_WRITE or MMU_EXECUTE).  May sleep for a pager; no locks held.
+ * Make `address` accessible to the current process (access: MMU_READ, MMU_WRITE or MMU_EXECUTE).  May sleep for a pager; no locks held.
  * NOT_FOUND: nothing mapped there; ACCESS_DENIED: mapped without this permission; else what the page path said.
  */
-status_t vm_fault(struct aspace *aspace, vaddr_t address, uint32_t access);
+status_t vm_fault(vaddr_t address, uint32_t access);
 
 /* Boot: makes the frame of zeros that is mapped where memory was read and never written. */
 void vm_init(void);

@@ -32,7 +32,7 @@ static inline struct page_list_node *slot_node(uintptr_t slot)
     return slot_kind(slot) == SLOT_EMPTY ? (struct page_list_node *)slot : NULL;
 }
 
-struct page_list_run page_list_find_run(const struct page_list *list, uint64_t index, uint64_t end)
+struct page_list_run page_list_search_run(struct page_list *list, uint64_t index, uint64_t end)
 {
     struct page_list_run run = { .node = list->root, .count = end - index };
     struct page_list_node *below;
@@ -49,27 +49,26 @@ struct page_list_run page_list_find_run(const struct page_list *list, uint64_t i
     slot_t *slot = &run.node->slots[slot_number(index, level)];
     uint64_t span = 1ul << (max_u64(level, 1) * PAGE_LIST_BITS);
 
-    if (level == 0)
-        run.slots = slot;
-    else
-        run.fill = *slot;
     run.count = min_u64(run.count, span - (index & (span - 1)));
+    if (level > 0) {
+        run.fill = *slot;
+        return run;
+    }
+    run.slots = slot;
+    list->recent = run.node;
+    list->recent_number = index >> PAGE_LIST_BITS;
     return run;
 }
 
 slot_t page_list_find(struct page_list *list, uint64_t index)
 {
-    struct page_list_run run = page_list_find_run(list, index, index + 1);
+    struct page_list_run run = page_list_search_run(list, index, index + 1);
 
-    if (!run.slots)
-        return run.fill;
-    list->recent = run.node;
-    list->recent_number = index >> PAGE_LIST_BITS;
-    return *run.slots;
+    return run.slots ? *run.slots : run.fill;
 }
 
 /* Free the empty nodes on the way to index, from the lowest up, and the root if nothing is left. */
-static void prune(struct page_list *list, uint64_t index)
+void page_list_prune(struct page_list *list, uint64_t index)
 {
     struct page_list_node *path[LEVELS_MAX], *below = list->root;
     uint32_t level = list->height;
@@ -141,7 +140,7 @@ status_t page_list_make_run(struct page_list *list, uint64_t index, uint64_t end
 
         below = slot_node(*slot);
         if (!below && !(below = make_node(node, slot))) {
-            prune(list, index);
+            page_list_prune(list, index);
             return ERR_NO_MEMORY;
         }
         node = below;
@@ -152,22 +151,12 @@ status_t page_list_make_run(struct page_list *list, uint64_t index, uint64_t end
     return OK;
 }
 
-void page_list_changed(struct page_list *list, const struct page_list_run *run, uint64_t index,
-                       int64_t more)
-{
-    run->node->used += more;
-    if (run->node->used == 0)
-        prune(list, index);
-}
-
 status_t page_list_set(struct page_list *list, uint64_t index, slot_t slot)
 {
-    struct page_list_run run;
+    struct page_list_run run = page_list_find_run(list, index, index + 1);
 
     assert(slot != SLOT_EMPTY);
-    if (list->recent && list->recent_number == index >> PAGE_LIST_BITS)
-        run = (struct page_list_run){ .node = list->recent, .slots = &list->recent->slots[slot_number(index, 0)] };
-    else if (page_list_make_run(list, index, index + 1, &run) != OK)
+    if (!run.slots && page_list_make_run(list, index, index + 1, &run) != OK)
         return ERR_NO_MEMORY;
     run.node->used += *run.slots == SLOT_EMPTY;
     *run.slots = slot;
@@ -240,7 +229,7 @@ status_t page_list_fill(struct page_list *list, uint64_t first, uint64_t end, sl
 
 /* --- Looking for pages and for holes. --- */
 
-struct page *page_list_next(const struct page_list *list, uint64_t *index, uint64_t end)
+struct page *page_list_next(struct page_list *list, uint64_t *index, uint64_t end)
 {
     for (struct page_list_run run; *index < end; *index += run.count) {
         run = page_list_find_run(list, *index, end);
@@ -254,7 +243,7 @@ struct page *page_list_next(const struct page_list *list, uint64_t *index, uint6
     return NULL;
 }
 
-uint64_t page_list_gap(const struct page_list *list, uint64_t index, uint64_t limit)
+uint64_t page_list_gap(struct page_list *list, uint64_t index, uint64_t limit)
 {
     uint64_t end = index + limit, at = index;
 

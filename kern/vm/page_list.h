@@ -46,6 +46,13 @@ struct page_list {
 static inline void page_list_init(struct page_list *list) { *list = (struct page_list){ 0 }; }
 
 slot_t page_list_find(struct page_list *list, uint64_t index);
+/* Likewise where the list was looked into last; empty elsewhere. */
+static inline slot_t page_list_recent(const struct page_list *list, uint64_t index)
+{
+    bool known = list->recent && list->recent_number == index >> PAGE_LIST_BITS;
+
+    return known ? list->recent->slots[index % PAGE_LIST_FANOUT] : SLOT_EMPTY;
+}
 static inline slot_t page_list_get(struct page_list *list, uint64_t index)
 {
     if (list->recent && list->recent_number == index >> PAGE_LIST_BITS)
@@ -68,9 +75,25 @@ struct page_list_run {
     slot_t fill;
     uint64_t count;
 };
-struct page_list_run page_list_find_run(const struct page_list *list, uint64_t index, uint64_t end);
+struct page_list_run page_list_search_run(struct page_list *list, uint64_t index, uint64_t end);
+static inline struct page_list_run page_list_find_run(struct page_list *list, uint64_t index, uint64_t end)
+{
+    uint64_t number = index % PAGE_LIST_FANOUT, left = PAGE_LIST_FANOUT - number;
+
+    if (!list->recent || list->recent_number != index >> PAGE_LIST_BITS)
+        return page_list_search_run(list, index, end);
+    return (struct page_list_run){
+        .node = list->recent, .slots = &list->recent->slots[number], .count = left < end - index ? left : end - index,
+    };
+}
 status_t page_list_make_run(struct page_list *list, uint64_t index, uint64_t end, struct page_list_run *out_run);
-void page_list_changed(struct page_list *list, const struct page_list_run *run, uint64_t index, int64_t more);
+void page_list_prune(struct page_list *list, uint64_t index);
+static inline void page_list_changed(struct page_list *list, const struct page_list_run *run, uint64_t index, int64_t more)
+{
+    run->node->used += more;
+    if (run->node->used == 0)
+        page_list_prune(list, index);
+}
 
 /* No page has this number or a greater one. */
 static inline uint64_t page_list_end(const struct page_list *list)
@@ -78,6 +101,6 @@ static inline uint64_t page_list_end(const struct page_list *list)
     return list->height ? 1ul << (list->height * PAGE_LIST_BITS) : 0;
 }
 /* The first page at or after *index, which becomes its number; NULL: none below `end`. */
-struct page *page_list_next(const struct page_list *list, uint64_t *index, uint64_t end);
+struct page *page_list_next(struct page_list *list, uint64_t *index, uint64_t end);
 /* How many slots from index on are empty, at most `limit`. */
-uint64_t page_list_gap(const struct page_list *list, uint64_t index, uint64_t limit);
+uint64_t page_list_gap(struct page_list *list, uint64_t index, uint64_t limit);

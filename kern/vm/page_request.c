@@ -128,7 +128,7 @@ static bool waits_for_user(const struct page_request *request)
     return request->kind != REQUEST_UNBUSY && request->vmo->ops && request->vmo->ops->asks_user;
 }
 
-static void finish_with_overlaps(struct page_request *request)
+static inline void finish_with_overlaps(struct page_request *request)
 {
     forget(request, NULL);
     list_for_each(&request->overlaps, node)

@@ -10,15 +10,9 @@
 
 #include "mm/heap.h"
 #include "task/process.h"
+#include "task/sched.h"
 #include "vm/page_request.h"
-#include "vm/user_source.h"
 #include "vm/vmo_pages.h"
-
-struct pager *pager_from_object(struct object *object)
-{
-    assert(object->ops == &pager_ops_object);
-    return container_of(object, struct pager, object);
-}
 
 status_t pager_create(bool wants_writeback, struct object **out_pager)
 {
@@ -67,11 +61,6 @@ status_t pager_create_vmo(struct pager *pager, uint32_t options, struct port *po
     return status;
 }
 
-status_t pager_check_vmo(struct pager *pager, struct vmo *vmo)
-{
-    return vmo->kind == VMO_PAGER && user_source_of(vmo)->pager == pager ? OK : ERR_INVALID_ARGS;
-}
-
 /* A second time it finds nothing to do. */
 void pager_detach_vmo(struct vmo *vmo)
 {
@@ -86,7 +75,7 @@ void pager_detach_vmo(struct vmo *vmo)
 }
 
 /* The pages of aux at [first, end) become its own alone.  Family lock of aux held.  NO_MEMORY. */
-static status_t unshare_range(struct vmo *aux, uint64_t first, uint64_t end)
+static __attribute__((noinline)) status_t unshare_range(struct vmo *aux, uint64_t first, uint64_t end)
 {
     struct page *page;
     status_t status = OK;
@@ -97,167 +86,174 @@ static status_t unshare_range(struct vmo *aux, uint64_t first, uint64_t end)
     return status;
 }
 
-/*
- * Take the pages of aux at [first, end), all its own, out of it, linked through page->link in order, with page->index
- * the number within the range.  Family lock of aux held.
- */
-static void splice_out(struct vmo *aux, uint64_t first, uint64_t end, struct list *taken)
+/* Pages on their way from aux into the VMO: what stands in `count` slots, page by page while any are held, else zeros. */
+struct piece {
+    uint64_t count, held;
+    struct page *pages[PAGE_LIST_FANOUT];
+};
+
+/* The pages of aux, all its own, from `index` on: of [index, end) as many slots as one node holds, or a hole.  Family lock of aux held. */
+static void take_run(struct vmo *aux, uint64_t index, uint64_t end, struct piece *piece)
 {
-    struct page_list_run run;
+    struct page_list_run run = page_list_find_run(&aux->pages, index, end);
+    uint64_t held = 0;
 
-    vmo_unmap_pages(aux, first, end - first);
-    for (uint64_t index = first; index < end; index += run.count) {
-        int64_t moved = 0;
+    for (uint64_t i = 0; run.slots && i < run.count; i++) {
+        struct page *page = slot_page(run.slots[i]);
 
-        run = page_list_find_run(&aux->pages, index, end);
-        for (uint64_t i = 0; run.slots && i < run.count; i++) {
-            struct page *page = slot_page(run.slots[i]);
-
-            if (!page)
-                continue;
-            page->owner = NULL;
-            page->index = index + i - first;
-            list_push_back(taken, &page->link);
-            run.slots[i] = SLOT_EMPTY;
-            moved++;
-        }
-        aux->resident -= moved;
-        if (moved > 0)
-            page_list_changed(&aux->pages, &run, index, -moved);
+        piece->pages[i] = page;
+        if (!page)
+            continue;
+        page->owner = NULL;
+        run.slots[i] = SLOT_EMPTY;
+        held++;
     }
+    piece->count = run.count;
+    piece->held = held;
+    if (held == 0)
+        return;
+    if (aux->mappings > 0)
+        vmo_unmap_pages(aux, index, run.count);
+    aux->resident -= held;
+    page_list_changed(&aux->pages, &run, index, -(int64_t)held);
 }
 
-/* The number of the first page taken, UINT64_MAX if there is none. */
-static uint64_t first_taken(const struct list *taken)
+/* Pages [first, first + count) were supplied. */
+static void report(struct vmo *vmo, uint64_t first, uint64_t count)
 {
-    struct list_node *node = list_first(taken);
-
-    return node ? list_entry(node, struct page, link)->index : UINT64_MAX;
+    user_source_of(vmo)->pages_supplied += count;
+    if (vmo->waiting > 0 && count > 0)
+        vmo_complete_range(vmo, REQUEST_READ, first, count, OK);
 }
 
-/* The first page taken, if it is for slot `number` of the range. */
-static struct page *next_taken(struct list *taken, uint64_t number)
+/* Fill the empty slots of a run from page `index` on: with pages, or zeros where `pages` is NULL or has none.  How many pages. */
+static uint64_t fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t index, struct page **pages)
 {
-    return first_taken(taken) == number ? list_entry(list_pop_front(taken), struct page, link) : NULL;
-}
-
-/*
- * Fill the empty slots of a run that begins at index from the pages taken, whose numbers count from `first` (where there is
- * none: a zero marker), and report each stretch of newly filled slots.  A page whose slot is in use goes to `kept`.
- */
-static void fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t first, uint64_t index,
-                     struct list *taken, struct list *kept)
-{
-    uint64_t begin = 0, filled = 0, i;
+    uint64_t begin = 0, used = 0, placed = 0, i;
 
     for (i = 0; i < run->count; i++) {
-        struct page *page = next_taken(taken, index + i - first);
+        struct page *page = pages ? pages[i] : NULL;
 
         if (run->slots[i] != SLOT_EMPTY) {
-            if (page)
-                list_push_back(kept, &page->link);
-            user_source_report(user_source_of(vmo), vmo, index + begin, i - begin);
+            report(vmo, index + begin, i - begin);
             begin = i + 1;
+            used++;
             continue;
         }
         run->slots[i] = page ? slot_of_page(page) : slot_zero(ZERO_CLEAN);
-        filled++;
-        if (page) {
-            page_give(page, vmo, index + i);
-            vmo->resident++;
+        if (!page)
+            continue;
+        page_give(page, vmo, index + i);
+        pages[i] = NULL;
+        placed++;
+    }
+    report(vmo, index + begin, i - begin);
+    page_list_changed(&vmo->pages, run, index, i - used);
+    vmo->resident += placed;
+    return placed;
+}
+
+/* Where no node is: make one for pages; zeros need none.  NO_MEMORY. */
+static __attribute__((noinline)) status_t fill_gap(struct vmo *vmo, uint64_t first, uint64_t count, bool pages)
+{
+    struct page_list_run run;
+    status_t status;
+
+    if (pages)
+        return page_list_make_run(&vmo->pages, first, first + count, &run);
+    status = page_list_fill(&vmo->pages, first, first + count, slot_zero(ZERO_CLEAN));
+    report(vmo, first, count);
+    return status;
+}
+
+/* Fill the VMO from page `index` on; pages that have no place stay in the piece.  Family lock held.  NO_MEMORY: filled in part. */
+static status_t put_piece(struct vmo *vmo, uint64_t index, struct piece *piece)
+{
+    uint64_t end = min_u64(index + piece->count, vmo->source_pages);
+    struct page **pages = piece->held > 0 ? piece->pages : NULL;
+    status_t status = OK;
+
+    while (index < end && status == OK) {
+        struct page_list_run run = page_list_find_run(&vmo->pages, index, end);
+
+        if (run.slots) {
+            piece->held -= fill_run(vmo, &run, index, pages);
+        } else if (run.fill == SLOT_EMPTY) {
+            status = fill_gap(vmo, index, run.count, pages);
+            if (pages)
+                continue;               /* now with a node */
         }
-    }
-    if (filled > 0)
-        page_list_changed(&vmo->pages, run, index, filled);
-    user_source_report(user_source_of(vmo), vmo, index + begin, i - begin);
-}
-
-/* The next part of [index, end): slot by slot where there are pages on either side, else zeros for a hole as a whole. */
-static status_t fill_part(struct vmo *vmo, uint64_t first, uint64_t index, uint64_t end, struct list *taken,
-                          struct list *kept, uint64_t *out_count)
-{
-    struct page_list_run run = page_list_find_run(&vmo->pages, index, end);
-    uint64_t zeros = min_u64(run.count, first_taken(taken) - (index - first));
-    status_t status = OK;
-
-    *out_count = zeros;
-    if (run.slots || zeros < PAGE_LIST_FANOUT) {
-        status = page_list_make_run(&vmo->pages, index, end, &run);
-        if (status == OK)
-            fill_run(vmo, &run, first, index, taken, kept);
-        *out_count = run.count;
-    } else if (run.fill == SLOT_EMPTY) {
-        status = page_list_fill(&vmo->pages, index, index + zeros, slot_zero(ZERO_CLEAN));
-        user_source_report(user_source_of(vmo), vmo, index, zeros);
+        index += run.count;
+        pages = pages ? pages + run.count : NULL;
     }
     return status;
 }
 
-/* Fill [first, first + count); pages that have no place stay in the list.  Family lock held.  NO_MEMORY: filled in part. */
-static status_t splice_in(struct vmo *vmo, uint64_t first, uint64_t count, struct list *taken)
+/* The next piece of aux at [first, end); its pages up to `checked` are looked at first. */
+static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, uint64_t checked, struct piece *piece)
 {
-    uint64_t end = min_u64(first + count, vmo->source_pages), done;
-    struct list kept = LIST_INITIALIZER(kept);
     status_t status = OK;
+    uint64_t busy;
 
-    for (uint64_t index = first; index < end && status == OK; index += done)
-        status = fill_part(vmo, first, index, end, taken, &kept, &done);
-    list_splice_back(taken, &kept);
-    return status;
-}
-
-static void free_pages(struct list *pages)
-{
-    struct list_node *node;
-
-    while ((node = list_pop_front(pages)) != NULL)
-        frame_free(list_entry(node, struct page, link));
-}
-
-static status_t take_from_aux(struct vmo *aux, uint64_t offset, uint64_t length, struct list *taken)
-{
-    status_t status = vmo_locate(&aux, &offset, length);
-    uint64_t first = offset >> PAGE_SHIFT, end = first + (length >> PAGE_SHIFT), busy;
-
-    if (status != OK)
-        return status;
     vmo_lock(aux);
-    if (!range_inside(offset, length, aux->size))
+    if (end > aux->size >> PAGE_SHIFT)
         status = ERR_OUT_OF_RANGE;
-    else if (vmo_find_busy(aux, first, end, &busy))
+    else if (aux->family->busy > 0 && vmo_find_busy(aux, first, checked, &busy))
         status = ERR_BAD_STATE;
     else if (atomic_load_explicit(&aux->family->references, memory_order_relaxed) > 1)
-        status = unshare_range(aux, first, end);
+        status = unshare_range(aux, first, checked);
     if (status == OK)
-        splice_out(aux, first, end, taken);
+        take_run(aux, first, end, piece);
     vmo_unlock(aux);
     return status;
 }
 
-/* [fault 7/8] Move the pages and wake who waits.  Never two family locks at once: between the two the pages are ours. */
+/* Of a piece, what has no place. */
+static __attribute__((noinline)) void free_pages(struct piece *piece)
+{
+    for (uint64_t i = 0; piece->held > 0; i++) {
+        if (!piece->pages[i])
+            continue;
+        frame_free(piece->pages[i]);
+        piece->held--;
+    }
+}
+
+/*
+ * [fault 7/8] Move the pages and wake who waits.  Never two family locks at once: between the two the pages are ours.  Aux gives up
+ * all its pages even if the VMO refuses them.
+ */
 status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, struct vmo *aux,
                             uint64_t aux_offset)
 {
-    struct list taken = LIST_INITIALIZER(taken);
-    status_t status;
+    status_t status, refused = OK;
+    struct piece piece;
 
     if (vmo_root(vmo_target(aux))->ops)
         return ERR_NOT_SUPPORTED;
-    status = take_from_aux(aux, aux_offset, length, &taken);
-    if (status != OK)
-        return status;
-    if (length == 0)
-        return OK;
-    vmo_lock(vmo);
-    if (!range_inside(offset, length, vmo->size))
-        status = ERR_OUT_OF_RANGE;
-    else if (user_source_of(vmo)->detached)
-        status = ERR_BAD_STATE;
-    else
-        status = splice_in(vmo, offset >> PAGE_SHIFT, length >> PAGE_SHIFT, &taken);
-    vmo_unlock(vmo);
-    free_pages(&taken);
-    return status;
+    status = vmo_locate(&aux, &aux_offset, length);
+    uint64_t first = aux_offset >> PAGE_SHIFT, end = first + (length >> PAGE_SHIFT), checked = end;
+
+    for (uint64_t index = offset >> PAGE_SHIFT; status == OK && first < end; index += piece.count) {
+        status = take_piece(aux, first, end, checked, &piece);
+        if (status != OK)
+            break;
+        vmo_lock(vmo);
+        if (!range_inside(offset, length, vmo->size))
+            refused = ERR_OUT_OF_RANGE;
+        else if (user_source_of(vmo)->detached)
+            refused = ERR_BAD_STATE;
+        else if (refused == OK)
+            refused = put_piece(vmo, index, &piece);
+        vmo_unlock(vmo);
+        if (piece.held > 0)
+            free_pages(&piece);
+        first += piece.count;
+        checked = min_u64(end, first + PAGE_LIST_FANOUT);
+        if (first < end)
+            sched_preempt_point();
+    }
+    return status == OK ? refused : status;
 }
 
 static bool may_be_delivered(int64_t status)

@@ -13,23 +13,12 @@
 
 #define SECOND 1000000000ul
 
+_Atomic uint64_t pager_watch_time = 1;
 static uint64_t report_after, time_out_after;
-
-void pager_watch_begin(struct page_request *request)
-{
-    request->asked_at = arch_time();
-    request->reported = false;
-    atomic_store_explicit(&current_thread()->pager_wait_since, request->asked_at, memory_order_relaxed);
-}
-
-void pager_watch_end(void)
-{
-    atomic_store_explicit(&current_thread()->pager_wait_since, 0, memory_order_relaxed);
-}
 
 status_t pager_watch_check(struct page_request *request)
 {
-    uint64_t waited = arch_time() - request->asked_at;
+    uint64_t waited = max_u64(arch_time(), request->asked_at) - request->asked_at;
 
     if (time_out_after && waited >= time_out_after)
         return ERR_TIMED_OUT;
@@ -67,6 +56,7 @@ static void watch(void *limit_pointer)
     for (;;) {
         int64_t next = arch_time() + period;
 
+        atomic_store_explicit(&pager_watch_time, next, memory_order_relaxed);
         while (thread_park_until(next))
             ;
         for (uint64_t koid = 0; (process = process_next(NULL, koid + 1)); object_unref(process)) {

@@ -7,7 +7,8 @@
  *
  * A second packet asks for write-back, so that neither kind ever waits for the other.
  *
- * Invariant: active != NULL only while packet_busy; complete_sent is set once and nothing is sent after COMPLETE.
+ * Invariant: active != NULL, or anybody in the line, only while packet_busy, which stays set while one request makes way for
+ * the next; complete_sent is set once and nothing is sent after COMPLETE.
  * Locks: sources_lock (RANK_PAGER) guards the list of all sources and pager->closed; then lock (RANK_SOURCE); then port.lock.
  */
 #include "vm/user_source.h"
@@ -55,12 +56,6 @@ void user_source_unref(struct user_source *source)
     heap_free(source);
 }
 
-struct user_source *user_source_of(struct vmo *vmo)
-{
-    assert(vmo->kind == VMO_PAGER);
-    return vmo->source;
-}
-
 uint64_t pager_key(struct vmo *vmo) { return user_source_of(vmo)->key; }
 
 /* --- The packets.  source->lock is held for all of these. --- */
@@ -78,25 +73,29 @@ static bool send(struct user_source *source, struct packet *packet, uint16_t com
     return true;
 }
 
-static void send_request(struct user_source *source, struct page_request *request)
+static bool send_request(struct user_source *source, struct page_request *request)
 {
-    source->packet_busy = send(source, &source->packet, request->kind == REQUEST_DIRTY ? PAGER_VMO_DIRTY : PAGER_VMO_READ,
-                               request->first << PAGE_SHIFT, request->count << PAGE_SHIFT);
-    source->active = source->packet_busy ? request : NULL;
+    bool sent = send(source, &source->packet, request->kind == REQUEST_DIRTY ? PAGER_VMO_DIRTY : PAGER_VMO_READ,
+                     request->first << PAGE_SHIFT, request->count << PAGE_SHIFT);
+
+    source->active = sent ? request : NULL;
+    return sent;
 }
 
-/* The packet is free: what comes next? */
+/* The packet is free: what comes next?  Nobody stays in the line once the port is closed. */
 static void send_next(struct user_source *source)
 {
-    struct list_node *node = list_pop_front(&source->pending);
+    struct list_node *node;
+    bool busy = false;
 
-    if (node) {
-        send_request(source, list_entry(node, struct page_request, pending_link));
-    } else if (source->complete_wanted && !source->closed) {
+    while (!busy && (node = list_pop_front(&source->pending)))
+        busy = send_request(source, list_entry(node, struct page_request, pending_link));
+    if (!busy && source->complete_wanted && !source->closed) {
         source->complete_wanted = false;
         source->complete_sent = true;
-        source->packet_busy = send(source, &source->packet, PAGER_VMO_COMPLETE, 0, 0);
+        busy = send(source, &source->packet, PAGER_VMO_COMPLETE, 0, 0);
     }
+    source->packet_busy = busy;
 }
 
 /* A reader took the packet (or the port was closed).  No locks held. */
@@ -105,13 +104,15 @@ static void packet_dequeued(struct packet *packet)
     struct user_source *source = container_of(packet, struct user_source, packet);
 
     spin_lock(&source->lock);
-    source->packet_busy = false;
     source->active = NULL;
     if (packet->content.page_request.command != PAGER_VMO_COMPLETE) {
         source->requests++;
         source->pages_asked += packet->content.page_request.length >> PAGE_SHIFT;
     }
-    send_next(source);
+    if (list_empty(&source->pending) && !source->complete_wanted)
+        source->packet_busy = false;
+    else
+        send_next(source);
     spin_unlock(&source->lock);
     user_source_unref(source);
 }
@@ -144,7 +145,7 @@ static status_t ask(struct vmo *vmo, enum request_kind kind, uint64_t first, uin
     if (source->packet_busy)
         list_push_back(&source->pending, &request->pending_link);
     else
-        send_request(source, request);
+        source->packet_busy = send_request(source, request);
     spin_unlock(&source->lock);
     return ERR_SHOULD_WAIT;
 }
@@ -168,6 +169,8 @@ static void source_forget(struct vmo *vmo, struct page_request *request, struct 
     struct user_source *source = user_source_of(vmo);
     bool withdrawn = false;
 
+    if (!*(volatile bool *)&source->packet_busy)
+        return;                         /* it is neither in the packet nor in the line */
     spin_lock(&source->lock);
     if (source->active == request) {
         source->active = successor;
@@ -183,14 +186,6 @@ static void source_forget(struct vmo *vmo, struct page_request *request, struct 
     spin_unlock(&source->lock);
     if (withdrawn)
         atomic_fetch_sub(&source->references, 1);       /* never the last: the VMO has one */
-}
-
-void user_source_report(struct user_source *source, struct vmo *vmo, uint64_t first, uint64_t count)
-{
-    if (count == 0)
-        return;
-    source->pages_supplied += count;
-    vmo_complete_range(vmo, REQUEST_READ, first, count, OK);
 }
 
 /* --- Write-back. --- */

@@ -50,13 +50,14 @@ extern const struct pager_ops user_source_ops;
 /* One reference; pager and port get one.  NULL without memory. */
 struct user_source *user_source_create(struct pager *pager, struct port *port, uint64_t key);
 void user_source_unref(struct user_source *source);
-struct user_source *user_source_of(struct vmo *vmo);
+static inline struct user_source *user_source_of(struct vmo *vmo)
+{
+    assert(vmo->kind == VMO_PAGER);
+    return vmo->source;
+}
 
 /* The source of this VMO enters the list of all.  BAD_STATE: its pager is closed. */
 status_t user_source_list(struct user_source *source, struct vmo *vmo);
-
-/* Pages [first, first + count) were supplied: count them and wake who waits.  Family lock held. */
-void user_source_report(struct user_source *source, struct vmo *vmo, uint64_t first, uint64_t count);
 
 /*
  * Ask for write-back of pages [first, end): a WRITEBACK packet, or more for the one that is not read yet.  Not more often than

@@ -137,16 +137,6 @@ const struct object_ops vmo_ops = {
     .destroy = vmo_destroy,
 };
 
-status_t vmo_locate(struct vmo **vmo, uint64_t *offset, uint64_t length)
-{
-    if (!range_inside(*offset, length, vmo_size(*vmo)))
-        return ERR_OUT_OF_RANGE;
-    if ((*vmo)->kind == VMO_SLICE)
-        *offset += (*vmo)->base << PAGE_SHIFT;
-    *vmo = vmo_target(*vmo);
-    return OK;
-}
-
 /* --- Slots. --- */
 
 status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page)
@@ -402,8 +392,8 @@ static status_t get_absent(struct vmo *vmo, uint64_t index, enum page_want want,
 }
 
 /* [fault 4/8] What does the VMO hold at this index? */
-status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run,
-                      struct page_request *request, struct page **out_page)
+status_t vmo_find_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run,
+                       struct page_request *request, struct page **out_page)
 {
     status_t status = OK;
     struct page *page;
@@ -427,7 +417,7 @@ status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint
             status = unshare(vmo, index, request, &page);
     }
     if (status == ERR_RETRY)
-        return vmo_get_page(vmo, index, want, run, request, out_page);
+        return vmo_find_page(vmo, index, want, run, request, out_page);
     if (status != OK)
         return status;
     if (page) {

@@ -114,9 +114,22 @@ static inline struct vmo *vmo_target(struct vmo *vmo)
 }
 /* Of a VMO that holds pages: the one whose source supplies those it does not hold; itself if it is no clone. */
 static inline struct vmo *vmo_root(struct vmo *vmo) { return vmo->parent ? vmo->parent : vmo; }
+/* The VMO whose sizes count; a slice has its own. */
+static inline struct vmo *vmo_sized(struct vmo *vmo) { return vmo->kind == VMO_REFERENCE ? vmo->parent : vmo; }
+/* One word each: what it says may be old by the time it is used, with the lock as without it. */
+static inline uint64_t vmo_size(struct vmo *vmo)         { return *(volatile uint64_t *)&vmo_sized(vmo)->size; }
+static inline uint64_t vmo_content_size(struct vmo *vmo) { return *(volatile uint64_t *)&vmo_sized(vmo)->content_size; }
 /* From a VMO and an offset of the user's to the VMO that holds the pages and the offset there.  OUT_OF_RANGE if
  * [offset, offset + length) is not inside, which may change until the caller has the family lock. */
-status_t vmo_locate(struct vmo **vmo, uint64_t *offset, uint64_t length);
+static inline status_t vmo_locate(struct vmo **vmo, uint64_t *offset, uint64_t length)
+{
+    if (!range_inside(*offset, length, vmo_size(*vmo)))
+        return ERR_OUT_OF_RANGE;
+    if ((*vmo)->kind == VMO_SLICE)
+        *offset += (*vmo)->base << PAGE_SHIFT;
+    *vmo = vmo_target(*vmo);
+    return OK;
+}
 
 /* What the first handle to a VMO may do: RESIZE only if it can be resized. */
 static inline rights_t vmo_rights(const struct vmo *vmo)
@@ -136,8 +149,20 @@ enum page_want { WANT_READ, WANT_WRITE, WANT_COMMIT };
  * needs no frame for.  ERR_SHOULD_WAIT: request was armed for up to `run` pages from index (see page_request_resolve).
  * OUT_OF_RANGE; NO_MEMORY; else the source's status.  WANT_WRITE makes the page dirty, or its own copy, which is mapped nowhere yet.
  */
-status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run, struct page_request *request,
-                      struct page **out_page);
+status_t vmo_find_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run, struct page_request *request,
+                       struct page **out_page);
+/* The same, soon done where a page is just read that is there, near the last one found. */
+static inline status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint64_t run,
+                                    struct page_request *request, struct page **out_page)
+{
+    struct page *page = want == WANT_READ ? slot_page(page_list_recent(&vmo->pages, index)) : NULL;
+
+    if (!page || page->state == PAGE_FILLING || index >= vmo->size >> PAGE_SHIFT)
+        return vmo_find_page(vmo, index, want, run, request, out_page);
+    page->referenced = 1;
+    *out_page = page;
+    return OK;
+}
 /* May the page that get_page gave be mapped writable?  Family lock held. */
 static inline bool vmo_page_writable(const struct vmo *vmo, const struct page *page)
 {
@@ -169,9 +194,7 @@ void vmo_transfer_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t
 #define VMO_TRANSFER_MAX (32 * PAGE_SIZE)
 
 /* Sizes.  set_size: UNAVAILABLE if not resizable, OUT_OF_RANGE; waits for busy pages that go.  The setters take the family lock. */
-uint64_t vmo_size(struct vmo *vmo);
 status_t vmo_set_size(struct vmo *vmo, uint64_t size);
-uint64_t vmo_content_size(struct vmo *vmo);
 status_t vmo_set_content_size(struct vmo *vmo, uint64_t size);
 
 /* Range operations of sys_vmo_op_range; offset and length as given by the user, checked here. */

@@ -13,28 +13,11 @@
 
 #define BATCH 64            /* pages between two chances for others */
 
-/* The VMO whose sizes count; a slice has its own. */
-static struct vmo *sized(struct vmo *vmo)
-{
-    return vmo->kind == VMO_REFERENCE ? vmo->parent : vmo;
-}
-
-/* One word each: what it says may be old by the time it is used, with the lock as without it. */
-uint64_t vmo_size(struct vmo *vmo)
-{
-    return *(volatile uint64_t *)&sized(vmo)->size;
-}
-
-uint64_t vmo_content_size(struct vmo *vmo)
-{
-    return *(volatile uint64_t *)&sized(vmo)->content_size;
-}
-
 status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
 {
     bool fits;
 
-    vmo = sized(vmo);
+    vmo = vmo_sized(vmo);
     vmo_lock(vmo);
     fits = size <= vmo->size;
     if (fits) {

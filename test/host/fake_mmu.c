@@ -193,7 +193,7 @@ status_t user_access(uint64_t address, bool write, uint8_t *value)
     uint8_t *byte;
 
     while (!(byte = user_byte(address, access))) {
-        status_t status = vm_fault(current_process()->aspace, address, access);
+        status_t status = vm_fault(address, access);
 
         if (status != OK)
             return status;
