@@ -19,7 +19,7 @@ uint64_t frame_total, frame_low;
 
 static struct spinlock frame_lock = SPINLOCK_INITIALIZER(RANK_FRAME);
 static struct list_node *free_frames;       /* singly linked through page->link.next */
-static _Atomic uint64_t frames_of_kind[FRAME_KINDS];
+_Atomic uint64_t frames_of_kind[FRAME_KINDS];
 
 struct page *phys_to_page(paddr_t address)
 {
@@ -30,9 +30,8 @@ struct page *phys_to_page(paddr_t address)
 
 static void count_change(struct page *page, uint8_t kind)
 {
-    atomic_fetch_sub_explicit(&frames_of_kind[frame_kind(page)], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&frames_of_kind[kind], 1, memory_order_relaxed);
-    atomic_store_explicit(&page->kind, kind, memory_order_relaxed);
+    frame_recount(frame_kind(page), kind, 1);
+    frame_mark(page, kind);
 }
 
 uint64_t frame_free_count(void)

@@ -72,6 +72,18 @@ static inline void frame_set_kind(struct page *page, uint8_t kind)
         frame_count_as(page, kind);
 }
 
+/* The two halves of it, for many: each is marked, all are counted together. */
+extern _Atomic uint64_t frames_of_kind[FRAME_KINDS];
+static inline void frame_mark(struct page *page, uint8_t kind)
+{
+    atomic_store_explicit(&page->kind, kind, memory_order_relaxed);
+}
+static inline void frame_recount(uint8_t from, uint8_t to, uint64_t frames)
+{
+    atomic_fetch_sub_explicit(&frames_of_kind[from], frames, memory_order_relaxed);
+    atomic_fetch_add_explicit(&frames_of_kind[to], frames, memory_order_relaxed);
+}
+
 /* The lowest frame, how many there are, and their descriptors in this order; filled in at boot. */
 extern paddr_t frame_base;
 extern uint64_t frame_total;

@@ -118,82 +118,11 @@ static void take_run(struct vmo *aux, uint64_t index, uint64_t end, struct piece
     page_list_changed(&aux->pages, &run, index, -(int64_t)held);
 }
 
-/* Pages [first, first + count) were supplied. */
-static void report(struct vmo *vmo, uint64_t first, uint64_t count)
+/* The next piece of aux at [first, end).  Before the first one all its pages are looked at, then only those of the piece. */
+static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, struct piece *piece)
 {
-    user_source_of(vmo)->pages_supplied += count;
-    if (vmo->waiting > 0 && count > 0)
-        vmo_complete_range(vmo, REQUEST_READ, first, count, OK);
-}
-
-/* Fill the empty slots of a run from page `index` on: with pages, or zeros where `pages` is NULL or has none.  How many pages. */
-static uint64_t fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t index, struct page **pages)
-{
-    uint64_t begin = 0, used = 0, placed = 0, i;
-
-    for (i = 0; i < run->count; i++) {
-        struct page *page = pages ? pages[i] : NULL;
-
-        if (run->slots[i] != SLOT_EMPTY) {
-            report(vmo, index + begin, i - begin);
-            begin = i + 1;
-            used++;
-            continue;
-        }
-        run->slots[i] = page ? slot_of_page(page) : slot_zero(ZERO_CLEAN);
-        if (!page)
-            continue;
-        page_give(page, vmo, index + i);
-        pages[i] = NULL;
-        placed++;
-    }
-    report(vmo, index + begin, i - begin);
-    page_list_changed(&vmo->pages, run, index, i - used);
-    vmo->resident += placed;
-    return placed;
-}
-
-/* Where no node is: make one for pages; zeros need none.  NO_MEMORY. */
-static __attribute__((noinline)) status_t fill_gap(struct vmo *vmo, uint64_t first, uint64_t count, bool pages)
-{
-    struct page_list_run run;
-    status_t status;
-
-    if (pages)
-        return page_list_make_run(&vmo->pages, first, first + count, &run);
-    status = page_list_fill(&vmo->pages, first, first + count, slot_zero(ZERO_CLEAN));
-    report(vmo, first, count);
-    return status;
-}
-
-/* Fill the VMO from page `index` on; pages that have no place stay in the piece.  Family lock held.  NO_MEMORY: filled in part. */
-static status_t put_piece(struct vmo *vmo, uint64_t index, struct piece *piece)
-{
-    uint64_t end = min_u64(index + piece->count, vmo->source_pages);
-    struct page **pages = piece->held > 0 ? piece->pages : NULL;
+    uint64_t checked = piece->count ? min_u64(end, first + PAGE_LIST_FANOUT) : end, busy;
     status_t status = OK;
-
-    while (index < end && status == OK) {
-        struct page_list_run run = page_list_find_run(&vmo->pages, index, end);
-
-        if (run.slots) {
-            piece->held -= fill_run(vmo, &run, index, pages);
-        } else if (run.fill == SLOT_EMPTY) {
-            status = fill_gap(vmo, index, run.count, pages);
-            if (pages)
-                continue;               /* now with a node */
-        }
-        index += run.count;
-        pages = pages ? pages + run.count : NULL;
-    }
-    return status;
-}
-
-/* The next piece of aux at [first, end); its pages up to `checked` are looked at first. */
-static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, uint64_t checked, struct piece *piece)
-{
-    status_t status = OK;
-    uint64_t busy;
 
     vmo_lock(aux);
     if (end > aux->size >> PAGE_SHIFT)
@@ -208,15 +137,96 @@ static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, uint64
     return status;
 }
 
-/* Of a piece, what has no place. */
-static __attribute__((noinline)) void free_pages(struct piece *piece)
+/* Pages that have no place; of NULL, none. */
+static __attribute__((noinline)) void free_pages(struct page **pages, uint64_t count)
 {
-    for (uint64_t i = 0; piece->held > 0; i++) {
-        if (!piece->pages[i])
+    for (uint64_t i = 0; pages && i < count; i++)
+        if (pages[i])
+            frame_free(pages[i]);
+}
+
+/* Pages [first, first + count) were supplied. */
+static inline void report(struct vmo *vmo, uint64_t first, uint64_t count)
+{
+    user_source_of(vmo)->pages_supplied += count;
+    if (vmo->waiting > 0)
+        vmo_complete_range(vmo, REQUEST_READ, first, count, OK);
+}
+
+/* Fill a run, up to its first slot in use: with pages, or zeros where `pages` is NULL or has none.  How many slots are done. */
+static uint64_t fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t index, struct page **pages)
+{
+    uint64_t filled = 0, placed = 0;
+
+    for (; filled < run->count && run->slots[filled] == SLOT_EMPTY; filled++) {
+        struct page *page = pages ? pages[filled] : NULL;
+
+        run->slots[filled] = page ? slot_of_page(page) : slot_zero(ZERO_CLEAN);
+        if (!page)
             continue;
-        frame_free(piece->pages[i]);
-        piece->held--;
+        page_give(page, vmo, index + filled);
+        frame_mark(page, FRAME_PAGER);
+        placed++;
     }
+    if (filled == 0) {
+        free_pages(pages, 1);
+        return 1;
+    }
+    frame_recount(FRAME_ANON, FRAME_PAGER, placed);
+    vmo->resident += placed;
+    run->node->used += filled;
+    report(vmo, index, filled);
+    return filled;
+}
+
+/* Where no node is: make one for pages; zeros need none.  How many slots are done.  NO_MEMORY. */
+static __attribute__((noinline)) status_t fill_gap(struct vmo *vmo, uint64_t first, uint64_t count, bool pages)
+{
+    struct page_list_run run;
+    status_t status;
+
+    if (pages)
+        return page_list_make_run(&vmo->pages, first, first + count, &run);
+    status = page_list_fill(&vmo->pages, first, first + count, slot_zero(ZERO_CLEAN));
+    report(vmo, first, count);
+    return status;
+}
+
+/*
+ * Fill the VMO from page `index` on, unless that is refused: before, or because of the pages up to `all` that it is part of.
+ * Pages that have no place are freed.  NO_MEMORY: filled in part.
+ */
+static inline status_t put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece, status_t status)
+{
+    struct page **pages = piece->held > 0 ? piece->pages : NULL;
+    uint64_t piece_end = index + piece->count, end, done;
+
+    vmo_lock(vmo);
+    if (all > vmo->size >> PAGE_SHIFT)
+        status = ERR_OUT_OF_RANGE;
+    else if (user_source_of(vmo)->detached)
+        status = ERR_BAD_STATE;
+    end = min_u64(piece_end, vmo->source_pages);
+    while (index < end && status == OK) {
+        struct page_list_run run = page_list_find_run(&vmo->pages, index, end);
+
+        done = run.count;
+        if (run.slots) {
+            done = fill_run(vmo, &run, index, pages);
+        } else if (run.fill != SLOT_EMPTY) {
+            free_pages(pages, done);
+        } else {
+            status = fill_gap(vmo, index, done, pages);
+            if (pages)
+                continue;               /* now with a node */
+        }
+        index += done;
+        pages = pages ? pages + done : NULL;
+    }
+    vmo_unlock(vmo);
+    if (index < piece_end)
+        free_pages(pages, piece_end - index);
+    return status;
 }
 
 /*
@@ -232,24 +242,16 @@ status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, s
     if (vmo_root(vmo_target(aux))->ops)
         return ERR_NOT_SUPPORTED;
     status = vmo_locate(&aux, &aux_offset, length);
-    uint64_t first = aux_offset >> PAGE_SHIFT, end = first + (length >> PAGE_SHIFT), checked = end;
+    uint64_t first = aux_offset >> PAGE_SHIFT, end = first + (length >> PAGE_SHIFT);
+    uint64_t shift = (offset >> PAGE_SHIFT) - first;
 
-    for (uint64_t index = offset >> PAGE_SHIFT; status == OK && first < end; index += piece.count) {
-        status = take_piece(aux, first, end, checked, &piece);
+    piece.count = 0;
+    while (status == OK && first < end) {
+        status = take_piece(aux, first, end, &piece);
         if (status != OK)
             break;
-        vmo_lock(vmo);
-        if (!range_inside(offset, length, vmo->size))
-            refused = ERR_OUT_OF_RANGE;
-        else if (user_source_of(vmo)->detached)
-            refused = ERR_BAD_STATE;
-        else if (refused == OK)
-            refused = put_piece(vmo, index, &piece);
-        vmo_unlock(vmo);
-        if (piece.held > 0)
-            free_pages(&piece);
+        refused = put_piece(vmo, first + shift, end + shift, &piece, refused);
         first += piece.count;
-        checked = min_u64(end, first + PAGE_LIST_FANOUT);
         if (first < end)
             sched_preempt_point();
     }
