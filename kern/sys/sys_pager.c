@@ -63,12 +63,12 @@ static inline __attribute__((always_inline)) status_t look_up(handle_t pager_han
     if (status == OK && out_aux)
         status = handle_peek(table, aux_handle, OBJECT_VMO, RIGHT_READ | RIGHT_WRITE, &aux, NULL);
     if (status == OK) {
-        object_ref(vmo);
         *out_vmo = vmo_from_object(vmo);
+        object_ref(vmo);
     }
     if (status == OK && out_aux) {
-        object_ref(aux);
         *out_aux = vmo_from_object(aux);
+        object_ref(aux);
     }
     handle_end_reading();
     return status;
@@ -85,10 +85,7 @@ status_t sys_pager_supply_pages(handle_t pager, handle_t handle, uint64_t offset
 
     if (status != OK)
         return status;
-    status = pager_supply_pages(vmo, offset, length, aux, aux_offset);
-    object_unref(&aux->object);
-    object_unref(&vmo->object);
-    return status;
+    return pager_supply_pages(vmo, offset, length, aux, aux_offset);
 }
 
 #define RESULTS 64u             /* pages whose results are copied in together */

@@ -99,12 +99,12 @@ static void take_run(struct vmo *aux, uint64_t index, uint64_t end, struct piece
     uint64_t held = 0;
 
     for (uint64_t i = 0; run.slots && i < run.count; i++) {
-        struct page *page = slot_page(run.slots[i]);
+        slot_t slot = run.slots[i];
 
-        piece->pages[i] = page;
-        if (!page)
+        piece->pages[i] = slot_page(slot);
+        if (slot_kind(slot) != SLOT_PAGE)
             continue;
-        page->owner = NULL;
+        slot_page(slot)->owner = NULL;
         run.slots[i] = SLOT_EMPTY;
         held++;
     }
@@ -237,17 +237,16 @@ status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, s
                             uint64_t aux_offset)
 {
     status_t status, refused = OK;
+    struct vmo *from = aux;
     struct piece piece;
 
-    if (vmo_root(vmo_target(aux))->ops)
-        return ERR_NOT_SUPPORTED;
-    status = vmo_locate(&aux, &aux_offset, length);
+    status = vmo_root(vmo_target(aux))->ops ? ERR_NOT_SUPPORTED : vmo_locate(&from, &aux_offset, length);
     uint64_t first = aux_offset >> PAGE_SHIFT, end = first + (length >> PAGE_SHIFT);
     uint64_t shift = (offset >> PAGE_SHIFT) - first;
 
     piece.count = 0;
     while (status == OK && first < end) {
-        status = take_piece(aux, first, end, &piece);
+        status = take_piece(from, first, end, &piece);
         if (status != OK)
             break;
         refused = put_piece(vmo, first + shift, end + shift, &piece, refused);
@@ -255,6 +254,8 @@ status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, s
         if (first < end)
             sched_preempt_point();
     }
+    object_unref(&aux->object);
+    object_unref(&vmo->object);
     return status == OK ? refused : status;
 }
 
