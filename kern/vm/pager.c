@@ -92,12 +92,14 @@ struct piece {
     struct page *pages[PAGE_LIST_FANOUT];
 };
 
-/* The pages of aux, all its own, from `index` on: of [index, end) as many slots as one node holds, or a hole.  Family lock of aux held. */
-static void take_run(struct vmo *aux, uint64_t index, uint64_t end, struct piece *piece)
+/* The pages of aux, all its own, in up to `room` slots from `first` on that one node holds; or a hole before `end`.  Family lock of aux held. */
+static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t room, struct piece *piece)
 {
-    struct page_list_run run = page_list_find_run(&aux->pages, index, end);
+    struct page_list_run run = page_list_find_run(&aux->pages, first, end);
     uint64_t held = 0;
 
+    if (run.slots)
+        run.count = min_u64(run.count, room);
     for (uint64_t i = 0; run.slots && i < run.count; i++) {
         slot_t slot = run.slots[i];
 
@@ -113,13 +115,13 @@ static void take_run(struct vmo *aux, uint64_t index, uint64_t end, struct piece
     if (held == 0)
         return;
     if (aux->mappings > 0)
-        vmo_unmap_pages(aux, index, run.count);
+        vmo_unmap_pages(aux, first, run.count);
     aux->resident -= held;
-    page_list_changed(&aux->pages, &run, index, -(int64_t)held);
+    page_list_changed(&aux->pages, &run, first, -(int64_t)held);
 }
 
-/* The next piece of aux at [first, end).  Before the first one all its pages are looked at, then only those of the piece. */
-static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, struct piece *piece)
+/* The next piece of aux at [first, end).  Before the first one all its pages are looked at, then only those it may have. */
+static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, uint64_t room, struct piece *piece)
 {
     uint64_t checked = piece->count ? min_u64(end, first + PAGE_LIST_FANOUT) : end, busy;
     status_t status = OK;
@@ -132,100 +134,104 @@ static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, struct
     else if (atomic_load_explicit(&aux->family->references, memory_order_relaxed) > 1)
         status = unshare_range(aux, first, checked);
     if (status == OK)
-        take_run(aux, first, end, piece);
+        take_run(aux, first, end, room, piece);
     vmo_unlock(aux);
     return status;
-}
-
-/* Pages that have no place; of NULL, none. */
-static __attribute__((noinline)) void free_pages(struct page **pages, uint64_t count)
-{
-    for (uint64_t i = 0; pages && i < count; i++)
-        if (pages[i])
-            frame_free(pages[i]);
 }
 
 /* Pages [first, first + count) were supplied. */
 static inline void report(struct vmo *vmo, uint64_t first, uint64_t count)
 {
     user_source_of(vmo)->pages_supplied += count;
-    if (vmo->waiting > 0)
+    if (vmo->waiting > 0 && count > 0)
         vmo_complete_range(vmo, REQUEST_READ, first, count, OK);
 }
 
-/* Fill a run, up to its first slot in use: with pages, or zeros where `pages` is NULL or has none.  How many slots are done. */
-static uint64_t fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t index, struct page **pages)
+/* Of pages that were taken, those that have no place. */
+static __attribute__((noinline)) void free_pages(struct page **pages, uint64_t count)
 {
-    uint64_t filled = 0, placed = 0;
-
-    for (; filled < run->count && run->slots[filled] == SLOT_EMPTY; filled++) {
-        struct page *page = pages ? pages[filled] : NULL;
-
-        run->slots[filled] = page ? slot_of_page(page) : slot_zero(ZERO_CLEAN);
-        if (!page)
-            continue;
-        page_give(page, vmo, index + filled);
-        frame_mark(page, FRAME_PAGER);
-        placed++;
-    }
-    if (filled == 0) {
-        free_pages(pages, 1);
-        return 1;
-    }
-    frame_recount(FRAME_ANON, FRAME_PAGER, placed);
-    vmo->resident += placed;
-    run->node->used += filled;
-    report(vmo, index, filled);
-    return filled;
+    for (uint64_t i = 0; i < count; i++)
+        if (pages[i])
+            frame_free(pages[i]);
 }
 
-/* Where no node is: make one for pages; zeros need none.  How many slots are done.  NO_MEMORY. */
-static __attribute__((noinline)) status_t fill_gap(struct vmo *vmo, uint64_t first, uint64_t count, bool pages)
+/* Fill the empty slots of a run from page `index` on: with the pages, or zeros where there is none. */
+static inline void fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t index, struct page **pages)
 {
-    struct page_list_run run;
-    status_t status;
+    uint64_t begin = 0, used = 0, zeros = 0, i;
 
-    if (pages)
-        return page_list_make_run(&vmo->pages, first, first + count, &run);
-    status = page_list_fill(&vmo->pages, first, first + count, slot_zero(ZERO_CLEAN));
-    report(vmo, first, count);
+    for (i = 0; i < run->count; i++) {
+        struct page *page = pages[i];
+
+        if (run->slots[i] != SLOT_EMPTY) {
+            report(vmo, index + begin, i - begin);
+            free_pages(&pages[i], 1);
+            begin = i + 1;
+            used++;
+        } else if (!page) {
+            run->slots[i] = slot_zero(ZERO_CLEAN);
+            zeros++;
+        } else {
+            run->slots[i] = slot_of_page(page);
+            page_give(page, vmo, index + i);
+            frame_mark(page, FRAME_PAGER);
+        }
+    }
+    run->node->used += i - used;
+    vmo->resident += i - used - zeros;
+    frame_recount(FRAME_ANON, FRAME_PAGER, i - used - zeros);
+    report(vmo, index + begin, i - begin);
+}
+
+/* Make what is empty of [first, end) zeros.  NO_MEMORY: in part. */
+static __attribute__((noinline)) status_t put_zeros(struct vmo *vmo, uint64_t first, uint64_t end)
+{
+    status_t status = OK;
+
+    for (uint64_t count; first < end && status == OK; first += count) {
+        struct page_list_run run = page_list_find_run(&vmo->pages, first, end);
+
+        count = page_list_gap(&vmo->pages, first, end - first);
+        if (count == 0) {
+            count = run.slots ? 1 : run.count;
+            continue;
+        }
+        status = page_list_fill(&vmo->pages, first, first + count, slot_zero(ZERO_CLEAN));
+        report(vmo, first, count);
+    }
     return status;
 }
 
 /*
  * Fill the VMO from page `index` on, unless that is refused: before, or because of the pages up to `all` that it is part of.
- * Pages that have no place are freed.  NO_MEMORY: filled in part.
+ * The pages of a piece belong into one node; those that have no place are freed.  NO_MEMORY: nothing, or zeros in part.
  */
 static inline status_t put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece, status_t status)
 {
-    struct page **pages = piece->held > 0 ? piece->pages : NULL;
-    uint64_t piece_end = index + piece->count, end, done;
+    uint64_t end, placed = 0;
 
     vmo_lock(vmo);
-    if (all > vmo->size >> PAGE_SHIFT)
+    end = min_u64(index + piece->count, vmo->source_pages);
+    if (all > vmo->size >> PAGE_SHIFT) {
         status = ERR_OUT_OF_RANGE;
-    else if (user_source_of(vmo)->detached)
+    } else if (user_source_of(vmo)->detached) {
         status = ERR_BAD_STATE;
-    end = min_u64(piece_end, vmo->source_pages);
-    while (index < end && status == OK) {
-        struct page_list_run run = page_list_find_run(&vmo->pages, index, end);
+    } else if (status == OK && index < end && piece->held > 0) {
+        struct page_list_run run = page_list_find_run(&vmo->pages, index, end), made;
 
-        done = run.count;
+        if (!run.slots && run.fill == SLOT_EMPTY &&
+            (status = page_list_make_run(&vmo->pages, index, end, &made)) == OK)
+            run = made;
         if (run.slots) {
-            done = fill_run(vmo, &run, index, pages);
-        } else if (run.fill != SLOT_EMPTY) {
-            free_pages(pages, done);
-        } else {
-            status = fill_gap(vmo, index, done, pages);
-            if (pages)
-                continue;               /* now with a node */
+            fill_run(vmo, &run, index, piece->pages);
+            placed = run.count;
         }
-        index += done;
-        pages = pages ? pages + done : NULL;
+    } else if (status == OK && index < end) {
+        status = put_zeros(vmo, index, end);
     }
     vmo_unlock(vmo);
-    if (index < piece_end)
-        free_pages(pages, piece_end - index);
+    if (piece->held > 0 && placed < piece->count)
+        free_pages(&piece->pages[placed], piece->count - placed);
     return status;
 }
 
@@ -236,21 +242,19 @@ static inline status_t put_piece(struct vmo *vmo, uint64_t index, uint64_t all, 
 status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, struct vmo *aux,
                             uint64_t aux_offset)
 {
-    status_t status, refused = OK;
-    struct vmo *from = aux;
+    uint64_t first = aux_offset >> PAGE_SHIFT, end = first + (length >> PAGE_SHIFT), index = offset >> PAGE_SHIFT;
+    uint64_t all = index + (length >> PAGE_SHIFT);
+    status_t status = OK, refused = OK;
     struct piece piece;
 
-    status = vmo_root(vmo_target(aux))->ops ? ERR_NOT_SUPPORTED : vmo_locate(&from, &aux_offset, length);
-    uint64_t first = aux_offset >> PAGE_SHIFT, end = first + (length >> PAGE_SHIFT);
-    uint64_t shift = (offset >> PAGE_SHIFT) - first;
-
     piece.count = 0;
-    while (status == OK && first < end) {
-        status = take_piece(from, first, end, &piece);
+    while (first < end) {
+        status = take_piece(aux, first, end, PAGE_LIST_FANOUT - index % PAGE_LIST_FANOUT, &piece);
         if (status != OK)
             break;
-        refused = put_piece(vmo, first + shift, end + shift, &piece, refused);
+        refused = put_piece(vmo, index, all, &piece, refused);
         first += piece.count;
+        index += piece.count;
         if (first < end)
             sched_preempt_point();
     }

@@ -23,7 +23,10 @@ static inline status_t pager_check_vmo(struct pager *pager, struct vmo *vmo)
     return vmo->kind == VMO_PAGER && user_source_of(vmo)->pager == pager ? OK : ERR_INVALID_ARGS;
 }
 void pager_detach_vmo(struct vmo *vmo);
-/* Offsets and length are whole pages.  After an error in the second half aux has lost its pages all the same. */
+/*
+ * Offsets and length are whole pages; aux is anonymous and holds its pages itself.  Both references are used up.  After an error in
+ * the second half aux has lost its pages all the same.
+ */
 status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, struct vmo *aux, uint64_t aux_offset);
 /* results: of WRITEBACK_END whose data is not 0, one VM_PAGER_ value a page. */
 status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t length, uint64_t data,
