@@ -314,7 +314,7 @@ static void end_writeback(struct vmo *vmo, uint64_t first, uint64_t count, const
         for (run = results ? 1 : count; i + run < count && results[i + run] == result; run++)
             ;
         vmo_writeback_end(vmo, first + i, first + i + run, result);
-        served &= result == VM_PAGER_OK;
+        served &= result == VM_PAGER_OK || result == VM_PAGER_BAD;
         source->failures += result == VM_PAGER_BAD ? run : 0;
     }
     if (served)
