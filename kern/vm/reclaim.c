@@ -5,10 +5,10 @@
  * spared; of the others the clean ones are evicted, and sources are asked to clean the dirty ones, without waiting for them.
  * There are no queues of pages, so a page fault keeps no books for this.
  *
- * From a frame to its VMO: frame_lock keeps the owner of a frame in use alive while its family lock is tried; with that
- * held, the page stays in its slot.  A family that is busy is passed over.
+ * From a frame to its VMO: frame_lock keeps the owner of a frame in use alive until it has a reference; with the family lock
+ * held, what the frame is stays so.
  *
- * Locks: one family lock at a time, only tried.
+ * Locks: one family lock at a time.
  */
 #include "vm/reclaim.h"
 
@@ -30,11 +30,13 @@ static atomic_uint keeper_awake;
 /* The family lock is held: true if the page went. */
 static bool consider(struct vmo *vmo, struct page *page, enum pass pass)
 {
-    uint64_t index = page->index - vmo->base;
+    uint64_t index = page->index;
 
+    if (slot_page(page_list_get(&vmo->pages, index)) != page)
+        return false;
     if (page->busy || (pass == PASS_DONT_NEED && !page->dont_need) || (pass != PASS_DESPERATE && page->always_need))
         return false;
-    if (vmo_test_accessed(vmo, index) || page->referenced) {
+    if ((vmo_test_accessed(vmo, index) || page->referenced) && pass != PASS_DESPERATE) {
         page->referenced = page->dont_need = 0;
         return false;
     }
@@ -47,23 +49,27 @@ static bool consider(struct vmo *vmo, struct page *page, enum pass pass)
     return true;
 }
 
-static bool try_family(void *family) { return spin_try_lock(&((struct vmo_family *)family)->lock); }
+static void ref_family(void *family) { atomic_fetch_add(&((struct vmo_family *)family)->references, 1); }
 
 static bool has_source(const struct page *page)
 {
     return frame_kind(page) == FRAME_PAGER || frame_kind(page) == FRAME_DEVICE;
 }
 
+/* The VMO with a source is the first of its family.  By the time that the lock is had the frame may be another's. */
 static bool look_at(struct page *page, enum pass pass)
 {
-    struct vmo_family *family = has_source(page) ? frame_try_owner(page, try_family) : NULL;
-    bool went = false;
+    struct vmo_family *family = has_source(page) ? frame_ref_owner(page, ref_family) : NULL;
+    struct list_node *first;
+    bool went;
 
     if (!family)
         return false;
-    if (has_source(page))               /* the VMO with a source is the first of its family */
-        went = consider(list_entry(list_first(&family->members), struct vmo, family_link), page, pass);
+    spin_lock(&family->lock);
+    first = list_first(&family->members);
+    went = first && consider(list_entry(first, struct vmo, family_link), page, pass);
     spin_unlock(&family->lock);
+    vmo_family_unref(family);
     return went;
 }
 
@@ -99,7 +105,7 @@ uint64_t reclaim(uint64_t wanted, bool desperate)
 
 bool reclaim_for_retry(void)
 {
-    return frame_free_count() < frame_low && reclaim(BATCH, true) > 0;
+    return this_hart()->frames_ran_out && (reclaim(BATCH, true) > 0 || frame_free_count() > 0);
 }
 
 status_t reclaim_hint(struct vmo *vmo, uint64_t offset, uint64_t length, bool needed)
@@ -118,7 +124,7 @@ status_t reclaim_hint(struct vmo *vmo, uint64_t offset, uint64_t length, bool ne
         if (vmo != root && page_list_get(&vmo->pages, index - vmo->base) != SLOT_EMPTY)
             continue;                   /* the clone has its own */
         page->always_need |= needed;
-        page->dont_need = !page->always_need;
+        page->dont_need = !page->always_need && page->state == PAGE_CLEAN;
         if (page->dont_need) {
             page->referenced = 0;
             vmo_test_accessed(root, index);

@@ -97,6 +97,12 @@ status_t vmo_create_adopting(paddr_t base, uint64_t size, struct vmo **out_vmo)
     return status;
 }
 
+void vmo_family_unref(struct vmo_family *family)
+{
+    if (atomic_fetch_sub(&family->references, 1) == 1)
+        heap_free(family);
+}
+
 /* It leaves the family: nobody's child, and its children are nobody's.  Family lock held. */
 static void leave_family(struct vmo *vmo)
 {
@@ -130,8 +136,8 @@ static void vmo_destroy(struct object *object)
         vmo->ops->detach(vmo);
     if (vmo->parent)
         object_unref(&vmo->parent->object);
-    if (vmo->kind < VMO_REFERENCE && atomic_fetch_sub(&family->references, 1) == 1)
-        heap_free(family);
+    if (vmo->kind < VMO_REFERENCE)
+        vmo_family_unref(family);
     heap_free(vmo);
 }
 
