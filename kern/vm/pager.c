@@ -11,6 +11,7 @@
 #include "mm/heap.h"
 #include "task/process.h"
 #include "vm/page_request.h"
+#include "vm/reclaim.h"
 #include "vm/user_source.h"
 #include "vm/vmo_pages.h"
 
@@ -193,16 +194,18 @@ static status_t fill_part(struct vmo *vmo, uint64_t first, uint64_t index, uint6
     return status;
 }
 
-/* Fill [first, first + count); pages that have no place stay in the list.  Family lock held.  NO_MEMORY: filled in part. */
-static status_t splice_in(struct vmo *vmo, uint64_t first, uint64_t count, struct list *taken)
+/*
+ * Fill [first, first + count) from *index on, which moves on; pages that have no place go to `kept`.  Family lock held.
+ * NO_MEMORY: it can be called again.
+ */
+static status_t splice_in(struct vmo *vmo, uint64_t first, uint64_t count, uint64_t *index, struct list *taken,
+                          struct list *kept)
 {
     uint64_t end = min_u64(first + count, vmo->source_pages), done;
-    struct list kept = LIST_INITIALIZER(kept);
     status_t status = OK;
 
-    for (uint64_t index = first; index < end && status == OK; index += done)
-        status = fill_part(vmo, first, index, end, taken, &kept, &done);
-    list_splice_back(taken, &kept);
+    for (; *index < end && status == OK; *index += status == OK ? done : 0)
+        status = fill_part(vmo, first, *index, end, taken, kept, &done);
     return status;
 }
 
@@ -238,25 +241,31 @@ static status_t take_from_aux(struct vmo *aux, uint64_t offset, uint64_t length,
 status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, struct vmo *aux,
                             uint64_t aux_offset)
 {
-    struct list taken = LIST_INITIALIZER(taken);
+    struct list taken = LIST_INITIALIZER(taken), kept = LIST_INITIALIZER(kept);
+    uint64_t index = offset >> PAGE_SHIFT;
     status_t status;
 
     if (vmo_root(vmo_target(aux))->ops)
         return ERR_NOT_SUPPORTED;
-    status = take_from_aux(aux, aux_offset, length, &taken);
+    do
+        status = take_from_aux(aux, aux_offset, length, &taken);
+    while (status == ERR_NO_MEMORY && reclaim_for_retry());
     if (status != OK)
         return status;
     if (length == 0)
         return OK;
-    vmo_lock(vmo);
-    if (!range_inside(offset, length, vmo->size))
-        status = ERR_OUT_OF_RANGE;
-    else if (user_source_of(vmo)->detached)
-        status = ERR_BAD_STATE;
-    else
-        status = splice_in(vmo, offset >> PAGE_SHIFT, length >> PAGE_SHIFT, &taken);
-    vmo_unlock(vmo);
+    do {
+        vmo_lock(vmo);
+        if (!range_inside(offset, length, vmo->size))
+            status = ERR_OUT_OF_RANGE;
+        else if (user_source_of(vmo)->detached)
+            status = ERR_BAD_STATE;
+        else
+            status = splice_in(vmo, offset >> PAGE_SHIFT, length >> PAGE_SHIFT, &index, &taken, &kept);
+        vmo_unlock(vmo);
+    } while (status == ERR_NO_MEMORY && reclaim_for_retry());
     free_pages(&taken);
+    free_pages(&kept);
     return status;
 }
 
