@@ -269,6 +269,7 @@ void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *
  */
 static uint64_t clear_range(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint64_t clear, uint64_t match)
 {
+    const uint64_t keep = ~clear, rights = LEAF_RIGHTS & ~clear;
     vaddr_t end = address + length;
     uint64_t span, count = 0;
 
@@ -287,8 +288,8 @@ static uint64_t clear_range(struct arch_mmu *mmu, vaddr_t address, uint64_t leng
             if (!(old & match))
                 continue;
             count++;
-            if (old & ~clear & LEAF_RIGHTS) {
-                *entry = old & ~clear;
+            if (old & rights) {
+                *entry = old & keep;
             } else {
                 *entry = 0;
                 mmu->resident--;

@@ -1,6 +1,4 @@
-/*
- * string.h: the memory and string functions that the compiler and the kernel use.
- */
+/* string.h: the memory and string functions that the compiler and the kernel use. */
 #pragma once
 
 #include <stddef.h>

@@ -1,6 +1,4 @@
-/*
- * sys_system.c: the system object and its calls.
- */
+/* sys_system.c: the system object and its calls. */
 #include "sys/system.h"
 
 #include "dev/block.h"
@@ -10,7 +8,7 @@
 
 struct object system_object;
 
-const struct object_ops system_ops = {
+static const struct object_ops system_ops = {
     .type = OBJECT_SYSTEM,
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
 };

@@ -281,7 +281,7 @@ status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, u
         return status;
     }
     if (options & VM_COMMIT)
-        status = vmo_commit(vmo, vmo_offset, length, options & VM_WRITE ? WANT_WRITE : WANT_READ, false);
+        status = vmo_commit(vmo, vmo_offset, length, options & VM_WRITE ? WANT_COMMIT : WANT_READ, false);
     if (status == OK)
         settle(aspace, options, *out_address, length);
     else                                /* it is not merged yet: this splits nothing */

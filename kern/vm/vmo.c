@@ -22,14 +22,9 @@
 
 #include "lib/string.h"
 #include "mm/heap.h"
+#include "vm/dirty_budget.h"
 #include "vm/page_request.h"
 #include "vm/vmo_pages.h"
-
-struct vmo *vmo_from_object(struct object *object)
-{
-    assert(object->ops == &vmo_ops);
-    return container_of(object, struct vmo, object);
-}
 
 /* --- Making and ending VMOs. --- */
 
@@ -173,8 +168,15 @@ status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page)
     return OK;
 }
 
-/* One holder less. */
-static void drop_page(struct vmo *vmo, struct page *page)
+void vmo_count_dirty(struct vmo *vmo, int64_t pages)
+{
+    vmo->dirty += pages;
+    if (vmo->budget)
+        dirty_budget_count(vmo->budget, pages);
+}
+
+/* One holder less.  Inline: a fork and its end do this for each page. */
+static inline __attribute__((always_inline)) void drop_page(struct vmo *vmo, struct page *page)
 {
     vmo->resident--;
     if (vmo->ops && page->state != PAGE_CLEAN)

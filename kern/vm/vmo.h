@@ -45,11 +45,12 @@ struct vmo {
     uint64_t base;                      /* of page 0: page number in the family's coordinate, the root's; a slice's in its parent */
     uint64_t parent_koid;               /* whose child it was made as, or 0 */
 
-    /* Guarded by family->lock.  References and slices use nothing below `content_size`, references not even the sizes. */
+    /* Guarded by family->lock.  References and slices use nothing below `content_changes`, references not even the sizes. */
     struct vmo *counted_by;             /* the VMO whose child it is counted as; NULL: none, or that one is gone */
     uint32_t children;                  /* ZERO_CHILDREN is set while there are none */
     uint64_t size;                      /* bytes, whole pages */
     uint64_t content_size;              /* bytes */
+    uint64_t content_changes;           /* how often it was set, or a stream write began */
     struct list_node family_link;       /* family->members */
     uint64_t source_pages;              /* from this page on source or root owe nothing: absent means zero */
     struct page_list pages;
@@ -94,7 +95,7 @@ status_t vmo_create_with_source(enum vmo_kind kind, uint64_t size, bool resizabl
                                 struct vmo **out_vmo);
 /* An anonymous VMO of frames that the caller gives away (the boot image): physically contiguous, kind FRAME_KERNEL. */
 status_t vmo_create_adopting(paddr_t base, uint64_t size, struct vmo **out_vmo);
-struct vmo *vmo_from_object(struct object *object);
+#define vmo_from_object(object) object_as(vmo, object)
 
 /*
  * Children (vm/vmo_child.c).  VMO_CHILD_REFERENCE: every page and size is the parent's.  _SLICE: a window on a parent that cannot
@@ -193,8 +194,8 @@ status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length);
  * dirty_pages: all become dirty pages; NOT_FOUND if the pager has to supply one first, NO_MEMORY: then none did.
  * writeback_begin: what is dirty awaits being clean, zeros_only leaves pages out.  writeback_end: what still awaits it came out as
  * the VM_PAGER_ result says: OK, it is clean, zeros are the source's to give again; PEND, it goes on awaiting it; BAD, it is
- * dropped; else it is dirty again.  next_dirty: the first run of dirty pages, or of dirty zeros, from page *index on, which
- * moves behind it; false at the end.
+ * dropped; else it is dirty again.  next_dirty, which takes the lock itself: the first run of dirty pages, or of dirty zeros, from
+ * page *index on, which moves behind it; false at the end.
  */
 status_t vmo_dirty_pages(struct vmo *vmo, uint64_t first, uint64_t end);
 void vmo_writeback_begin(struct vmo *vmo, uint64_t first, uint64_t end, bool zeros_only);
