@@ -35,7 +35,7 @@ TEST(beyond_it_calls_that_may_not_block_fail)
     CHECK_STATUS(sys_vmo_op_range(rig.vmo, VMO_OP_COMMIT, AT(next), AT(2), NULL, 0), ERR_SHOULD_WAIT);
     CHECK(!is_modified(rig, 0));
     CHECK(dirty_pages(rig.vmo) == next && committed(rig.vmo) == committed_before);
-    CHECK_EQ(byte_of(rig, next), 0);
+    CHECK_EQ(byte_of(rig.vmo, next), 0);
     CHECK(dirty_runs(rig, next, 1)[0] != 0);        /* zeros, as before */
     rig_close(rig);
 }
@@ -47,7 +47,7 @@ TEST(what_is_dirty_may_be_written_again)
     write_byte(rig, 5, 'x');
     begin(rig, 5, 1);
     write_byte(rig, 5, 'y');                        /* awaits being clean: it counts already */
-    CHECK_EQ(byte_of(rig, 5), 'y');
+    CHECK_EQ(byte_of(rig.vmo, 5), 'y');
     rig_close(rig);
 }
 
@@ -56,7 +56,7 @@ TEST(reading_zeroing_and_sizes_are_free)
     struct rig rig = full_rig(RIG_KEY);
     uint64_t next = dirty_pages(rig.vmo);
 
-    CHECK_EQ(byte_of(rig, next), 0);
+    CHECK_EQ(byte_of(rig.vmo, next), 0);
     CHECK_OK(sys_vmo_op_range(rig.vmo, VMO_OP_ZERO, AT(next), AT(2), NULL, 0));
     CHECK_OK(sys_vmo_op_range(rig.vmo, VMO_OP_ZERO, AT(next) + 5, 7, NULL, 0));
     CHECK_OK(sys_vmo_set_size(rig.vmo, AT(next + 1000)));
@@ -203,7 +203,7 @@ TEST(a_stream_waits_and_goes_on)
     wait_for_end(stream_writer.thread.handle);
     CHECK_OK(stream_writer.status);
     CHECK_EQ(stream_writer.written, sizeof stream_writer.bytes);
-    CHECK_EQ(byte_of(rig, size / PAGE_SIZE + 2), 'w');
+    CHECK_EQ(byte_of(rig.vmo, size / PAGE_SIZE + 2), 'w');
     CHECK_EQ(dirty_pages(rig.vmo), 3);
     CHECK_OK(sys_handle_close(stream_writer.stream));
     rig_close(rig);

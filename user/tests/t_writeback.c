@@ -39,7 +39,7 @@ TEST(dirty_pages_are_asked_for)
     expect_writeback(rig, 1, 3);            /* from the first to the last */
     expect_silence(rig.port);
     CHECK(dirty_is(rig, "1+1 3+1"));
-    CHECK(committed(rig.vmo) == 2 && byte_of(rig, 1) == 'a' && byte_of(rig, 3) == 'b');
+    CHECK(committed(rig.vmo) == 2 && byte_of(rig.vmo, 1) == 'a' && byte_of(rig.vmo, 3) == 'b');
     rig_close(rig);
 }
 
@@ -295,7 +295,7 @@ TEST(asked_again_a_while_after_a_failure)
         begin(rig, 0, 1);
         CHECK_OK(try_end_with(rig, 0, 1, &failures[i]));
         CHECK(evict_until_asked(rig) - since >= RETRY);
-        CHECK_EQ(byte_of(rig, 0), 'd');
+        CHECK_EQ(byte_of(rig.vmo, 0), 'd');
         rig_close(rig);
     }
 }
@@ -361,7 +361,7 @@ TEST(closing_the_pager_withdraws)
     expect_silence(rig.port);
     evict(ALL);
     expect_silence(rig.port);
-    CHECK(byte_of(rig, 0) == 'd' && byte_of(rig, 1) == 'd');
+    CHECK(byte_of(rig.vmo, 0) == 'd' && byte_of(rig.vmo, 1) == 'd');
     CHECK_OK(sys_handle_close(rig.vmo));
     CHECK_OK(sys_handle_close(rig.port));
 }
@@ -408,7 +408,7 @@ TEST(results_for_pages)
     CHECK_EQ(committed(rig.vmo), 5);
     CHECK(!has_page(rig, 5));
     for (uint64_t i = 0; i < 5; i++)
-        CHECK_EQ(byte_of(rig, i), 'd');
+        CHECK_EQ(byte_of(rig.vmo, i), 'd');
     end(rig, 0, 6);                         /* what was pending comes to its end */
     CHECK(dirty_is(rig, "2+3"));
     write_back(rig);
@@ -426,7 +426,7 @@ TEST(results_for_zeros)
     CHECK(dirty_is(rig, "1+4z"));
     CHECK(!has_page(rig, 0) && !has_page(rig, 5));
     for (uint64_t i = 1; i < 5; i++)
-        CHECK_EQ(byte_of(rig, i), 0);
+        CHECK_EQ(byte_of(rig.vmo, i), 0);
     end(rig, 0, 6);
     CHECK(dirty_is(rig, "2+3z"));
     CHECK(!has_page(rig, 1));
@@ -455,7 +455,7 @@ TEST(results_where_nothing_awaits_them)
         write_byte(rig, 2, 'e');                    /* dirty again */
         CHECK_OK(try_end_with(rig, 0, 4, results));
         CHECK(dirty_is(rig, "1+2"));
-        CHECK(byte_of(rig, 0) == content_of(0) && byte_of(rig, 1) == 'd' && byte_of(rig, 2) == 'e');
+        CHECK(byte_of(rig.vmo, 0) == content_of(0) && byte_of(rig.vmo, 1) == 'd' && byte_of(rig.vmo, 2) == 'e');
         CHECK(!has_page(rig, 3));
         rig_close(rig);
     }
@@ -515,7 +515,7 @@ TEST(stores_after_a_failure)
     begin(rig, 0, 1);
     CHECK_OK(try_end_with(rig, 0, 1, &result));
     memory[0] = 'n';
-    CHECK(byte_of(rig, 0) == 'n' && dirty_pages(rig.vmo) == 1);
+    CHECK(byte_of(rig.vmo, 0) == 'n' && dirty_pages(rig.vmo) == 1);
     unmap(memory, AT(1));
     rig_close(rig);
 }
