@@ -226,10 +226,10 @@ void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how
     }
 }
 
-void vmo_evict(struct vmo *vmo, uint64_t index)
+void vmo_evict(struct vmo *vmo, uint64_t first, uint64_t count)
 {
-    vmo_unmap_pages(vmo, index, 1);
-    vmo_drop_slots(vmo, index, index + 1, DROP_CLEAN);
+    vmo_unmap_pages(vmo, first, count);
+    vmo_drop_slots(vmo, first, first + count, DROP_CLEAN);
 }
 
 status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end, enum zero_state state)

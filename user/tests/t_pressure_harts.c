@@ -3,7 +3,7 @@
  *
  * Machine: cpus=4 memory=32M
  */
-#define ENOUGH 64u
+#define ENOUGH 1024u
 
 #include "pressure.h"
 
