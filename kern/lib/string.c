@@ -97,13 +97,3 @@ int strncmp(const char *a, const char *b, size_t length)
             return (unsigned char)*a - (unsigned char)*b;
     return 0;
 }
-
-char *strstr(const char *text, const char *word_sought)
-{
-    size_t length = strlen(word_sought);
-
-    for (; strncmp(text, word_sought, length) != 0; text++)
-        if (!*text)
-            return NULL;
-    return (char *)text;
-}

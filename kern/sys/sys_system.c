@@ -33,9 +33,9 @@ status_t sys_system_get_block(rights_t held, UNUSED struct object *object, uint3
 
     if (!disk)
         return ERR_NOT_FOUND;
-    if (!(held & RIGHT_WRITE) || disk_read_only(disk))
+    if (!(held & RIGHT_WRITE) || (disk_info(disk)->flags & BLOCK_INFO_READ_ONLY))
         rights &= ~RIGHT_WRITE;
-    status_t status = block_create(disk, 0, disk_size(disk), &block);
+    status_t status = block_create(disk, 0, disk_info(disk)->size, &block);
 
     return status == OK ? sys_new_handle(&block->object, rights, out) : status;
 }

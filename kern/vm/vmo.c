@@ -8,9 +8,9 @@
  *
  * Page states of pager-backed and device VMOs:
  *
- *   (empty) -- vmo_insert_busy --> FILLING -- vmo_fill_done(OK) --> CLEAN, (error) --> (empty)
+ *   (empty) -- vmo_insert_busy --> FILLING -- vmo_transfer_done(OK) --> CLEAN, (error) --> (empty)
  *   (empty) -- supply --> CLEAN -- written --> DIRTY -- vmo_clean_start --> AWAITING_CLEAN
- *   AWAITING_CLEAN -- vmo_clean_done(OK) --> CLEAN, (error) --> DIRTY; written meanwhile --> DIRTY
+ *   AWAITING_CLEAN -- vmo_transfer_done(OK) --> CLEAN, (error) --> DIRTY; written meanwhile --> DIRTY
  *
  * A device's pages are cleaned by the kernel, a user's pager does it with vmo_writeback_begin and _end (vmo_dirty.c).
  *
@@ -443,58 +443,4 @@ status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint
     }
     *out_page = page;
     return OK;
-}
-
-/* --- For sources. --- */
-
-status_t vmo_insert_busy(struct vmo *vmo, uint64_t index, struct page *page)
-{
-    assert(page_list_get(&vmo->pages, index) == SLOT_EMPTY);
-    if (vmo_put_page(vmo, index, page) != OK)
-        return ERR_NO_MEMORY;
-    page->state = PAGE_FILLING;
-    page_hold(vmo, page);
-    return OK;
-}
-
-/* FILLING counts as neither clean nor dirty: make it clean first, so that the books are right either way. */
-void vmo_fill_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t status)
-{
-    assert(vmo_locked(vmo));
-    for (uint64_t i = first; i < first + count; i++) {
-        struct page *page = slot_page(page_list_get(&vmo->pages, i));
-
-        assert(page && page->state == PAGE_FILLING && page->busy == 1);
-        page_let_go(vmo, page);
-        page->state = PAGE_CLEAN;
-    }
-    if (status != OK)
-        vmo_drop_slots(vmo, first, first + count, DROP_ALL);
-    vmo_complete_range(vmo, REQUEST_READ, first, count, status);
-    vmo_complete_range(vmo, REQUEST_UNBUSY, first, count, OK);
-}
-
-void vmo_clean_start(struct vmo *vmo, struct page *page)
-{
-    assert(vmo_locked(vmo) && page->state == PAGE_DIRTY && page->busy == 0);
-    page->state = PAGE_AWAITING_CLEAN;
-    page_hold(vmo, page);
-    vmo_protect_pages(vmo, page->index, 1);
-}
-
-void vmo_clean_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t status)
-{
-    assert(vmo_locked(vmo));
-    for (uint64_t i = first; i < first + count; i++) {
-        struct page *page = slot_page(page_list_get(&vmo->pages, i));
-
-        assert(page && page->busy > 0);
-        page_let_go(vmo, page);
-        if (page->state != PAGE_AWAITING_CLEAN)
-            continue;
-        page->state = status == OK ? PAGE_CLEAN : PAGE_DIRTY;
-        if (status == OK)
-            vmo->dirty--;
-    }
-    vmo_complete_range(vmo, REQUEST_UNBUSY, first, count, OK);
 }

@@ -126,7 +126,7 @@ static status_t run_transfer(void)
 
 static void undo_transfer(void)
 {
-    vmo_transfer_end(&transfer, ERR_IO);
+    end_transfer(&transfer, ERR_IO);
 }
 
 static status_t run_map(void)
