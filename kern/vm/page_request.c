@@ -245,7 +245,7 @@ static status_t wait_for_budget(struct page_request *request)
     request->asked_at = since;
     status = dirty_budget_wait(request->budget_seen, now + WRITEBACK_RETRY);
     pager_watch_end();
-    return status == ERR_TIMED_OUT ? pager_watch_check(request) : status;
+    return status == ERR_CANCELED ? status : pager_watch_check(request);
 }
 
 status_t page_request_settle(struct page_request *request, status_t status)

@@ -229,8 +229,11 @@ static status_t source_throttle(struct vmo *vmo, struct page_request *request)
     struct user_source *source = user_source_of(vmo);
     uint64_t seen;
 
-    if (source->detached || !dirty_budget_full(vmo->budget, &seen))
+    if (source->detached || !dirty_budget_full(vmo->budget, &seen)) {
+        if (request)
+            request->throttled = 0;
         return OK;
+    }
     if (request && request->may_ask_user) {
         request->throttled |= THROTTLED;
         request->budget_seen = seen;
