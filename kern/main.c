@@ -15,7 +15,6 @@
 #include "mm/frame.h"
 #include "mm/heap.h"
 #include "sys/system.h"
-#include "task/futex.h"
 #include "task/sched.h"
 #include "vm/fault.h"
 #include "vm/pager_watch.h"
@@ -30,7 +29,6 @@ void kernel_main(void)
     random_init(machine.seed, machine.seed_size);   /* trees of timers and regions use it */
     sched_init_hart(this_hart());           /* from here on somebody is "the current thread" */
     console_init();                         /* its writers and readers are threads that sleep */
-    futex_init();                           /* before any thread can call it */
     system_init();                          /* the first program gets a handle to it */
     vm_init();                              /* before the first page fault */
     pager_watch_init();                     /* a kernel thread: needs the scheduler */

@@ -87,8 +87,8 @@ timer_compare_present:
     ret
 
 /*
- * The root of the kernel's page table.  From the start it maps the first 3 GiB: devices, and the
- * RAM that holds the kernel and the device tree.  mmu_boot.c completes it and takes rights away.
+ * The root of the kernel's page table: the direct map, 254 GiB.  boot.c adds the stacks and takes
+ * the rights away that the kernel's own gigabyte does not need.
  */
     .data
 boot_hart_chosen:
@@ -97,8 +97,10 @@ boot_hart_chosen:
     .globl kernel_root
 kernel_root:
     .zero   256 * 8
-    .quad   0x00000000 >> 2 | 0xe7  /* valid, read, write, global, accessed, dirty */
-    .quad   0x40000000 >> 2 | 0xe7
-    .quad   0x80000000 >> 2 | 0xef  /* and execute */
-    .zero   253 * 8
+    .set    gigabyte, 0
+    .rept   254
+    .quad   gigabyte << 28 | 0xe7 | ((gigabyte == 2) & 8)     /* all but user; execute: the kernel's */
+    .set    gigabyte, gigabyte + 1
+    .endr
+    .zero   2 * 8
 

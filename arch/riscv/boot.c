@@ -1,33 +1,82 @@
 /*
  * boot.c: from the first C function to kernel_main, on every hart.
  *
+ * Root entries 256 to 509 of the kernel's page table are the direct map by gigapages (boot.S), entry
+ * 510 the kernel stacks.  They are complete before the first process exists and are copied into each
+ * new root; what changes later are tables below entry 510, which all roots share.  The gigapage of
+ * the kernel image is split so that text is RX, rodata R and the rest RW: nothing is both writable
+ * and executable at any address.
+ *
  * The hart that the firmware chose to boot becomes index 0, whatever its hardware id.  The others
  * are started by arch_start_harts, one after the other, each on a stack of its own that becomes its
  * idle thread's.
  *
  * Locks: none; until the scheduler runs only one hart is in here at a time.
  */
-#include "csr.h"
 #include "platform.h"
-#include "sbi.h"
 
 #include "lib/kprintf.h"
 
 #define START_PATIENCE 1000000000ull    /* nanoseconds for a hart that was started to be there */
 
+/* --- The kernel half of every address space. --- */
+
+extern const char kernel_start[], text_end[], rodata_end[], kernel_end[], boot_guard[];
+
+#define GIGAPAGE (1ul << 30)
+#define MEGAPAGE (1ul << 21)
+#define IMAGE_TABLES 3                      /* linker.ld asserts that the image fits */
+
+static uint64_t image_gigabyte[512] __attribute__((aligned(4096)));
+static uint64_t image_tables[IMAGE_TABLES][512] __attribute__((aligned(4096)));
+
+static uint64_t table_entry(const void *table)
+{
+    return pte_make(virt_to_phys(table), PTE_VALID);
+}
+
+/* The entry of one page of the kernel image, by what the linker put there. */
+static uint64_t image_entry(const char *page)
+{
+    uint64_t flags = PTE_KERNEL_DATA;
+
+    if (page < text_end)
+        flags = PTE_VALID | PTE_READ | PTE_EXECUTE | PTE_GLOBAL | PTE_ACCESSED;
+    else if (page < rodata_end)
+        flags = PTE_VALID | PTE_READ | PTE_GLOBAL | PTE_ACCESSED;
+    else if (page >= boot_guard && page < boot_stack)
+        flags = 0;
+    return pte_make(virt_to_phys(page), flags);
+}
+
+static void map_image(void)
+{
+    paddr_t gigabyte = virt_to_phys(kernel_start) & ~(GIGAPAGE - 1);
+    uint32_t first = (uint32_t)((virt_to_phys(kernel_start) - gigabyte) / MEGAPAGE);
+
+    for (uint32_t i = 0; i < 512; i++)
+        image_gigabyte[i] = pte_make(gigabyte + i * MEGAPAGE, PTE_KERNEL_DATA);
+    for (uint32_t t = 0; t < IMAGE_TABLES; t++) {
+        for (uint32_t i = 0; i < 512; i++)
+            image_tables[t][i] = image_entry(kernel_start + t * MEGAPAGE + i * PAGE_SIZE);
+        image_gigabyte[first + t] = table_entry(image_tables[t]);
+    }
+    kernel_root[256 + gigabyte / GIGAPAGE] = table_entry(image_gigabyte);
+}
+
+/* The final kernel half, with W^X. */
+static void mmu_boot(void)
+{
+    kernel_root[STACK_AREA >> 30 & 511] = table_entry(stack_area_table);
+    map_image();
+    flush_tlb_all();
+}
+
+/* --- Harts. --- */
+
 struct hart harts[MAX_HARTS];
 struct hart *volatile hart_starting;    /* for boot.S: see _start */
 uint32_t hart_count = 1;
-
-/* boot.S maps the first 3 GiB; newer emulators put the tree at the end of RAM, wherever that is. */
-static const void *map_tree(paddr_t tree)
-{
-    if (tree >> 30 > 2 && tree >> 30 < 254) {
-        kernel_root[256 + (tree >> 30)] = pte_make(tree >> 30 << 30, PTE_KERNEL_DATA);
-        flush_tlb_all();
-    }
-    return phys_to_virt(tree);
-}
 
 /* Called by boot.S, as secondary_start is. */
 _Noreturn void boot_start(uint64_t hart_id, paddr_t tree)
@@ -38,7 +87,7 @@ _Noreturn void boot_start(uint64_t hart_id, paddr_t tree)
     timer_init();
     trap_init_hart();
 
-    bool parsed = devices_parse(map_tree(tree));
+    bool parsed = devices_parse(phys_to_virt(tree));
 
     uart_init();
     if (!parsed)
@@ -63,53 +112,46 @@ _Noreturn void secondary_start(uint64_t hart_id)
     kernel_secondary_main();
 }
 
-/* Start one more hart and wait until it is there.  One that comes too late joins then. */
-static void start_hart(uint64_t id)
+/* Start the next hart and wait until it is there.  One that comes too late joins then. */
+static bool start_hart(void)
 {
     struct hart *hart = &harts[hart_count];
     char *stack = arch_stack_create();
+    uint64_t deadline;
+    int64_t error;
 
     if (!stack) {
-        kprintf("quire: no memory for the stack of hart %lu\n", id);
-        return;
+        kprintf("quire: no memory for the stack of hart %lu\n", hart->id);
+        return false;
     }
-    hart->id = id;
     hart->index = hart_count;
     hart->kernel_sp = (uint64_t)stack + KERNEL_STACK_SIZE;
     hart_starting = hart;
     atomic_thread_fence(memory_order_seq_cst);
-
-    int64_t error = sbi_call(SBI_HSM, 0, id, virt_to_phys(secondary_entry), (uint64_t)hart, 0, 0);
-
+    error = sbi_call(SBI_HSM, 0, hart->id, virt_to_phys(secondary_entry), (uint64_t)hart, 0, 0);
     if (error) {
-        kprintf("quire: hart %lu does not start (SBI error %ld)\n", id, error);
+        kprintf("quire: hart %lu does not start (SBI error %ld)\n", hart->id, error);
         arch_stack_destroy(stack);
-        return;
+        return false;
     }
     hart_count++;
-
-    uint64_t deadline = arch_time() + START_PATIENCE;
-
+    deadline = arch_time() + START_PATIENCE;
     while (!*(volatile bool *)&hart->online && arch_time() < deadline)
         ;
     if (!*(volatile bool *)&hart->online)
-        kprintf("quire: hart %lu was started but does not answer\n", id);
+        kprintf("quire: hart %lu was started but does not answer\n", hart->id);
+    return true;
 }
 
 uint32_t arch_start_harts(uint32_t limit)
 {
-    uint32_t stopped = platform.harts_ignored, online = 0;
+    uint32_t online = 0;
 
-    for (uint32_t i = 0; i < platform.hart_count; i++) {
-        if (platform.harts[i].id == harts[0].id)
-            continue;
-        if (hart_count < limit && hart_count < MAX_HARTS)
-            start_hart(platform.harts[i].id);
-        else
-            stopped++;
-    }
-    if (stopped)
-        kprintf("quire: %u harts stay stopped\n", stopped);
+    limit = (uint32_t)min_u64(limit, min_u64(platform.hart_count, MAX_HARTS));
+    while (hart_count < limit && start_hart())
+        ;
+    if (platform.hart_count > hart_count)
+        kprintf("quire: %u harts stay stopped\n", platform.hart_count - hart_count);
     for (uint32_t i = 0; i < hart_count; i++)
         online += harts[i].online;
     return online;

@@ -2,16 +2,15 @@
  * devices.c: from the flattened device tree to `machine` and `platform`.
  *
  * The tree is a string of 32-bit big-endian tokens: a node begins (its name follows), a property
- * (length, name, bytes), a node ends.  One pass keeps, for each node that is open, the properties
- * that somebody asks for; visit_node is shown a node when it ends, its parents still being open.
- * All that is needed later is copied: the tree's memory is free after boot.
+ * (length, name, bytes), a node ends.  visit_node is shown a node when it ends, its parents still
+ * being open, and asks for properties by their names.  All that is needed later is copied: the
+ * tree's memory is free after boot.  What the firmware keeps for itself it says in the tree.
  *
  * Invariant: the tree comes from outside, so every offset is checked against its part's end before
  * use.  Every range in `machine` is page aligned (memory inwards, reservations outwards) and every
  * device has its registers below DEVICE_LIMIT, where the direct map has them.
  * Locks: none; used at boot by one hart.
  */
-#include "csr.h"
 #include "platform.h"
 
 #include "lib/kprintf.h"
@@ -30,30 +29,17 @@ struct platform platform;
 
 extern const char kernel_start[], kernel_end[];
 
-/* The properties that are kept, and their names. */
-enum property {
-    ADDRESS_CELLS, SIZE_CELLS, REG, COMPATIBLE, DEVICE_TYPE, STATUS, PHANDLE, INTERRUPTS, LINKS,
-    LAST_INTERRUPT, REG_SHIFT, TIMEBASE, ARGUMENTS, SEED, CONSOLE, INITRD_START, INITRD_END,
-    PROPERTIES,
-};
-static const char *const property_names[PROPERTIES] = {
-    "#address-cells", "#size-cells", "reg", "compatible", "device_type", "status", "phandle",
-    "interrupts", "interrupts-extended", "riscv,ndev", "reg-shift", "timebase-frequency",
-    "bootargs", "rng-seed", "stdout-path", "linux,initrd-start", "linux,initrd-end",
-};
-
 struct node {
     const char *name;
-    struct { const char *bytes; uint32_t length; } properties[PROPERTIES];  /* NULL: it has none */
+    uint32_t properties;                        /* offset in the tree of the first, or of what follows */
 };
 
-static const char *tree;
+static const char *tree, *strings;
 static struct node nodes[TREE_MAX_DEPTH + 1];   /* the open ones; the first is the root's parent */
 
 /* What the walk leaves for afterwards; it lies in the tree. */
 static const char *plic_links;
 static uint32_t plic_links_length;
-static char console_path[128];
 
 /* --- Reading the tree. --- */
 
@@ -68,24 +54,45 @@ static uint64_t cells(const char *bytes, uint32_t count)
 
 static uint32_t cell(uint64_t offset) { return (uint32_t)cells(tree + offset, 1); }
 
-/* The first cell of a property, or `otherwise`. */
-static uint32_t number(const struct node *node, enum property property, uint32_t otherwise)
+/* The bytes of a property of a node whose properties were walked over; NULL, of length 0, if it has none. */
+static const char *property(const struct node *node, const char *name, uint32_t *out_length)
 {
-    return node->properties[property].length < 4 ? otherwise :
-           (uint32_t)cells(node->properties[property].bytes, 1);
+    uint32_t at = node->properties;
+
+    *out_length = 0;
+    for (; cell(at) == PROPERTY || cell(at) == NOP;
+         at += cell(at) == NOP ? 4 : (12 + cell(at + 4) + 3) & ~3u) {
+        if (cell(at) == PROPERTY && strcmp(strings + cell(at + 8), name) == 0) {
+            *out_length = cell(at + 4);
+            return tree + at + 12;
+        }
+    }
+    return NULL;
+}
+
+/* The first cell of a property, or `otherwise`. */
+static uint32_t number(const struct node *node, const char *name, uint32_t otherwise)
+{
+    uint32_t length;
+    const char *bytes = property(node, name, &length);
+
+    return length < 4 ? otherwise : (uint32_t)cells(bytes, 1);
 }
 
 /* A property that is an address of one or two cells; 0 if there is none. */
-static uint64_t address(const struct node *node, enum property property)
+static uint64_t address(const struct node *node, const char *name)
 {
-    return cells(node->properties[property].bytes, node->properties[property].length / 4);
+    uint32_t length;
+    const char *bytes = property(node, name, &length);
+
+    return cells(bytes, length / 4);
 }
 
 /* Is `text` one of the strings of this property? */
-static bool has_string(const struct node *node, enum property property, const char *text)
+static bool has_string(const struct node *node, const char *name, const char *text)
 {
-    const char *bytes = node->properties[property].bytes;
-    uint32_t length = node->properties[property].length, size = (uint32_t)strlen(text) + 1;
+    uint32_t length, size = (uint32_t)strlen(text) + 1;
+    const char *bytes = property(node, name, &length);
 
     for (uint32_t at = 0; at < length; at += strnlen(bytes + at, length - at) + 1)
         if (length - at >= size && memcmp(bytes + at, text, size) == 0)
@@ -96,53 +103,40 @@ static bool has_string(const struct node *node, enum property property, const ch
 /* Entry `i` of "reg", in the cells that the parent says; false if there is none. */
 static bool reg(const struct node *node, uint32_t i, uint64_t *out_base, uint64_t *out_size)
 {
-    uint32_t address_cells = number(node - 1, ADDRESS_CELLS, 2);
-    uint32_t size_cells = number(node - 1, SIZE_CELLS, 1);
+    uint32_t address_cells = number(node - 1, "#address-cells", 2);
+    uint32_t size_cells = number(node - 1, "#size-cells", 1), length;
+    const char *bytes = property(node, "reg", &length);
     uint64_t entry = 4 * (address_cells + size_cells), at = i * entry;
 
-    if (address_cells > 3 || size_cells > 2 || entry == 0 ||
-        !range_inside(at, entry, node->properties[REG].length))
+    if (address_cells > 3 || size_cells > 2 || entry == 0 || !range_inside(at, entry, length))
         return false;
-    *out_base = cells(node->properties[REG].bytes + at, address_cells);
-    *out_size = cells(node->properties[REG].bytes + at + 4 * address_cells, size_cells);
+    *out_base = cells(bytes + at, address_cells);
+    *out_size = cells(bytes + at + 4 * address_cells, size_cells);
     return true;
-}
-
-static void keep_property(struct node *node, const char *name, const char *bytes, uint32_t length)
-{
-    for (uint32_t i = 0; i < PROPERTIES; i++) {
-        if (strcmp(name, property_names[i]) == 0) {
-            node->properties[i].bytes = bytes;
-            node->properties[i].length = length;
-        }
-    }
 }
 
 static void visit_node(const struct node *node);
 
 /* Show every node to visit_node, as far as the tree is sound. */
-static void walk(uint32_t offset, uint32_t end, const char *strings, uint32_t strings_size)
+static void walk(uint32_t offset, uint32_t end, uint32_t strings_size)
 {
     struct node *node = nodes;
 
     while (range_inside(offset, 4, end)) {
-        uint32_t token = cell(offset), length, name;
+        uint32_t token = cell(offset), length;
 
         offset += 4;
         if (token == NODE_BEGIN) {
             length = (uint32_t)strnlen(tree + offset, end - offset);
             if (length == end - offset || node == nodes + TREE_MAX_DEPTH)
                 return;
-            *++node = (struct node){ .name = tree + offset };
+            *++node = (struct node){ tree + offset, (offset + length + 1 + 3) & ~3u };
             offset += length + 1;
         } else if (token == PROPERTY && node > nodes && range_inside(offset, 8, end)) {
             length = cell(offset);
-            name = cell(offset + 4);
-            offset += 8;
-            if (!range_inside(offset, length, end) || name >= strings_size)
+            if (!range_inside(offset + 8, length, end) || cell(offset + 4) >= strings_size)
                 return;
-            keep_property(node, strings + name, tree + offset, length);
-            offset += length;
+            offset += 8 + length;
         } else if (token == NODE_END && node > nodes) {
             visit_node(node--);
         } else if (token != NOP) {
@@ -183,57 +177,45 @@ static void each_range(const struct node *node, void (*add)(uint64_t base, uint6
 }
 
 /* Copy what fits of a property: how much that is. */
-static uint32_t copy(const struct node *node, enum property property, void *to, size_t room)
+static uint32_t copy(const struct node *node, const char *name, void *to, uint32_t room)
 {
-    room = min_u64(room, node->properties[property].length);
-    memcpy(to, node->properties[property].bytes, room);
-    return (uint32_t)room;
+    uint32_t length;
+    const char *bytes = property(node, name, &length);
+
+    room = (uint32_t)min_u64(room, length);
+    memcpy(to, bytes, room);
+    return room;
 }
 
 static void visit_chosen(const struct node *node)
 {
-    uint64_t start = address(node, INITRD_START), end = address(node, INITRD_END);
+    uint64_t start = address(node, "linux,initrd-start"), end = address(node, "linux,initrd-end");
 
-    copy(node, ARGUMENTS, machine.command_line, sizeof(machine.command_line) - 1);
-    machine.seed_size = copy(node, SEED, machine.seed, sizeof(machine.seed));
-    copy(node, CONSOLE, console_path, sizeof(console_path) - 1);
+    copy(node, "bootargs", machine.command_line, sizeof(machine.command_line) - 1);
+    machine.seed_size = copy(node, "rng-seed", machine.seed, sizeof(machine.seed));
     if (start < end && end <= RAM_LIMIT && page_aligned(start)) {
         machine.initrd_base = start;
         machine.initrd_size = end - start;
     }
 }
 
-/* A hart is met at its interrupt controller, a child of its node. */
+/* A hart is met at its interrupt controller, a child of its node.  The one that boots is index 0. */
 static void visit_hart(const struct node *controller)
 {
     const struct node *cpu = controller - 1;
     uint64_t id, size;
 
-    if (!reg(cpu, 0, &id, &size) || has_string(cpu, STATUS, "disabled"))
+    if (!reg(cpu, 0, &id, &size) || has_string(cpu, "status", "disabled"))
         return;
     if (platform.timebase == 0)
-        platform.timebase = number(cpu, TIMEBASE, number(cpu - 1, TIMEBASE, 0));
-    if (platform.hart_count == MAX_PLATFORM_HARTS)
-        platform.harts_ignored++;
-    else
-        platform.harts[platform.hart_count++] = (struct platform_hart){
-            .id = id,
-            .phandle = number(controller, PHANDLE, 0),
-            .plic_context = NO_CONTEXT,
-        };
-}
+        platform.timebase = number(cpu, "timebase-frequency", number(cpu - 1, "timebase-frequency", 0));
 
-/* The first one, unless stdout-path (names, perhaps a colon and the speed) ends with another. */
-static void visit_uart(const struct node *node, uint64_t base)
-{
-    const char *at = strstr(console_path, node->name);
-    char after = at ? at[strlen(node->name)] : '/';
+    uint32_t index = id == harts[0].id ? 0 : platform.hart_count++;
 
-    if (platform.uart_base && after != 0 && after != ':')
-        return;
-    platform.uart_base = base;
-    platform.uart_irq = number(node, INTERRUPTS, 0);
-    platform.uart_shift = number(node, REG_SHIFT, 0);
+    if (index < MAX_HARTS) {
+        harts[index].id = id;
+        platform.harts[index].phandle = number(controller, "phandle", 0);
+    }
 }
 
 /* In order of their addresses, by which disks are numbered. */
@@ -246,7 +228,7 @@ static void visit_virtio(const struct node *node, uint64_t base)
     for (; i > 0 && machine.virtio[i - 1].base > base; i--)
         machine.virtio[i] = machine.virtio[i - 1];
     machine.virtio[i].base = base;
-    machine.virtio[i].irq = number(node, INTERRUPTS, 0);
+    machine.virtio[i].irq = number(node, "interrupts", 0);
     machine.virtio_count++;
 }
 
@@ -256,21 +238,19 @@ static void visit_device(const struct node *node)
 
     if (!reg(node, 0, &base, &size) || !range_inside(base, size, DEVICE_LIMIT))
         return;
-    if (has_string(node, COMPATIBLE, "ns16550a") || has_string(node, COMPATIBLE, "ns16550")) {
-        visit_uart(node, base);
-    } else if (has_string(node, COMPATIBLE, "virtio,mmio")) {
+    if (has_string(node, "compatible", "ns16550a")) {
+        platform.uart_base = base;
+        platform.uart_irq = number(node, "interrupts", 0);
+    } else if (has_string(node, "compatible", "virtio,mmio")) {
         visit_virtio(node, base);
-    } else if (has_string(node, COMPATIBLE, "google,goldfish-rtc")) {
+    } else if (has_string(node, "compatible", "google,goldfish-rtc")) {
         machine.rtc_base = base;
-    } else if (has_string(node, COMPATIBLE, "sifive,test1") ||
-               has_string(node, COMPATIBLE, "sifive,test0")) {
+    } else if (has_string(node, "compatible", "sifive,test0")) {
         platform.finisher_base = base;
-    } else if (has_string(node, COMPATIBLE, "riscv,plic0") ||
-               has_string(node, COMPATIBLE, "sifive,plic-1.0.0")) {
+    } else if (has_string(node, "compatible", "riscv,plic0")) {
         platform.plic_base = base;
-        platform.plic_irqs = (uint32_t)min_u64(number(node, LAST_INTERRUPT, 0), PLIC_MAX_IRQ);
-        plic_links = node->properties[LINKS].bytes;
-        plic_links_length = node->properties[LINKS].length;
+        platform.plic_irqs = (uint32_t)min_u64(number(node, "riscv,ndev", 0), PLIC_MAX_IRQ);
+        plic_links = property(node, "interrupts-extended", &plic_links_length);
     }
 }
 
@@ -278,13 +258,13 @@ static void visit_node(const struct node *node)
 {
     if (node == nodes + 1)
         return;
-    if (has_string(node, DEVICE_TYPE, "memory"))
+    if (has_string(node, "device_type", "memory"))
         each_range(node, add_memory);
     else if (strcmp(node[-1].name, "reserved-memory") == 0)
         each_range(node, add_reserved);
     else if (strcmp(node->name, "chosen") == 0)
         visit_chosen(node);
-    else if (has_string(node, COMPATIBLE, "riscv,cpu-intc"))
+    else if (has_string(node, "compatible", "riscv,cpu-intc"))
         visit_hart(node);
     else
         visit_device(node);
@@ -296,54 +276,39 @@ static void resolve_plic_contexts(void)
     for (uint32_t i = 0; (i + 1) * 8 <= plic_links_length; i++) {
         uint64_t phandle = cells(plic_links + i * 8, 1), cause = cells(plic_links + i * 8 + 4, 1);
 
-        for (uint32_t k = 0; cause == IRQ_EXTERNAL && k < platform.hart_count; k++)
+        for (uint32_t k = 0; cause == IRQ_EXTERNAL && k < MAX_HARTS; k++)
             if (platform.harts[k].phandle == phandle)
                 platform.harts[k].plic_context = i;
     }
-}
-
-/* The kernel, the initrd, and the firmware below the kernel where the firmware forgot to say so. */
-static void reserve_known(void)
-{
-    paddr_t kernel = virt_to_phys(kernel_start);
-
-    for (uint32_t i = 0; i < machine.memory_ranges; i++) {
-        paddr_t base = machine.memory[i].base;
-        bool said = !range_inside(kernel - base, 1, machine.memory[i].size);
-
-        for (uint32_t k = 0; k < machine.reserved_ranges; k++)
-            said |= range_inside(base - machine.reserved[k].base, 1, machine.reserved[k].size);
-        if (!said)
-            add_reserved(base, kernel - base);
-    }
-    add_reserved(kernel, (uint64_t)(kernel_end - kernel_start));
-    add_reserved(machine.initrd_base, machine.initrd_size);
 }
 
 /* The header: magic, size, then where structure, strings and reservations are. */
 bool devices_parse(const void *base)
 {
     tree = base;
+    platform.hart_count = 1;
     if (((uint64_t)base & 7) || cell(0) != TREE_MAGIC)
         return false;
 
-    uint32_t size = cell(4), structure = cell(8), strings = cell(12), reservations = cell(16);
-    uint32_t strings_size = cell(32), structure_size = cell(36);
+    uint32_t size = cell(4), structure = cell(8), names = cell(12), reservations = cell(16);
+    uint32_t names_size = cell(32), structure_size = cell(36);
 
-    /* The strings end with a zero, so each of them ends inside. */
+    /* The names end with a zero, so each of them ends inside. */
     if (size < 40 || size > TREE_MAX_SIZE || (structure & 3) || (reservations & 7) ||
         !range_inside(structure, structure_size, size) ||
-        !range_inside(strings, strings_size, size) || strings_size == 0 ||
-        tree[strings + strings_size - 1] != 0)
+        !range_inside(names, names_size, size) || names_size == 0 ||
+        tree[names + names_size - 1] != 0)
         return false;
+    strings = tree + names;
 
     for (uint32_t at = reservations; range_inside(at, 16, size); at += 16) {
         if (cells(tree + at, 2) == 0 && cells(tree + at + 8, 2) == 0)
             break;
         add_reserved(cells(tree + at, 2), cells(tree + at + 8, 2));
     }
-    walk(structure, structure + structure_size, tree + strings, strings_size);
+    walk(structure, structure + structure_size, names_size);
     resolve_plic_contexts();
-    reserve_known();
+    add_reserved(virt_to_phys(kernel_start), (uint64_t)(kernel_end - kernel_start));
+    add_reserved(machine.initrd_base, machine.initrd_size);
     return machine.memory_ranges > 0 && platform.timebase > 0;
 }

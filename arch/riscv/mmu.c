@@ -17,9 +17,7 @@
  * looks at its bit; a shootdown clears the bit, then looks at `space`.
  * Locks: mmu->lock guards tables and counts.  ASIDs are taken and returned atomically.
  */
-#include "csr.h"
 #include "platform.h"
-#include "sbi.h"
 
 #include "lib/string.h"
 #include "mm/frame.h"
@@ -171,7 +169,7 @@ leaf_table(const struct arch_mmu *mmu, vaddr_t address, uint64_t *out_span)
     return entry & PTE_VALID ? pte_table(entry) : NULL;
 }
 
-uint64_t *mmu_next_table(uint64_t *entry)
+uint64_t *mmu_next_table(uint64_t *entry, struct list *tables)
 {
     if (*entry & PTE_VALID)
         return pte_table(*entry);
@@ -183,26 +181,17 @@ uint64_t *mmu_next_table(uint64_t *entry)
     /* Other harts' walkers see the zeros before they see the table. */
     atomic_thread_fence(memory_order_release);
     *(volatile uint64_t *)entry = pte_make(virt_to_phys(table), PTE_VALID);
-    return table;
-}
-
-/* Likewise, of a user's space, which frees it at its end. */
-static uint64_t *next_user_table(struct arch_mmu *mmu, uint64_t *entry)
-{
-    bool missing = !(*entry & PTE_VALID);
-    uint64_t *table = mmu_next_table(entry);
-
-    if (missing && table)
-        list_push_back(&mmu->tables, &phys_to_page(virt_to_phys(table))->link);
+    if (tables)
+        list_push_back(tables, &phys_to_page(virt_to_phys(table))->link);
     return table;
 }
 
 static __attribute__((noinline)) uint64_t *make_leaf_table(struct arch_mmu *mmu, vaddr_t address)
 {
     uint64_t *root = phys_to_virt(mmu->root);
-    uint64_t *middle = next_user_table(mmu, &root[address >> 30]);
+    uint64_t *middle = mmu_next_table(&root[address >> 30], &mmu->tables);
 
-    return middle ? next_user_table(mmu, &middle[address >> 21 & 511]) : NULL;
+    return middle ? mmu_next_table(&middle[address >> 21 & 511], &mmu->tables) : NULL;
 }
 
 static uint64_t leaf_entry(paddr_t frame, uint64_t flags)
@@ -269,6 +258,7 @@ void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *
  */
 static uint64_t clear_range(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint64_t clear, uint64_t match)
 {
+    const uint64_t keep = ~clear, rights = LEAF_RIGHTS & ~clear;
     vaddr_t end = address + length;
     uint64_t span, count = 0;
 
@@ -287,8 +277,8 @@ static uint64_t clear_range(struct arch_mmu *mmu, vaddr_t address, uint64_t leng
             if (!(old & match))
                 continue;
             count++;
-            if (old & ~clear & LEAF_RIGHTS) {
-                *entry = old & ~clear;
+            if (old & rights) {
+                *entry = old & keep;
             } else {
                 *entry = 0;
                 mmu->resident--;

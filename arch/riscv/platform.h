@@ -1,28 +1,24 @@
 /*
- * platform.h: what the device tree said that only arch/riscv needs, and the calls between its
- * files.
+ * platform.h: what the device tree said that only arch/riscv needs, the calls between its files, and
+ * those to the machine-mode firmware (SBI, the Supervisor Binary Interface).
  */
 #pragma once
 
 #include "arch.h"
+#include "csr.h"
 #include "sync/hart.h"
 
-#define MAX_PLATFORM_HARTS 64
-#define NO_CONTEXT         UINT32_MAX
-#define PLIC_MAX_IRQ       127u
-
-struct platform_hart {
-    uint64_t id;
-    uint32_t phandle;                       /* of its interrupt controller */
-    uint32_t plic_context;                  /* for supervisor mode, or NO_CONTEXT */
-};
+#define PLIC_MAX_IRQ 127u
 
 struct platform {
     uint64_t timebase;                      /* ticks of the time register a second */
-    struct platform_hart harts[MAX_PLATFORM_HARTS];     /* usable ones, in the order of the tree */
-    uint32_t hart_count, harts_ignored;     /* ignored: what is not in the list */
+    uint32_t hart_count;                    /* usable ones, also beyond MAX_HARTS */
+    struct {                                /* as struct hart, which has their ids */
+        uint32_t phandle;                   /* of its interrupt controller */
+        uint32_t plic_context;              /* for supervisor mode; 0, the firmware's: none */
+    } harts[MAX_HARTS];
     paddr_t  uart_base;                     /* 0: none */
-    uint32_t uart_irq, uart_shift;          /* shift: registers are 1 << shift bytes apart */
+    uint32_t uart_irq;
     paddr_t  plic_base;
     uint32_t plic_irqs;                     /* highest interrupt number that we use; 0: no PLIC */
     paddr_t  finisher_base;                 /* the "test" device that ends QEMU with a status */
@@ -33,14 +29,11 @@ extern struct platform platform;
 /* devices.c: fill `machine` and `platform`; false if this is no device tree. */
 bool devices_parse(const void *tree);
 
-/* mmu_boot.c */
-extern uint64_t kernel_root[512];
-void mmu_boot(void);                        /* the final kernel half, with W^X */
-
 /* mmu.c: run the address space of a thread; NULL: the kernel's own. */
 void mmu_switch(struct arch_mmu *mmu);
 void mmu_probe_asids(void);
-uint64_t *mmu_next_table(uint64_t *entry);  /* what it leads to, made if need be; NULL: no memory */
+/* The table that an entry leads to, made if need be and then in the list `tables` unless that is NULL.  NULL: no memory. */
+uint64_t *mmu_next_table(uint64_t *entry, struct list *tables);
 /* Page-table entries. */
 enum {
     PTE_VALID = 1, PTE_READ = 2, PTE_WRITE = 4, PTE_EXECUTE = 8, PTE_USER = 16, PTE_GLOBAL = 32,
@@ -82,3 +75,25 @@ struct thread *stack_switch(uint64_t *save_sp, uint64_t load_sp, struct thread *
 void thread_first_run(void);
 bool timer_compare_present(void);
 extern const char secondary_entry[], boot_stack[];
+extern uint64_t kernel_root[512];
+
+/* --- The firmware (sbi.c).  Extensions and functions have the numbers of the SBI specification. --- */
+
+#define SBI_TIME   0x54494d45
+#define SBI_IPI    0x735049
+#define SBI_RFENCE 0x52464e43
+#define SBI_HSM    0x48534d
+#define SBI_SRST   0x53525354
+enum { RFENCE_CODE = 0, RFENCE_TLB = 1, RFENCE_TLB_ASID = 2 };
+
+/* The SBI error, 0 for none. */
+int64_t sbi_call(uint64_t extension, uint64_t function, uint64_t a0, uint64_t a1, uint64_t a2,
+                 uint64_t a3, uint64_t a4);
+
+/*
+ * A call that names a set of harts: an IPI (when it returns, it is sent) or a remote fence (it is
+ * done).  Bits of `mask` are our indices, translated to hardware ids.  For TLB fences; length
+ * UINT64_MAX is the whole address space.
+ */
+void sbi_hart_call(uint64_t extension, uint64_t function, uint32_t mask, vaddr_t address,
+                   uint64_t length, uint64_t asid);

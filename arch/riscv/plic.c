@@ -22,7 +22,6 @@ static struct {
     void *argument;
 } handlers[PLIC_MAX_IRQ + 1];
 static uint32_t enabled[PLIC_MAX_IRQ / 32 + 1]; /* one bit an interrupt */
-static uint32_t contexts[MAX_HARTS];            /* by hart index */
 
 static volatile uint32_t *plic_register(uint64_t offset)
 {
@@ -31,23 +30,19 @@ static volatile uint32_t *plic_register(uint64_t offset)
 
 static void write_enables(const struct hart *hart)
 {
-    uint32_t context = contexts[hart->index];
+    uint32_t context = platform.harts[hart->index].plic_context;
 
-    for (uint32_t word = 0; context != NO_CONTEXT && word <= platform.plic_irqs / 32; word++)
+    for (uint32_t word = 0; context && word <= platform.plic_irqs / 32; word++)
         *plic_register(PLIC_ENABLE + context * ENABLE_STRIDE + word * 4) = enabled[word];
 }
 
 /* This hart takes every interrupt that is or will be enabled. */
 void plic_init_hart(struct hart *hart)
 {
-    uint32_t context = NO_CONTEXT;
+    uint32_t context = platform.harts[hart->index].plic_context;
 
-    for (uint32_t i = 0; i < platform.hart_count; i++)
-        if (platform.harts[i].id == hart->id)
-            context = platform.harts[i].plic_context;
-    contexts[hart->index] = context;
     write_enables(hart);
-    if (context != NO_CONTEXT)
+    if (context)
         *plic_register(PLIC_CONTEXT + context * CONTEXT_STRIDE) = 0;    /* threshold: all */
 }
 
@@ -69,7 +64,7 @@ status_t arch_irq_register(uint32_t irq, void (*handler)(void *argument), void *
 
 void plic_dispatch(void)
 {
-    uint64_t offset = PLIC_CONTEXT + contexts[this_hart()->index] * CONTEXT_STRIDE + 4;
+    uint64_t offset = PLIC_CONTEXT + platform.harts[this_hart()->index].plic_context * CONTEXT_STRIDE + 4;
     uint32_t irq;
 
     while ((irq = *plic_register(offset)) != 0) {

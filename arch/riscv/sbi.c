@@ -6,9 +6,6 @@
  *
  * Locks: none; the firmware serialises, and serves fences even on harts whose interrupts are off.
  */
-#include "sbi.h"
-
-#include "csr.h"
 #include "platform.h"
 
 int64_t sbi_call(uint64_t extension, uint64_t function, uint64_t argument0, uint64_t argument1,

@@ -11,9 +11,7 @@
  *
  * Locks: stack_lock guards everything here.
  */
-#include "csr.h"
 #include "platform.h"
-#include "sbi.h"
 
 #include "lib/kprintf.h"
 #include "mm/frame.h"
@@ -34,21 +32,15 @@ static uint32_t first_free;                 /* no slot below it is free */
 /* The entries of a stack's pages; their table is made if there is none.  NULL without memory. */
 static uint64_t *stack_entries(vaddr_t stack)
 {
-    uint64_t *table = mmu_next_table(&stack_area_table[stack >> 21 & 511]);
+    uint64_t *table = mmu_next_table(&stack_area_table[stack >> 21 & 511], NULL);
 
     return table ? table + (stack >> PAGE_SHIFT & 511) : NULL;
 }
 
-/* Every hart looks at the tables anew for this stack. */
+/* Every hart, this one too, looks at the tables anew for this stack. */
 static void flush_stack(vaddr_t stack)
 {
-    uint32_t others = 0;
-
-    for (uint32_t i = 0; i < hart_count; i++)
-        if (harts[i].online && &harts[i] != this_hart())
-            others |= 1u << i;
-    flush_tlb_all();
-    sbi_hart_call(SBI_RFENCE, RFENCE_TLB, others, stack, KERNEL_STACK_SIZE, 0);
+    sbi_hart_call(SBI_RFENCE, RFENCE_TLB, (1u << hart_count) - 1, stack, KERNEL_STACK_SIZE, 0);
 }
 
 /* Take the pages of a stack, as far as it has any, out of the tables and free them. */

@@ -8,7 +8,6 @@
  * Locks: none; every function works on the current thread, or on one that does not run.
  */
 #include "asm_offsets.h"
-#include "csr.h"
 #include "platform.h"
 
 #include "lib/string.h"

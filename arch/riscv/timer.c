@@ -6,9 +6,7 @@
  *
  * Locks: none; every hart has its own comparator.
  */
-#include "csr.h"
 #include "platform.h"
-#include "sbi.h"
 
 #define SECOND 1000000000ul
 

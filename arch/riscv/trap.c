@@ -5,7 +5,6 @@
  * arch_idle_wait and in arch_interrupt_window.  The functions named trap_ are called by trap.S.
  */
 #include "asm_offsets.h"
-#include "csr.h"
 #include "platform.h"
 
 #include "lib/kprintf.h"
@@ -39,17 +38,13 @@ static void dispatch_interrupt(uint64_t number)
     if (panicking)
         arch_halt();
     this_hart()->interrupts++;
-    switch (number) {
-    case IRQ_SOFTWARE:
+    if (number == IRQ_SOFTWARE) {
         csr_clear("sip", 1ul << IRQ_SOFTWARE);  /* hart->reschedule does the rest, on the way out */
-        break;
-    case IRQ_TIMER:
+    } else if (number == IRQ_TIMER) {
         arch_timer_set(UINT64_MAX);
         interrupt_timer();
-        break;
-    case IRQ_EXTERNAL:
+    } else if (number == IRQ_EXTERNAL) {
         plic_dispatch();
-        break;
     }
 }
 

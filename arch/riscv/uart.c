@@ -22,32 +22,27 @@ static uint8_t nothing[] = { [LINE_STATUS] = STATUS_EMPTY };
 static volatile uint8_t *registers = nothing;
 static uint32_t room;
 
-static volatile uint8_t *uart_register(uint32_t number)
-{
-    return registers + (number << platform.uart_shift);
-}
-
 void uart_init(void)
 {
     if (!platform.uart_base)
         return;
     registers = phys_to_virt(platform.uart_base);
-    *uart_register(INTERRUPT_ENABLE) = 0;
-    *uart_register(LINE_CONTROL) = 3;           /* 8 bits; the firmware has set the speed */
-    *uart_register(FIFO_CONTROL) = 1;
-    *uart_register(MODEM_CONTROL) = 0xb;        /* ready; interrupts reach the controller */
-    *uart_register(INTERRUPT_ENABLE) = INTERRUPT_RECEIVE;
+    registers[INTERRUPT_ENABLE] = 0;
+    registers[LINE_CONTROL] = 3;           /* 8 bits; the firmware has set the speed */
+    registers[FIFO_CONTROL] = 1;
+    registers[MODEM_CONTROL] = 0xb;        /* ready; interrupts reach the controller */
+    registers[INTERRUPT_ENABLE] = INTERRUPT_RECEIVE;
     arch_console_irq = platform.uart_irq;
 }
 
 bool arch_console_try_put(char c)
 {
-    if (*uart_register(LINE_STATUS) & STATUS_EMPTY)
+    if (registers[LINE_STATUS] & STATUS_EMPTY)
         room = QUEUE_SIZE;
     if (room == 0)
         return false;
     room--;
-    *uart_register(DATA) = (uint8_t)c;
+    registers[DATA] = (uint8_t)c;
     return true;
 }
 
@@ -59,10 +54,10 @@ void arch_console_put(char c)
 
 int arch_console_get(void)
 {
-    return *uart_register(LINE_STATUS) & STATUS_RECEIVED ? *uart_register(DATA) : -1;
+    return registers[LINE_STATUS] & STATUS_RECEIVED ? registers[DATA] : -1;
 }
 
 void arch_console_transmit_interrupt(bool on)
 {
-    *uart_register(INTERRUPT_ENABLE) = INTERRUPT_RECEIVE | (on ? INTERRUPT_TRANSMIT : 0);
+    registers[INTERRUPT_ENABLE] = INTERRUPT_RECEIVE | (on ? INTERRUPT_TRANSMIT : 0);
 }

@@ -23,7 +23,7 @@ status_t block_create(struct disk *disk, uint64_t offset, uint64_t length,
 status_t block_create_partition(struct block *block, uint64_t offset, uint64_t length,
                                 struct block **out_block);
 /*
- * A VMO whose pages are the device's (dev/device_vmo.c).  What lies beyond the end of the device in
+ * A VMO whose pages are the device's.  What lies beyond the end of the device in
  * its last page is zero and never written.  Two VMOs of one range do not see each other's pages
  * before a sync.
  */

@@ -35,7 +35,6 @@ struct ring {
 static char input_bytes[INPUT_SIZE], output_bytes[OUTPUT_SIZE];
 static struct ring input = { SPINLOCK_INITIALIZER(RANK_TYPED), input_bytes, .size = INPUT_SIZE };
 static struct ring output = { SPINLOCK_INITIALIZER(RANK_CONSOLE), output_bytes, .size = OUTPUT_SIZE };
-static uint32_t lost;                   /* typed bytes that found no room; input.lock */
 
 static struct object console;
 
@@ -125,10 +124,8 @@ static void console_interrupt(void *unused)
     spin_lock(&input.lock);
     while ((c = arch_console_get()) >= 0) {
         interrupt |= c == CONTROL_C;
-        if (room(&input) > 0)
+        if (room(&input) > 0)           /* else it is lost */
             put(&input, (char)c);
-        else
-            lost++;
     }
     if (used(&input) > 0) {
         wait_queue_wake_all(&input.waiters);
@@ -147,7 +144,6 @@ status_t console_read(char *buffer, size_t length, size_t *out_done)
 {
     status_t status = OK;
     size_t done = 0;
-    uint32_t lost_before;
 
     spin_lock(&input.lock);
     while (status == OK && length > 0 && used(&input) == 0)
@@ -157,11 +153,7 @@ status_t console_read(char *buffer, size_t length, size_t *out_done)
         buffer[done++] = first(&input);
     if (used(&input) == 0)
         object_signal(&console, SIGNAL_READABLE, 0);
-    lost_before = lost;
-    lost = 0;
     spin_unlock(&input.lock);
-    if (lost_before)
-        kprintf("console: %u typed bytes were lost, nobody read them in time\n", lost_before);
     *out_done = done;
     return done > 0 ? OK : status;
 }

@@ -24,7 +24,7 @@ struct virtio_descriptor {
  * sleeps), and may free it.
  */
 struct disk_request {
-    uint32_t op;                        /* BLOCK_READ, _WRITE; _FLUSH only if disk_can_flush */
+    uint32_t op;                        /* BLOCK_READ, _WRITE; _FLUSH only with BLOCK_INFO_FLUSH */
     uint32_t pieces;                    /* how many were added */
     uint64_t length;                    /* of all of them, in bytes */
     void (*done)(struct disk_request *, status_t status);   /* OK or ERR_IO */
@@ -52,16 +52,6 @@ status_t disk_submit(struct disk *disk, struct disk_request *request);
 void disks_init(void);
 struct disk *disk_by_index(uint32_t index);     /* NULL: no such disk */
 
-/* Sizes and flags never change; counters may be a little old. */
+/* Size and flags never change; counters may be a little old.  Without BLOCK_INFO_FLUSH what was
+ * written is on the medium. */
 const block_info_t *disk_info(const struct disk *disk);
-
-static inline uint64_t disk_size(const struct disk *disk) { return disk_info(disk)->size; }
-static inline bool disk_read_only(const struct disk *disk)
-{
-    return disk_info(disk)->flags & BLOCK_INFO_READ_ONLY;
-}
-/* False: writes are on the medium when they complete. */
-static inline bool disk_can_flush(const struct disk *disk)
-{
-    return disk_info(disk)->flags & BLOCK_INFO_FLUSH;
-}

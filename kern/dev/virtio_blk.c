@@ -33,7 +33,6 @@ enum {
     REGISTER_INTERRUPT_STATUS = 0x060, REGISTER_INTERRUPT_ACKNOWLEDGE = 0x064,
     REGISTER_STATUS = 0x070,
     REGISTER_DESCRIPTORS = 0x080, REGISTER_AVAILABLE = 0x090, REGISTER_USED = 0x0a0,
-    REGISTER_GENERATION = 0x0fc,
 };
 
 enum {
@@ -194,7 +193,7 @@ status_t disk_submit(struct disk *disk, struct disk_request *request)
 
     assert(request->pieces <= disk->max_pieces);
     assert((request->op == BLOCK_FLUSH) == (request->pieces == 0));
-    assert(request->op != BLOCK_FLUSH || disk_can_flush(disk));
+    assert(request->op != BLOCK_FLUSH || (disk->info.flags & BLOCK_INFO_FLUSH));
 
     spin_lock(&disk->lock);
     status = disk->rings ? OK : ERR_IO;
@@ -293,22 +292,20 @@ static void disk_interrupt(void *argument)
 
 /* --- Finding disks. --- */
 
-static status_t agree_on_features(struct disk *disk, uint64_t *out_features)
+/* What both sides can; 0: not enough. */
+static uint64_t agree_on_features(struct disk *disk)
 {
-    uint64_t offered = 0, agreed;
+    uint64_t agreed = 0;
 
     for (uint32_t half = 0; half < 2; half++) {
         *at(disk, REGISTER_OFFERED_SELECT) = half;
-        offered |= (uint64_t)*at(disk, REGISTER_OFFERED) << (32 * half);
-    }
-    *out_features = agreed = offered & FEATURES_WANTED;
-    for (uint32_t half = 0; half < 2; half++) {
+        agreed |= ((uint64_t)*at(disk, REGISTER_OFFERED) << (32 * half)) & FEATURES_WANTED;
         *at(disk, REGISTER_ACCEPTED_SELECT) = half;
         *at(disk, REGISTER_ACCEPTED) = (uint32_t)(agreed >> (32 * half));
     }
     *at(disk, REGISTER_STATUS) |= STATUS_FEATURES_OK;
     return (agreed & FEATURES_REQUIRED) == FEATURES_REQUIRED &&
-           (*at(disk, REGISTER_STATUS) & STATUS_FEATURES_OK) ? OK : ERR_NOT_SUPPORTED;
+           (*at(disk, REGISTER_STATUS) & STATUS_FEATURES_OK) ? agreed : 0;
 }
 
 static void write_address(const struct disk *disk, uint32_t offset, const void *address)
@@ -339,20 +336,6 @@ static status_t make_queue(struct disk *disk)
     return OK;
 }
 
-/* The generation changes with the configuration: then both halves are read again. */
-static uint64_t read_capacity(const struct disk *disk)
-{
-    uint32_t generation;
-    uint64_t low, high;
-
-    do {
-        generation = *at(disk, REGISTER_GENERATION);
-        low = *at(disk, CONFIG_CAPACITY);
-        high = *at(disk, CONFIG_CAPACITY + 4);
-    } while (*at(disk, REGISTER_GENERATION) != generation);
-    return high << 32 | low;
-}
-
 /*
  * Sizes and limits.  A chain is never longer than its queue, wherever its table lies; a transfer
  * that begins inside a page touches one page more.  NOT_SUPPORTED for what the rest of the kernel
@@ -360,7 +343,8 @@ static uint64_t read_capacity(const struct disk *disk)
  */
 static status_t read_geometry(struct disk *disk, uint64_t features)
 {
-    uint64_t pieces = DISK_PIECES, sectors = read_capacity(disk);
+    uint64_t sectors = (uint64_t)*at(disk, CONFIG_CAPACITY + 4) << 32 | *at(disk, CONFIG_CAPACITY);
+    uint64_t pieces = DISK_PIECES;
     uint32_t block_size = SECTOR;
 
     if (features & FEATURE_BLOCK_SIZE)
@@ -385,15 +369,15 @@ static status_t read_geometry(struct disk *disk, uint64_t features)
 static status_t start_disk(struct disk *disk, uint32_t irq)
 {
     uint64_t features;
-    status_t status;
+    status_t status = ERR_NOT_SUPPORTED;
 
     spin_init(&disk->lock, RANK_BLOCK);
     list_init(&disk->waiting);
     *at(disk, REGISTER_STATUS) = 0;
     *at(disk, REGISTER_STATUS) |= STATUS_ACKNOWLEDGED;
     *at(disk, REGISTER_STATUS) |= STATUS_DRIVER;
-    status = agree_on_features(disk, &features);
-    if (status == OK)
+    features = agree_on_features(disk);
+    if (features)
         status = make_queue(disk);
     if (status == OK)
         status = read_geometry(disk, features);
@@ -422,7 +406,7 @@ static void add_disk(vaddr_t registers, uint32_t irq)
     if (status == OK) {
         disks[disk_count++] = disk;
         kprintf("disk %u: %lu KiB%s\n", disk->index, disk->info.size / 1024,
-                disk_read_only(disk) ? ", read-only" : "");
+                disk->info.flags & BLOCK_INFO_READ_ONLY ? ", read-only" : "");
         return;
     }
     heap_free(disk);

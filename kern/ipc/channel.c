@@ -1,9 +1,8 @@
 /*
  * channel.c: two connected ends and the messages between them.
  *
- * Each end has a queue of messages to be read there and a list of threads that wait in channel_call
- * for an answer there.  A message whose first word is the transaction id of such a thread goes to
- * it and past the queue.
+ * Each end has a queue of messages to be read there and a list of threads that wait in channel_call for an answer
+ * there.  A message whose first word is the transaction id of such a thread goes to it and past the queue.
  *
  * Invariant: at an open end, READABLE is set exactly while its queue is not empty, and WRITABLE
  * while the peer is open and the peer's queue has room.
@@ -244,8 +243,6 @@ static void channel_destroy(struct object *object)
 {
     struct channel *channel = container_of(object, struct channel, object);
 
-    if (!channel->closed)
-        channel_unreachable(object);
     if (atomic_fetch_sub_explicit(&channel->pair->ends, 1, memory_order_acq_rel) > 1)
         return;
     heap_free(atomic_load(&channel->pair->spare));

@@ -1,6 +1,4 @@
-/*
- * channel.h: two connected ends that exchange messages of bytes and handles.
- */
+/* channel.h: two connected ends that exchange messages of bytes and handles. */
 #pragma once
 
 #include "ipc/message.h"

@@ -1,6 +1,4 @@
-/*
- * exception.h: threads that stopped because of what they did or met, and who decides how they go on.
- */
+/* exception.h: threads that stopped because of what they did or met, and who decides how they go on. */
 #pragma once
 
 #include "ipc/port.h"

@@ -6,7 +6,6 @@
  */
 #include "ipc/message.h"
 
-#include "lib/string.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
 #include "task/process.h"
@@ -52,21 +51,6 @@ void message_destroy(struct message *message)
     heap_free(message);
 }
 
-void message_fill(struct message *message, uint32_t offset, const void *from, uint32_t length)
-{
-    for (uint32_t done = 0, part; done < length; done += part) {
-        char *to = message_piece(message, offset + done, length - done, &part);
-
-        memcpy(to, (const char *)from + done, part);
-    }
-}
-
-void message_set_handle(struct message *message, uint32_t index, struct handle_slot slot)
-{
-    assert(index < message->num_handles && !message->handles[index].object);
-    message->handles[index] = slot;
-}
-
 /* --- To a process. --- */
 
 static inline status_t put(uaddr_t to, const void *from, size_t length)
@@ -93,22 +77,19 @@ static __attribute__((noinline)) status_t put_pieces(const struct message *messa
 /* The handles move into the current process, their values to the user's array.  All or nothing. */
 static __attribute__((noinline)) status_t take_handles(struct message *message, uaddr_t to)
 {
-    struct handle_table *table = current_process()->handles;
     uint32_t count = message->num_handles;
     handle_t values[CHANNEL_MAX_HANDLES];
-    status_t status = handle_reserve(table, count, values);
+    uaddr_t outs[CHANNEL_MAX_HANDLES];
 
-    if (status != OK)
-        return status;
-    status = put(to, values, count * sizeof(handle_t));
-    if (status != OK) {
-        handle_unreserve(table, count, values);
-        return status;
-    }
     for (uint32_t i = 0; i < count; i++)
-        handle_install(table, values[i], message->handles[i]);
-    message->num_handles = 0;
-    return OK;
+        outs[i] = to + i * sizeof(handle_t);
+    status_t status = handle_add(current_process()->handles, count, message->handles, values, outs);
+
+    if (status == ERR_USER_FAULT)
+        return user_missing(to, count * sizeof(handle_t), true);
+    if (status == OK)
+        message->num_handles = 0;
+    return status;
 }
 
 status_t message_take(struct message *message, const struct channel_read *read)

@@ -1,6 +1,4 @@
-/*
- * message.h: the content of a channel message: bytes, and handles that belong to no process.
- */
+/* message.h: the content of a channel message: bytes, and handles that belong to no process. */
 #pragma once
 
 #include "object/handle.h"
@@ -48,9 +46,6 @@ static inline char *message_piece(const struct message *message, uint32_t offset
     *out_length = min_u64(length, PAGE_SIZE - (offset & PAGE_MASK));
     return message->pieces[offset >> PAGE_SHIFT] + (offset & PAGE_MASK);
 }
-/* From the kernel (the first process' start message). */
-void message_fill(struct message *message, uint32_t offset, const void *from, uint32_t length);
-void message_set_handle(struct message *message, uint32_t index, struct handle_slot slot);
 /* The first four bytes, which there are. */
 typedef uint32_t __attribute__((may_alias)) transaction_t;
 static inline transaction_t *message_transaction(const struct message *message)

@@ -5,11 +5,9 @@
  * count bytes for ever (and start again at 0 when the ring is empty, so that a pipe with little
  * traffic uses one frame); their difference is what can be read.
  *
- * Invariant: an end is closed from its last handle on.  READABLE is set while there are bytes or no
- * writer, WRITABLE while an atomic write would not wait, and at either end PEER_CLOSED from the
- * close of the other on.
- * Locks: ring.lock guards everything.  A sleeper woken looks at everything again, so each change
- * wakes all.
+ * Invariant: an end is closed from its last handle on.  READABLE is set while there are bytes or no writer, WRITABLE
+ * while an atomic write would not wait, and at either end PEER_CLOSED from the close of the other on.
+ * Locks: ring.lock guards everything.  A sleeper woken looks at everything again, so each change wakes all.
  */
 #include "ipc/pipe.h"
 
@@ -52,10 +50,7 @@ status_t pipe_create(struct object *out_ends[2])
     return OK;
 }
 
-static uint64_t bytes_inside(const struct pipe_ring *ring)
-{
-    return ring->written - ring->taken;
-}
+static uint64_t bytes_inside(const struct pipe_ring *ring) { return ring->written - ring->taken; }
 
 static uint64_t bytes_free(const struct pipe_ring *ring)
 {
@@ -97,10 +92,7 @@ static char *ring_piece(struct pipe_ring *ring, uint64_t at, size_t *out_length)
     return *frame + offset;
 }
 
-/*
- * Move bytes between the ring from position `at` on and user memory.  *out_done bytes were moved,
- * also on error.
- */
+/* Move bytes between the ring from position `at` on and user memory.  *out_done bytes were moved, also on error. */
 static status_t move_bytes(struct pipe_ring *ring, uint64_t at, uaddr_t user, size_t length,
                            bool into_ring, size_t *out_done)
 {
@@ -205,8 +197,6 @@ static void pipe_destroy(struct object *object)
     struct pipe *pipe = container_of(object, struct pipe, object);
     struct pipe_ring *ring = pipe->ring;
 
-    if (!pipe->closed)
-        pipe_unreachable(object);
     if (atomic_fetch_sub_explicit(&ring->ends, 1, memory_order_acq_rel) > 1)
         return;
     for (uint32_t i = 0; i < RING_FRAMES; i++) {

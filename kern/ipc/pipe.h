@@ -1,6 +1,4 @@
-/*
- * pipe.h: a byte queue between a reading and a writing end.
- */
+/* pipe.h: a byte queue between a reading and a writing end. */
 #pragma once
 
 #include "object/handle.h"

@@ -1,6 +1,4 @@
-/*
- * command_line.c: the kernel command line.  Words are separated by spaces.
- */
+/* command_line.c: the kernel command line.  Words are separated by spaces. */
 #include "lib/command_line.h"
 
 #include "arch.h"

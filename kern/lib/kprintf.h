@@ -1,6 +1,4 @@
-/*
- * kprintf.h: messages from the kernel to the person at the console.
- */
+/* kprintf.h: messages from the kernel to the person at the console. */
 #pragma once
 
 #include <stdarg.h>

@@ -1,8 +1,7 @@
 /*
  * list.h: intrusive doubly linked lists with a head.
  *
- * A node is in one list at a time; node->next == NULL means in none.  Whoever owns the list's lock
- * may call these.
+ * A node is in one list at a time; node->next == NULL means in none.  Whoever owns the list's lock may call these.
  */
 #pragma once
 
@@ -19,10 +18,7 @@ struct list      { struct list_node head; };
     for (struct list_node *node = (list)->head.next, *node##_next = node->next; \
          node != &(list)->head; node = node##_next, node##_next = node->next)
 
-static inline void list_init(struct list *list)
-{
-    list->head.next = list->head.prev = &list->head;
-}
+static inline void list_init(struct list *list) { list->head.next = list->head.prev = &list->head; }
 
 static inline bool list_empty(const struct list *list) { return list->head.next == &list->head; }
 static inline bool list_linked(const struct list_node *node) { return node->next != NULL; }

@@ -1,9 +1,8 @@
 /*
  * random.c: a ChaCha20 generator (RFC 8439's block function) that needs no lock.
  *
- * The key is fixed at boot; every block of output uses a block number nobody else has used, taken
- * from one atomic counter.  So harts never wait for each other, and no two callers see the same
- * bytes.
+ * The key is fixed at boot; every block of output uses a block number nobody else has used, taken from one atomic
+ * counter.  So harts never wait for each other, and no two callers see the same bytes.
  *
  * Invariant: `key` is written by random_init only, before the other harts run.
  */

@@ -1,6 +1,4 @@
-/*
- * random.h: random bytes, seeded by the firmware's entropy and the clock; any hart may call.
- */
+/* random.h: random bytes, seeded by the firmware's entropy and the clock; any hart may call. */
 #pragma once
 
 #include "lib/types.h"

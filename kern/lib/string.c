@@ -1,15 +1,15 @@
 /*
  * string.c: the memory and string functions that the compiler and the kernel use.
  *
- * Copies and fills go by words where both sides allow it; strings go byte by byte, they are short.
- * The empty assembly in the inner loops keeps the compiler from recognising a loop as the very
- * function it implements.
+ * Copies and fills go by words where both sides allow it; strings go byte by byte, they are short.  The empty
+ * assembly in the inner loops keeps the compiler from recognising a loop as the very function it implements.
  */
 #include "lib/string.h"
 
 #include <stdint.h>
 
 typedef uint64_t __attribute__((may_alias)) word;
+struct __attribute__((may_alias)) four_words { word words[4]; };
 
 #define WORD sizeof(word)
 #define OPAQUE(pointer) __asm__("" : "+r"(pointer))
@@ -23,14 +23,7 @@ void *memcpy(void *to, const void *from, size_t length)
         for (; length && ((uintptr_t)out & (WORD - 1)); length--)
             *out++ = *in++;
         for (; length >= 4 * WORD; length -= 4 * WORD, in += 4 * WORD, out += 4 * WORD) {
-            const word *source = (const word *)in;
-            word *target = (word *)out;
-            word a = source[0], b = source[1], c = source[2], d = source[3];
-
-            target[0] = a;
-            target[1] = b;
-            target[2] = c;
-            target[3] = d;
+            *(struct four_words *)out = *(const struct four_words *)in;
             OPAQUE(out);
         }
         for (; length >= WORD; length -= WORD, in += WORD, out += WORD) {
@@ -103,14 +96,4 @@ int strncmp(const char *a, const char *b, size_t length)
         if (*a != *b || !*a)
             return (unsigned char)*a - (unsigned char)*b;
     return 0;
-}
-
-char *strstr(const char *text, const char *word_sought)
-{
-    size_t length = strlen(word_sought);
-
-    for (; strncmp(text, word_sought, length) != 0; text++)
-        if (!*text)
-            return NULL;
-    return (char *)text;
 }

@@ -1,6 +1,4 @@
-/*
- * string.h: the memory and string functions that the compiler and the kernel use.
- */
+/* string.h: the memory and string functions that the compiler and the kernel use. */
 #pragma once
 
 #include <stddef.h>
@@ -12,4 +10,3 @@ size_t strlen(const char *text);
 size_t strnlen(const char *text, size_t limit);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t length);
-char *strstr(const char *text, const char *word_sought);

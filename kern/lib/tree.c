@@ -26,10 +26,7 @@ static uint32_t draw_priority(void)
 }
 
 /* Which child of its parent a node is. */
-static int side_of(const struct tree_node *node)
-{
-    return node->parent->child[1] == node;
-}
+static int side_of(const struct tree_node *node) { return node->parent->child[1] == node; }
 
 /* Let `child` (or nothing) take the place of `node` under node's parent. */
 static void replace_child(struct tree *tree, struct tree_node *node, struct tree_node *child)
@@ -89,10 +86,7 @@ static struct tree_node *leftmost(struct tree_node *node)
     return node;
 }
 
-struct tree_node *tree_first(const struct tree *tree)
-{
-    return leftmost(tree->root);
-}
+struct tree_node *tree_first(const struct tree *tree) { return leftmost(tree->root); }
 
 struct tree_node *tree_next(const struct tree_node *node)
 {

@@ -1,6 +1,4 @@
-/*
- * types.h: addresses, page arithmetic, and the few macros that all of the kernel uses.
- */
+/* types.h: addresses, page arithmetic, and the few macros that all of the kernel uses. */
 #pragma once
 
 #include <stdbool.h>

@@ -7,8 +7,8 @@
  * lists its frames that have room; one that is full is in no list, one that is wholly free goes
  * back unless it is the only one with room.
  *
- * Invariant: a frame is in its class' list exactly while it has a free object; one that is wholly
- * free is alone there.
+ * Invariant: a frame is in its class' list exactly while it has a free object; at most one there is
+ * wholly free.
  * Locks: each class has its lock (RANK_HEAP) for its list and the records of its frames.
  */
 #include "mm/heap.h"
@@ -130,25 +130,17 @@ void heap_free(void *address)
          other = other->next)
         assert(other != object);
 
-    struct page *surplus = NULL;
-
-    if (!page->owner) {             /* it gets room: one that is wholly free need not be kept */
-        struct list_node *kept = list_first(&class->frames);
-
-        if (kept && list_entry(kept, struct page, link)->index == 0) {
-            surplus = list_entry(kept, struct page, link);
-            list_remove(kept);
-        }
+    if (!page->owner)               /* it has room again */
         list_push_back(&class->frames, &page->link);
-    }
     object->next = page->owner;
     object->mark = FREE_MARK;
     page->owner = object;
-    if (--page->index == 0 && class->frames.head.next != class->frames.head.prev) {
+
+    bool surplus = --page->index == 0 && class->frames.head.next != class->frames.head.prev;
+
+    if (surplus)
         list_remove(&page->link);
-        surplus = page;
-    }
     spin_unlock(&class->lock);
     if (surplus)
-        frame_free(surplus);
+        frame_free(page);
 }

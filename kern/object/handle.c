@@ -1,16 +1,15 @@
 /*
  * handle.c: a process' handle table.
  *
- * A handle value is an index (low bits) and the generation of its entry (high bits), which changes
- * each time the entry is freed, so a value that was closed is refused until the generations of that
- * entry have wrapped.  Entries live in chunks; both are made when needed and stay until the table
- * goes.
+ * A handle value is an index (low bits) and the generation of its entry (high bits), which changes each time the
+ * entry is freed, so a value that was closed is refused until the generations of that entry have wrapped.  Entries
+ * live in chunks; both are made when needed and stay until the table goes.
  *
  * A lookup takes no lock.  It says in hart->reading that it is under way, and whoever empties an
  * entry waits for those before the object is dropped and the generation changes.
  *
- * Invariant: an entry is in use (object set), reserved (no object, in nobody's list) or free (no
- * object, in the free list).  Generations are never 0, so no value is HANDLE_INVALID.
+ * Invariant: an entry is in use (object set) or in the free list (no object).  Generations are never
+ * 0, so no value is HANDLE_INVALID.
  * Locks: table.lock guards all changes; objects are closed with it released.
  */
 #include "object/handle.h"
@@ -27,7 +26,7 @@
 static_assert(HANDLE_TABLE_MAX == 1u << INDEX_BITS, "every entry has an index");
 
 struct entry {
-    _Atomic(struct object *) object;    /* NULL: free or reserved */
+    _Atomic(struct object *) object;    /* NULL: free */
     union {
         rights_t rights;            /* in use */
         uint32_t next_free;         /* free: an index, or NO_ENTRY */
@@ -63,8 +62,8 @@ static inline struct entry *entry_at(struct handle_table *table, uint32_t index)
 }
 
 /*
- * The entry that a value names, in use or reserved, and its object; NULL if the value is stale or
- * was never given out.  Without the lock: the object is read first, so a match is the object's own.
+ * The entry that a value names, and its object if it is in use; NULL if the value is stale or was
+ * never given out.  Without the lock: the object is read first, so a match is the object's own.
  */
 static inline struct entry *find_entry(struct handle_table *table, handle_t handle,
                                        struct object **out_object)
@@ -139,13 +138,15 @@ struct handle_table *handle_table_copy(struct handle_table *table)
     return NULL;
 }
 
-status_t handle_reserve(struct handle_table *table, uint32_t count, handle_t *out_values)
+status_t handle_add(struct handle_table *table, uint32_t count, const struct handle_slot *slots,
+                    handle_t *values, const uaddr_t *outs)
 {
+    uint32_t taken = 0;
+
     spin_lock(&table->lock);
     status_t status = table->closed ? ERR_NO_RESOURCES : OK;
-    uint32_t done = 0;
 
-    while (status == OK && done < count) {
+    while (status == OK && taken < count) {
         uint32_t index = table->first_free;
 
         if (index == NO_ENTRY) {
@@ -154,35 +155,23 @@ status_t handle_reserve(struct handle_table *table, uint32_t count, handle_t *ou
             struct entry *entry = entry_at(table, index);
 
             table->first_free = entry->next_free;
-            out_values[done++] = entry->generation << INDEX_BITS | index;
+            values[taken] = entry->generation << INDEX_BITS | index;
+            if (outs && arch_store_to_user(outs[taken], values[taken]) != 0)
+                status = ERR_USER_FAULT;
+            taken++;
         }
     }
-    spin_unlock(&table->lock);
-    if (status != OK)
-        handle_unreserve(table, done, out_values);
-    return status;
-}
-
-void handle_unreserve(struct handle_table *table, uint32_t count, const handle_t *values)
-{
-    spin_lock(&table->lock);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; status != OK && i < taken; i++)
         free_entry(table, values[i] & (HANDLE_TABLE_MAX - 1));
+    for (uint32_t i = 0; status == OK && i < count; i++) {
+        struct entry *entry = entry_at(table, values[i] & (HANDLE_TABLE_MAX - 1));
+
+        entry->rights = slots[i].rights;
+        atomic_store_explicit(&entry->object, slots[i].object, memory_order_release);
+        table->used++;
+    }
     spin_unlock(&table->lock);
-}
-
-void handle_install(struct handle_table *table, handle_t value, struct handle_slot slot)
-{
-    struct object *none;
-
-    spin_lock(&table->lock);
-    struct entry *entry = find_entry(table, value, &none);
-
-    assert(entry && !none);
-    entry->rights = slot.rights;
-    atomic_store_explicit(&entry->object, slot.object, memory_order_release);
-    table->used++;
-    spin_unlock(&table->lock);
+    return status;
 }
 
 status_t handle_lookup(struct handle_table *table, handle_t handle, uint32_t type, rights_t rights,
@@ -257,7 +246,7 @@ uint32_t handle_table_count(struct handle_table *table)
     return *(volatile uint32_t *)&table->used;
 }
 
-static void close_all_but(struct handle_table *table, handle_t kept)
+void handle_table_close(struct handle_table *table, handle_t kept)
 {
     struct handle_slot slot;
 
@@ -275,38 +264,10 @@ static void close_all_but(struct handle_table *table, handle_t kept)
     spin_unlock(&table->lock);
 }
 
-void handle_table_close_all(struct handle_table *table)
-{
-    close_all_but(table, HANDLE_INVALID);
-}
-
-status_t handle_close_others(struct handle_table *table, handle_t kept)
-{
-    struct object *object;
-    status_t status = handle_lookup(table, kept, OBJECT_ANY, RIGHT_NONE, &object, NULL);
-
-    if (status != OK)
-        return status;
-    object_unref(object);
-    close_all_but(table, kept);
-    return OK;
-}
-
 void handle_table_destroy(struct handle_table *table)
 {
-    handle_table_close_all(table);
+    handle_table_close(table, HANDLE_INVALID);
     for (uint32_t i = 0; i * CHUNK_ENTRIES < table->capacity; i++)
         heap_free(table->chunks[i]);
     heap_free(table);
-}
-
-struct handle_slot handle_slot_make(struct object *object, rights_t rights)
-{
-    object_add_handle(object);
-    return (struct handle_slot){ object, rights };
-}
-
-void handle_slot_close(struct handle_slot slot)
-{
-    object_drop_handle(slot.object);
 }

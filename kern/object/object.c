@@ -1,11 +1,9 @@
 /*
  * object.c: references, handles, signals, and the end of objects.
  *
- * An object ends in two steps: its last handle closes (unreachable), its last reference goes
- * (destroy). Ending one object may end others (a channel's messages hold handles of channels, whose
- * messages ...), so ends do not nest: the first one on a thread runs a loop, and what dies
- * meanwhile waits in the thread's reaper.  A chain of any length is taken apart on a stack of fixed
- * depth, before object_unref returns.
+ * Ending one object may end others (a channel's messages hold handles of channels, whose messages ...), so ends do
+ * not nest: the first one on a thread runs a loop, and what dies meanwhile waits in the thread's reaper.  A chain of
+ * any length is taken apart on a stack of fixed depth, before object_unref returns.
  *
  * Invariant: an object in a reaper either holds the reference of its last handle (unreachable is
  * due) or has no reference at all (destroy is due).
@@ -62,11 +60,12 @@ static void end_one(struct object *object)
 {
     const struct object_ops *ops = object->ops;
 
-    if (atomic_load_explicit(&object->references, memory_order_relaxed) > 0) {
+    bool referenced = atomic_load_explicit(&object->references, memory_order_relaxed) > 0;
+
+    if (referenced || (ops->unreachable && !atomic_load(&object->unreachable)))
         ops->unreachable(object);
-        if (!object_drop_reference(object))
-            return;
-    }
+    if (referenced && !object_drop_reference(object))
+        return;
     assert(list_empty(&object->observers));
     atomic_fetch_sub_explicit(&live_objects[ops->type], 1, memory_order_relaxed);
     ops->destroy(object);
@@ -93,6 +92,22 @@ void object_end(struct object *object)
 }
 
 void object_free(struct object *object) { heap_free(object); }
+
+status_t event_create(struct object **out_event)
+{
+    static const struct object_ops event_ops = {
+        .type = OBJECT_EVENT,
+        .default_rights = RIGHTS_BASIC | RIGHT_WRITE,
+        .destroy = object_free,
+    };
+    struct object *event = heap_alloc(sizeof(*event));
+
+    if (!event)
+        return ERR_NO_MEMORY;
+    object_init(event, &event_ops, 0);
+    *out_event = event;
+    return OK;
+}
 
 void object_add_handle(struct object *object)
 {

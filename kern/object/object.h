@@ -22,7 +22,7 @@ struct object_ops {
     uint32_t type;                              /* OBJECT_ of abi/types.h */
     rights_t default_rights;
     uint32_t name_offset;                       /* of a char[32], guarded by object.lock; 0: has none */
-    void (*unreachable)(struct object *);       /* no locks held; may be NULL */
+    void (*unreachable)(struct object *);       /* once, at the latest before destroy; no locks held; may be NULL */
     void (*destroy)(struct object *);           /* no locks held; frees the object */
 };
 
@@ -54,7 +54,7 @@ struct observer_ops {
     bool (*attach)(struct observer *);
     /*
      * Called with object.lock held when a signal of the trigger became set.  May list_remove(&link).  hand_over: the thread
-     * that this wakes should run as soon as the caller blocks (thread_unpark_next).
+     * that this wakes should run as soon as the caller blocks (thread_wake).
      */
     void (*notify)(struct observer *, struct object *, signals_t observed, bool hand_over);
     /*
@@ -73,6 +73,13 @@ struct object_reaper {
 
 /* One reference, no handle.  ops lives for ever. */
 void object_init(struct object *object, const struct object_ops *ops, signals_t signals);
+/* The structure that begins with this object, which is one of the kind (process, thread, ...). */
+#define object_as(kind, object) ((struct kind *)object_checked(object, &kind##_ops))
+static inline struct object *object_checked(struct object *object, const struct object_ops *ops)
+{
+    assert(object->ops == ops);
+    return object;
+}
 /* Tell two new objects that they are each other's other end. */
 static inline void object_relate(struct object *a, struct object *b)
 {
@@ -118,6 +125,8 @@ void object_drop_handle(struct object *object);
 
 /* The destroy of an object that is one piece of the heap and holds nothing. */
 void object_free(struct object *object);
+/* An object with nothing but signals, by which programs tell each other of something.  NO_MEMORY. */
+status_t event_create(struct object **out_event);
 
 /* Set signals and tell observers whose trigger became set, or let their threads be handed the processor.  Takes object.lock. */
 void object_raise(struct object *object, signals_t set, bool hand_over);

@@ -64,12 +64,12 @@ static struct message *start_message(struct process *process, struct thread *thr
     };
     struct message *message;
 
+    static_assert(sizeof(text) <= PAGE_SIZE / 4, "a message in one piece");
     memcpy(text.argument, machine.command_line, sizeof(text.argument));
     require(message_create(sizeof(text), array_size(objects), &message));
-    message_fill(message, 0, &text, sizeof(text));
+    memcpy(message->only, &text, sizeof(text));
     for (uint32_t i = 0; i < array_size(objects); i++)
-        message_set_handle(message, i,
-                           handle_slot_make(objects[i], objects[i]->ops->default_rights));
+        message->handles[i] = handle_slot_make(objects[i], objects[i]->ops->default_rights);
     object_unref(&archive->object);
     return message;
 }
@@ -79,7 +79,7 @@ void first_program_start(void)
     struct process *process;
     struct thread *thread;
     struct object *ends[2];
-    struct handle_slot slots[2];
+    uint64_t words[4] = { USER_BASE, USER_BASE + (uint64_t)(boot_program_end - boot_program) };
 
     require(process_create("boot", NULL, &process));
     map(process, boot_program, boot_program_data, VM_READ | VM_EXECUTE);
@@ -87,14 +87,10 @@ void first_program_start(void)
     require(process_add_thread(process, "main", &thread));
     /* A channel that holds the start message and whose other end is closed. */
     require(channel_create(ends));
-    for (uint32_t i = 0; i < 2; i++)
-        slots[i] = handle_slot_make(ends[i], channel_ops.default_rights);
     require(channel_write((struct channel *)ends[0], start_message(process, thread)));
-    handle_slot_close(slots[0]);
     object_unref(ends[0]);
+    require(process_start(thread, true, handle_slot_make(ends[1], channel_ops.default_rights), words));
     object_unref(ends[1]);
-    require(process_start(process, thread, USER_BASE,
-                          USER_BASE + (uint64_t)(boot_program_end - boot_program), slots[1], 0));
     object_unref(&thread->object);
     object_unref(&process->object);
 }

@@ -1,9 +1,4 @@
-/*
- * helpers.c: the first and the last paragraph of system calls: handles in, results out.
- *
- * A new handle is made in three steps, so that nothing is left behind if one fails: its value is
- * reserved, stored for the user, and only then made to name the object.
- */
+/* helpers.c: the first and the last paragraph of system calls: handles in, results out. */
 #include "sys/helpers.h"
 
 #include "vm/fault.h"
@@ -18,28 +13,23 @@ status_t sys_resolve_fault(void)
 /* Make `count` handles at once, or none; the slots are used up. */
 static status_t publish(uint32_t count, const struct handle_slot *slots, const uaddr_t *outs)
 {
-    struct handle_table *table = current_process()->handles;
     handle_t values[2];
-    status_t status = handle_reserve(table, count, values);
-    bool reserved = status == OK;
+    status_t status;
 
-    for (uint32_t i = 0; status == OK && i < count; i++)
-        status = user_copy_out(outs[i], &values[i], sizeof(handle_t));
-    for (uint32_t i = 0; i < count; i++) {
-        if (status == OK)
-            handle_install(table, values[i], slots[i]);
-        else
-            handle_slot_close(slots[i]);
-    }
-    if (status != OK && reserved)
-        handle_unreserve(table, count, values);
+    do {
+        status = handle_add(current_process()->handles, count, slots, values, outs);
+        if (status != ERR_USER_FAULT)
+            break;
+        status = OK;
+        for (uint32_t i = 0; status == OK && i < count; i++)
+            status = user_touch(outs[i], sizeof(handle_t), true);
+    } while (status == OK);
+    for (uint32_t i = 0; status != OK && i < count; i++)
+        handle_slot_close(slots[i]);
     return status;
 }
 
-status_t sys_publish(struct handle_slot slot, uaddr_t out)
-{
-    return publish(1, &slot, &out);
-}
+status_t sys_publish(struct handle_slot slot, uaddr_t out) { return publish(1, &slot, &out); }
 
 status_t sys_new_handle(struct object *object, rights_t rights, uaddr_t out)
 {

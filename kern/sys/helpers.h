@@ -7,11 +7,28 @@
  */
 #pragma once
 
-#include "sys/syscalls.h"
+#include "abi/arguments.h"
 #include "task/process.h"
-#include "task/sched.h"
+
+struct vmo;
+struct port;
+struct channel;
+struct pipe;
+struct stream;
+struct pager;
+struct block;
 
 #define UNUSED __attribute__((unused))
+
+/* All system calls as the kernel sees them. */
+#define IN(T)     uaddr_t
+#define OUT(T)    uaddr_t
+#define OBJECT(T) struct T *
+#define SYSCALL(number, result, name, doc, statuses, count, ...) \
+    result sys_##name(PARAMETERS(count, ##__VA_ARGS__));
+#define SYSCALL_HELD(number, name, handles, doc, statuses, count, ...) \
+    status_t sys_##name(rights_t held, PARAMETERS(count, __VA_ARGS__));
+#include "abi/syscalls.def"
 
 /* handle_lookup in the current process; out_object is the address of a `struct vmo *` or whatever the type says. */
 static inline status_t sys_lookup(handle_t handle, uint32_t type, rights_t rights, void *out_object)

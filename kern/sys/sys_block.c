@@ -1,9 +1,8 @@
 /*
  * sys_block.c: system calls on block devices.
  *
- * Whoever may write a device is settled by handles alone: those of a read-only disk never have
- * WRITE (sys_system_get_block), and partitions and VMOs have no more than the handle they are made
- * from.
+ * Whoever may write a device is settled by handles alone: those of a read-only disk never have WRITE
+ * (sys_system_get_block), and partitions and VMOs have no more than the handle they are made from.
  */
 #include "dev/block.h"
 #include "sys/helpers.h"

@@ -28,9 +28,8 @@ static __attribute__((noinline)) status_t copy_pieces(struct message *message, u
 }
 
 /*
- * Move the handles that `from` names out of the caller's table into the message, if `status` (what
- * is known so far) is OK; else, and from the first one that may not be sent, close them.  The status
- * so far, or of that first one.
+ * Move the handles that `from` names out of the caller's table into the message, if `status` (what is known so far)
+ * is OK; else, and from the first one that may not be sent, close them.  The status so far, or of that first one.
  */
 static __attribute__((noinline)) status_t move_handles(struct channel *channel,
                                                        struct message *message, status_t status,
@@ -56,7 +55,7 @@ static __attribute__((noinline)) status_t move_handles(struct channel *channel,
             else if (channel_is_end(channel, slot.object))
                 status = ERR_NOT_SUPPORTED;
             else
-                message_set_handle(message, i, slot);
+                message->handles[i] = slot;
         }
         if (removed == OK && status != OK)
             handle_slot_close(slot);

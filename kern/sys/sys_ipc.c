@@ -1,8 +1,5 @@
-/*
- * sys_ipc.c: ports, events, pipes and the console.  Channels are in sys_channel.c.
- */
+/* sys_ipc.c: ports, events, pipes and the console.  Channels are in sys_channel.c. */
 #include "dev/console.h"
-#include "ipc/event.h"
 #include "ipc/pipe.h"
 #include "ipc/port.h"
 #include "sys/helpers.h"
@@ -61,37 +58,29 @@ status_t sys_pipe_create(uint32_t options, uaddr_t reader, uaddr_t writer)
                            (const uaddr_t[2]){ reader, writer });
 }
 
-typedef status_t pipe_transfer(struct pipe *pipe, uaddr_t buffer, size_t length,
-                               size_t *out_actual);
+status_t sys_pipe_read(struct pipe *pipe, uaddr_t buffer, size_t length, uaddr_t actual)
+{
+    size_t done;
+    status_t status = sys_copy_out_u64(actual, 0);
 
-/*
- * Move bytes until `transfer` is done with them or one of the user's pages is missing for good.
- * Some bytes moved are a success, whatever ended the transfer.
- */
-static status_t pipe_move(struct pipe *pipe, pipe_transfer *transfer, uaddr_t buffer,
-                          size_t length, uaddr_t actual)
+    if (status == OK)
+        status = pipe_read(pipe, buffer, length, &done);
+    return status == OK ? sys_copy_out_u64(actual, done) : status;
+}
+
+/* Some bytes written are a success, whatever came then. */
+status_t sys_pipe_write(struct pipe *pipe, uaddr_t buffer, size_t length, uaddr_t actual)
 {
     size_t done = 0, part;
     status_t status = sys_copy_out_u64(actual, 0);
 
-    while (status == OK) {
-        status = transfer(pipe, buffer + done, length - done, &part);
+    while (status == OK && done < length) {
+        status = pipe_write(pipe, buffer + done, length - done, &part);
         done += part;
-        if (status != ERR_USER_FAULT)
-            break;
-        status = sys_resolve_fault();
+        if (status == ERR_USER_FAULT)
+            status = sys_resolve_fault();
     }
-    return done > 0 || status == OK ? sys_copy_out_u64(actual, done) : status;
-}
-
-status_t sys_pipe_read(struct pipe *pipe, uaddr_t buffer, size_t length, uaddr_t actual)
-{
-    return pipe_move(pipe, pipe_read, buffer, length, actual);
-}
-
-status_t sys_pipe_write(struct pipe *pipe, uaddr_t buffer, size_t length, uaddr_t actual)
-{
-    return pipe_move(pipe, pipe_write, buffer, length, actual);
+    return done > 0 ? sys_copy_out_u64(actual, done) : status;
 }
 
 /*

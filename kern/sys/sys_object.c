@@ -1,6 +1,4 @@
-/*
- * sys_object.c: calls that work on any handle or object.
- */
+/* sys_object.c: calls that work on any handle or object. */
 #include "ipc/port.h"
 #include "sys/helpers.h"
 #include "vm/fault.h"
@@ -18,7 +16,14 @@ status_t sys_handle_close(handle_t handle)
 
 status_t sys_handle_close_others(handle_t handle)
 {
-    return handle_close_others(current_process()->handles, handle);
+    struct object *object;
+    status_t status = sys_lookup(handle, OBJECT_ANY, RIGHT_NONE, &object);
+
+    if (status != OK)
+        return status;
+    handle_table_close(current_process()->handles, handle);
+    object_unref(object);
+    return OK;
 }
 
 status_t sys_handle_duplicate(rights_t held, struct object *object, rights_t rights, uaddr_t out)
@@ -66,8 +71,7 @@ static void waiter_notify(struct observer *observer, struct object *object, sign
 static const struct observer_ops waiter_ops = { .notify = waiter_notify };
 
 /*
- * Sleep until a signal is set that is among `signals`; *out_observed are all signals at that
- * moment, or at the end.
+ * Sleep until a signal is set that is among `signals`; *out_observed are all signals at that moment, or at the end.
  */
 static status_t wait_for_signals(struct object *object, signals_t signals, int64_t deadline,
                                  signals_t *out_observed)

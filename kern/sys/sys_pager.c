@@ -133,7 +133,7 @@ status_t sys_pager_query_dirty_ranges(struct pager *pager, struct vmo *vmo, uint
     if (status == OK && !range_inside(offset, length, vmo_size(vmo)))
         status = ERR_OUT_OF_RANGE;
     end = length ? page_ceil(offset + length) >> PAGE_SHIFT : index;
-    while (status == OK && (actual < room || avail_out) && pager_next_dirty(vmo, &index, end, &range)) {
+    while (status == OK && (actual < room || avail_out) && vmo_next_dirty(vmo, &index, end, &range)) {
         if (actual < room)
             status = user_copy_out(buffer + actual++ * sizeof(range), &range, sizeof(range));
         avail++;
@@ -157,6 +157,9 @@ status_t sys_pager_query_vmo_stats(struct pager *pager, struct vmo *vmo, uint32_
         return ERR_BUFFER_TOO_SMALL;
     if (options & ~(uint32_t)PAGER_RESET_VMO_STATS)
         return ERR_INVALID_ARGS;
-    stats.modified = pager_modified(vmo, options & PAGER_RESET_VMO_STATS) ? PAGER_VMO_STATS_MODIFIED : 0;
-    return user_copy_out(buffer, &stats, sizeof(stats));
+    stats.modified = pager_modified(vmo, false) ? PAGER_VMO_STATS_MODIFIED : 0;
+    status = user_copy_out(buffer, &stats, sizeof(stats));
+    if (status == OK && stats.modified && (options & PAGER_RESET_VMO_STATS))
+        pager_modified(vmo, true);      /* only what was told is forgotten */
+    return status;
 }

@@ -1,12 +1,8 @@
-/*
- * sys_process.c: system calls about processes, threads that run or are stopped, futexes, time and
- * random numbers.
- */
+/* sys_process.c: system calls about processes, threads that run or are stopped, futexes, time and random numbers. */
 #include "ipc/exception.h"
 #include "lib/random.h"
 #include "lib/string.h"
 #include "sys/helpers.h"
-#include "task/futex.h"
 #include "vm/fault.h"
 
 /* May a thread start at this entry with this stack? */
@@ -38,6 +34,7 @@ status_t sys_process_start(struct process *process, struct thread *thread, uintp
                            uintptr_t stack, handle_t arg1, uintptr_t arg2)
 {
     struct handle_table *own = current_process()->handles;
+    const uint64_t words[] = { entry, stack, 0, arg2 };
     struct handle_slot slot = { NULL, RIGHT_NONE }, moved;
     struct object *object;
     status_t status = OK;
@@ -49,8 +46,8 @@ status_t sys_process_start(struct process *process, struct thread *thread, uintp
         slot = handle_slot_make(object, slot.rights);
         object_unref(object);
     }
-    status = is_user_start(entry, stack) ? process_start(process, thread, entry, stack, slot, arg2)
-                                         : ERR_INVALID_ARGS;
+    status = is_user_start(entry, stack) && thread->process == process ?
+             process_start(thread, true, slot, words) : ERR_INVALID_ARGS;
     if (status != OK && slot.object)
         handle_slot_close(slot);
     else if (slot.object && handle_remove(own, arg1, &moved) == OK)
@@ -91,9 +88,11 @@ status_t sys_thread_create(struct process *process, uaddr_t name_from, size_t na
 status_t sys_thread_start(struct thread *thread, uintptr_t entry, uintptr_t stack, uintptr_t arg1,
                           uintptr_t arg2)
 {
-    if (!is_user_start(entry, stack))
-        return ERR_INVALID_ARGS;
-    return process_start_thread(thread, (const uint64_t[4]){ entry, stack, arg1, arg2 });
+    const uint64_t words[] = { entry, stack, arg1, arg2 };
+    struct handle_slot none = { NULL, RIGHT_NONE };
+
+    return is_user_start(entry, stack) ? process_start(thread, false, none, words)
+                                       : ERR_INVALID_ARGS;
 }
 
 void sys_thread_exit(void) { thread_exit(); }
@@ -172,17 +171,14 @@ int64_t sys_clock_wall(void) { return (int64_t)arch_wall_time(); }
 
 status_t sys_nanosleep(int64_t deadline)
 {
-    bool in_time = true;
-
     if (deadline <= 0 || arch_time() >= (uint64_t)deadline) {
         sched_yield();
         return OK;
     }
-    while (in_time) {
+    do
         if (thread_should_leave())
             return ERR_CANCELED;
-        in_time = thread_park_until(deadline);
-    }
+    while (thread_park_until(deadline));
     return OK;
 }
 

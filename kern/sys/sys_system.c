@@ -1,6 +1,4 @@
-/*
- * sys_system.c: the system object and its calls.
- */
+/* sys_system.c: the system object and its calls. */
 #include "sys/system.h"
 
 #include "dev/block.h"
@@ -10,7 +8,7 @@
 
 struct object system_object;
 
-const struct object_ops system_ops = {
+static const struct object_ops system_ops = {
     .type = OBJECT_SYSTEM,
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
 };
@@ -35,9 +33,9 @@ status_t sys_system_get_block(rights_t held, UNUSED struct object *object, uint3
 
     if (!disk)
         return ERR_NOT_FOUND;
-    if (!(held & RIGHT_WRITE) || disk_read_only(disk))
+    if (!(held & RIGHT_WRITE) || (disk_info(disk)->flags & BLOCK_INFO_READ_ONLY))
         rights &= ~RIGHT_WRITE;
-    status_t status = block_create(disk, 0, disk_size(disk), &block);
+    status_t status = block_create(disk, 0, disk_info(disk)->size, &block);
 
     return status == OK ? sys_new_handle(&block->object, rights, out) : status;
 }

@@ -1,10 +1,8 @@
-/*
- * sys_vm.c: system calls on VMOs and address spaces.
- */
+/* sys_vm.c: system calls on VMOs and address spaces. */
 #include "sys/helpers.h"
-#include "vm/reclaim.h"
 #include "vm/aspace.h"
 #include "vm/fault.h"
+#include "vm/reclaim.h"
 
 status_t sys_vmo_create(uint64_t size, uint32_t options, uaddr_t out)
 {
@@ -56,12 +54,12 @@ status_t sys_vmo_write(struct vmo *vmo, uint32_t options, uaddr_t buffer, uint64
     return vmo_copy_from_user(vmo, offset, buffer, length, options & VMO_MAY_BLOCK, &done);
 }
 
-status_t sys_vmo_get_size(struct vmo *vmo, uaddr_t out)
+static status_t put_size(uaddr_t out, uint64_t size)
 {
-    uint64_t size = vmo_size(vmo);
-
     return user_copy_out(out, &size, sizeof(size));
 }
+
+status_t sys_vmo_get_size(struct vmo *vmo, uaddr_t out) { return put_size(out, vmo_size(vmo)); }
 
 /* A VMO that cannot be resized says so before rights are looked at: no handle to it has RESIZE. */
 status_t sys_vmo_set_size(rights_t held, struct vmo *vmo, uint64_t size)
@@ -75,9 +73,7 @@ status_t sys_vmo_set_size(rights_t held, struct vmo *vmo, uint64_t size)
 
 status_t sys_vmo_get_content_size(struct vmo *vmo, uaddr_t out)
 {
-    uint64_t size = vmo_content_size(vmo);
-
-    return user_copy_out(out, &size, sizeof(size));
+    return put_size(out, vmo_content_size(vmo));
 }
 
 status_t sys_vmo_set_content_size(struct vmo *vmo, uint64_t size)
@@ -110,11 +106,9 @@ static status_t always_need(struct vmo *vmo, uint64_t offset, uint64_t length, b
 static status_t apply(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t length,
                       bool may_block)
 {
-    bool anonymous = vmo_target(vmo)->kind == VMO_ANONYMOUS;
-
     switch (op) {
     case VMO_OP_COMMIT:             /* of a clone: copies of its own */
-        return vmo_commit(vmo, offset, length, anonymous ? WANT_WRITE : WANT_COMMIT, may_block);
+        return vmo_commit(vmo, offset, length, WANT_COMMIT, may_block);
     case VMO_OP_DECOMMIT:
         return vmo_decommit(vmo, offset, length);
     case VMO_OP_ZERO:

@@ -10,10 +10,6 @@
  */
 #include "sys/helpers.h"
 
-#define IN(T)     uaddr_t
-#define OUT(T)    uaddr_t
-#define OBJECT(T) struct T *
-
 /* The first two words, or the objects they name; all words as they came; rights of the first. */
 #define WORDS \
     UNUSED uint64_t w0, UNUSED uint64_t w1, UNUSED const uint64_t *words, UNUSED rights_t held

@@ -7,8 +7,6 @@
 
 #include "object/object.h"
 
-extern const struct object_ops system_ops;
-
 void system_init(void);
 extern struct object system_object;             /* the only one */
 

@@ -43,12 +43,6 @@ const struct object_ops process_ops = {
     .destroy = process_destroy,
 };
 
-struct process *process_from_object(struct object *object)
-{
-    assert(object->ops == &process_ops);
-    return (struct process *)object;
-}
-
 status_t process_create(const char *name, struct handle_table *handles, struct process **out_process)
 {
     struct process *process = heap_alloc_zeroed(sizeof(*process));
@@ -65,6 +59,7 @@ status_t process_create(const char *name, struct handle_table *handles, struct p
     object_init(&process->object, &process_ops, 0);
     spin_init(&process->lock, RANK_PROCESS);
     list_init(&process->threads);
+    wait_queue_init(&process->futexes);
     format_string(process->name, sizeof(process->name), "%s", name);
     spin_lock(&processes_lock);
     list_push_back(&all_processes, &process->all_link);
@@ -90,25 +85,22 @@ status_t process_add_thread(struct process *process, const char *name, struct th
     return status;
 }
 
-/* Start a new thread: as the first one of a new process, which gets `handle` as a0, or not. */
-static status_t start(struct thread *thread, bool as_first, struct handle_slot handle,
-                      const uint64_t words[4])
+status_t process_start(struct thread *thread, bool as_first, struct handle_slot handle,
+                       const uint64_t words[4])
 {
     struct process *process = thread->process;
-    handle_t value = HANDLE_INVALID;
+    handle_t value;
     status_t status = OK;
 
     spin_lock(&process->lock);
     if (process->started == as_first || process->exiting || thread->life != LIFE_NEW)
         status = ERR_BAD_STATE;
     else if (handle.object)
-        status = handle_reserve(process->handles, 1, &value);
+        status = handle_add(process->handles, 1, &handle, &value, NULL);
     if (status == OK) {
         memcpy(thread->start, words, sizeof(thread->start));
-        if (handle.object) {
-            handle_install(process->handles, value, handle);
+        if (handle.object)
             thread->start[2] = value;
-        }
         process->started = true;
         process->thread_count++;
         thread_start_locked(thread);
@@ -117,23 +109,10 @@ static status_t start(struct thread *thread, bool as_first, struct handle_slot h
     return status;
 }
 
-status_t process_start(struct process *process, struct thread *thread, uint64_t entry,
-                       uint64_t stack, struct handle_slot arg1, uint64_t arg2)
-{
-    if (thread->process != process)
-        return ERR_INVALID_ARGS;
-    return start(thread, true, arg1, (const uint64_t[4]){ entry, stack, 0, arg2 });
-}
-
-status_t process_start_thread(struct thread *thread, const uint64_t words[4])
-{
-    return start(thread, false, (struct handle_slot){ NULL, 0 }, words);
-}
-
 /* No thread of the process will run user code again: give back what it had, and tell. */
 static void finish(struct process *process)
 {
-    handle_table_close_all(process->handles);
+    handle_table_close(process->handles, HANDLE_INVALID);
     aspace_clear(process->aspace);
     spin_lock(&process->lock);
     process->exited = true;

@@ -1,14 +1,13 @@
 /*
  * process.h: an address space, a handle table and threads.
  *
- * A process is running from sys_process_start until its last thread has died; then its handles are
- * closed, its mappings removed and TERMINATED raised.  The object itself stays while someone holds
- * a handle to it.
+ * A process is running from sys_process_start until its last thread has died; then its handles are closed, its
+ * mappings removed and TERMINATED raised.  The object itself stays while someone holds a handle to it.
  */
 #pragma once
 
 #include "object/handle.h"
-#include "task/thread.h"
+#include "task/wait_queue.h"
 
 struct aspace;      /* vm/aspace.h */
 
@@ -31,6 +30,7 @@ struct process {
     struct spinlock lock;           /* RANK_PROCESS */
     struct list threads;            /* struct thread, new or started, without references */
     uint32_t thread_count;          /* started and not dead */
+    struct wait_queue futexes;      /* struct waiter of futex.c */
     bool started, exiting, exited;
     bool was_killed;
     int64_t exit_code;
@@ -43,23 +43,28 @@ status_t process_create(const char *name, struct handle_table *handles, struct p
 /* Add a new thread: BAD_STATE if the process is exiting. */
 status_t process_add_thread(struct process *process, const char *name, struct thread **out_thread);
 /*
- * First thread: BAD_STATE unless new; INVALID_ARGS if the thread is another process'.  arg1 is
- * installed in the process on success only (else the caller still owns it).
+ * Start a thread with these words (see thread.start), as the first one of its process or not: BAD_STATE unless it is
+ * new, and the process is or, for further ones, is running.  `handle`, if its object is not NULL, moves into the process
+ * on success, and its value is a0.  NO_MEMORY, NO_RESOURCES (handle).
  */
-status_t process_start(struct process *process, struct thread *thread, uint64_t entry,
-                       uint64_t stack, struct handle_slot arg1, uint64_t arg2);
-/* Further threads: BAD_STATE unless new, or if the process is not running. */
-status_t process_start_thread(struct thread *thread, const uint64_t words[4]);
+status_t process_start(struct thread *thread, bool as_first, struct handle_slot handle, const uint64_t words[4]);
 /* Kill all threads; the first caller decides the exit code and gets true.  Returns at once. */
 bool process_kill(struct process *process, int64_t code, bool killed);
 _Noreturn void process_exit_current(int64_t code);
 /* The calling thread is dead; the last one ends its process.  Part of thread_exit. */
 void process_thread_exited(void);
 static inline struct process *current_process(void) { return current_thread()->process; }
-struct process *process_from_object(struct object *object);
+#define process_from_object(object) object_as(process, object)
 
 /* A reference to the thread of `process`, or process (NULL), with least koid >= `koid`; NULL. */
 struct object *process_next(struct process *process, uint64_t koid);
+
+/*
+ * Sleep while the word at `address` of the current process is `expected`; wake up to `count` who do.
+ * BAD_STATE: it is not; TIMED_OUT; CANCELED; ERR_USER_FAULT (see user_missing).
+ */
+status_t futex_wait(uaddr_t address, uint32_t expected, int64_t deadline);
+void futex_wake(uaddr_t address, uint32_t count);
 
 /* Supplied by higher layers (vm). */
 status_t aspace_create(struct aspace **out_aspace);

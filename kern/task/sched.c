@@ -16,8 +16,6 @@
  */
 #include "task/sched.h"
 
-#include "task/timer.h"
-
 #define NEVER UINT64_MAX
 
 struct run_queue {

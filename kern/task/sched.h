@@ -24,6 +24,8 @@ void sched_yield(void);
 void sched_preempt_point(void);
 /* Called by the timer interrupt: is the slice over? */
 void sched_tick(void);
+/* The clock of this hart interrupts at `other`, or its first timer's deadline if that is earlier (timer.c). */
+void timer_program(uint64_t other);
 /* Queue a thread that does not run: at an idle hart if there is one, else at its home. */
 void sched_make_runnable(struct thread *thread);
 /* It runs here when the caller blocks; an older one becomes an ordinary runnable one. */

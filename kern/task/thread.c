@@ -18,7 +18,6 @@
 #include "mm/heap.h"
 #include "task/process.h"
 #include "task/sched.h"
-#include "task/timer.h"
 
 enum { PARK_RUNNING = 0, PARK_PARKED = 1, PARK_PERMIT = 2 };    /* bits: PERMIT and PARKED is PERMIT */
 
@@ -49,12 +48,6 @@ const struct object_ops thread_ops = {
     .name_offset = offsetof(struct thread, name),
     .destroy = thread_destroy,
 };
-
-struct thread *thread_from_object(struct object *object)
-{
-    assert(object->ops == &thread_ops);
-    return (struct thread *)object;
-}
 
 struct object_reaper *current_reaper(void) { return &current_thread()->reaper; }
 
@@ -143,9 +136,8 @@ void thread_free_finished(struct thread *thread)
 }
 
 /*
- * Give a thread a reason to leave.  It may run in user mode on another hart: then that hart must
- * look.  It publishes on_hart before it looks at its reasons (sched_switched), and we do the reverse,
- * so one of the two sees the other.
+ * Give a thread a reason to leave.  It may run in user mode on another hart: then that hart must look.  It publishes
+ * on_hart before it looks at its reasons (sched_switched), and we do the reverse, so one of the two sees the other.
  */
 static void tell_to_leave(struct thread *thread, uint32_t reason)
 {
@@ -216,28 +208,14 @@ void thread_park(void)
     atomic_exchange_explicit(&me->park, PARK_RUNNING, memory_order_acquire);
 }
 
-bool thread_park_timed(int64_t deadline)
+void thread_wake(struct thread *thread, bool hand_over)
 {
-    struct timer timer;
-
-    if (deadline <= 0 || arch_time() >= (uint64_t)deadline)
-        return false;
-    timer_set(&timer, (uint64_t)deadline);
-    thread_park();
-    timer_cancel(&timer);
-    return arch_time() < (uint64_t)deadline;
-}
-
-void thread_unpark(struct thread *thread)
-{
-    if (atomic_exchange(&thread->park, PARK_PERMIT) == PARK_PARKED)
-        sched_make_runnable(thread);
-}
-
-void thread_unpark_next(struct thread *thread)
-{
-    if (atomic_exchange(&thread->park, PARK_PERMIT) == PARK_PARKED)
+    if (atomic_exchange(&thread->park, PARK_PERMIT) != PARK_PARKED)
+        return;
+    if (hand_over)
         sched_set_next(thread);
+    else
+        sched_make_runnable(thread);
 }
 
 void return_to_user(void)

@@ -1,10 +1,9 @@
 /*
  * thread.h: threads, and how they sleep and are woken.
  *
- * park / unpark is the one way to sleep: thread_unpark leaves a permit, thread_park consumes it or
- * sleeps until there is one.  So a wake-up between "check the condition" and "sleep" is never lost,
- * and spurious wake-ups happen: every sleeper checks its condition again under the condition's
- * lock.  Nothing is held while parked.
+ * park / unpark is the one way to sleep: thread_unpark leaves a permit, thread_park consumes it or sleeps until there
+ * is one.  So a wake-up between "check the condition" and "sleep" is never lost, and spurious wake-ups happen: every
+ * sleeper checks its condition again under the condition's lock.  Nothing is held while parked.
  */
 #pragma once
 
@@ -104,13 +103,13 @@ static inline status_t user_missing(uaddr_t address, size_t length, bool write)
 void thread_free_finished(struct thread *thread);
 /* The running code becomes a hart's idle thread (sched_init_hart). */
 void thread_init_idle(struct thread *thread, struct hart *hart);
-struct thread *thread_from_object(struct object *object);
+#define thread_from_object(object) object_as(thread, object)
 /* THREAD_ state for listings. */
 uint32_t thread_state(struct thread *thread);
 
 /* Sleep until unparked (or spuriously).  No spinlock held. */
 void thread_park(void);
-/* Likewise, at most until `deadline` (absolute): false if it has passed. */
+/* Likewise, at most until `deadline` (absolute): false if it has passed (timer.c). */
 bool thread_park_timed(int64_t deadline);
 static inline bool thread_park_until(int64_t deadline)
 {
@@ -119,18 +118,10 @@ static inline bool thread_park_until(int64_t deadline)
     thread_park();
     return true;
 }
-/* Give the permit: the thread runs soon, here or on an idle hart.  The caller knows it lives. */
-void thread_unpark(struct thread *thread);
 /*
- * Hand-over: the thread runs on this hart as soon as the caller blocks, within the same time slice.
- * If the caller turns out not to block (sched_release_next) it becomes an ordinary runnable one.
+ * Give the permit: the thread runs soon, here or on an idle hart.  With hand_over, on this hart as soon as the caller
+ * blocks, within the same time slice; if that turns out not to block (sched_release_next) it becomes an ordinary
+ * runnable one.  The caller knows that it lives.
  */
-void thread_unpark_next(struct thread *thread);
-/* The one or the other. */
-static inline void thread_wake(struct thread *thread, bool hand_over)
-{
-    if (hand_over)
-        thread_unpark_next(thread);
-    else
-        thread_unpark(thread);
-}
+void thread_wake(struct thread *thread, bool hand_over);
+static inline void thread_unpark(struct thread *thread) { thread_wake(thread, false); }

@@ -1,17 +1,22 @@
 /*
- * timer.c: a wake-up at a time.
+ * timer.c: sleeping until a time.
  *
  * Each hart keeps the timers set on it in a tree by deadline.  The clock is programmed for the
  * earlier of the first deadline and `other` (the end of the time slice); cancelling does not
  * reprogram it, an interrupt too many costs less.
  *
  * Invariant: the clock of a hart interrupts no later than its first deadline.
- * Locks: each hart's queue has its lock (RANK_TIMER).  Wake-ups happen under it, so timer_cancel,
- * which takes it, returns only after.
+ * Locks: each hart's queue has its lock (RANK_TIMER).  Wake-ups happen under it, so a thread
+ * that has taken it since it woke may drop its timer.
  */
-#include "task/timer.h"
-
+#include "lib/tree.h"
 #include "task/sched.h"
+
+/* On the stack of the thread that it unparks. */
+struct timer {
+    struct tree_node node;          /* timer_queue.lock */
+    struct thread *thread;
+};
 
 struct timer_queue {
     struct spinlock lock;
@@ -40,27 +45,25 @@ void timer_program(uint64_t other)
     spin_unlock(&queue->lock);
 }
 
-void timer_set(struct timer *timer, uint64_t deadline)
+bool thread_park_timed(int64_t deadline)
 {
     struct hart *hart = this_hart();
     struct timer_queue *queue = &queues[hart->index];
+    struct timer timer = { .thread = hart->current };
 
-    *timer = (struct timer){ .hart = hart, .thread = hart->current };
+    if (deadline <= 0 || arch_time() >= (uint64_t)deadline)
+        return false;
     spin_lock(&queue->lock);
-    tree_insert(&queue->timers, &timer->node, deadline);
-    if (tree_first(&queue->timers) == &timer->node && deadline < queue->other)
+    tree_insert(&queue->timers, &timer.node, (uint64_t)deadline);
+    if (tree_first(&queue->timers) == &timer.node && (uint64_t)deadline < queue->other)
         program_locked(queue);
     spin_unlock(&queue->lock);
-}
-
-void timer_cancel(struct timer *timer)
-{
-    struct timer_queue *queue = &queues[timer->hart->index];
-
-    spin_lock(&queue->lock);
-    if (timer->node.linked)
-        tree_remove(&queue->timers, &timer->node);
+    thread_park();
+    spin_lock(&queue->lock);            /* of where the timer was set, wherever we are now */
+    if (timer.node.linked)
+        tree_remove(&queue->timers, &timer.node);
     spin_unlock(&queue->lock);
+    return arch_time() < (uint64_t)deadline;
 }
 
 void interrupt_timer(void)

@@ -1,12 +1,8 @@
 /*
  * wait_queue.c: condition variables over park and unpark.
  *
- * A wake takes the record out of the list and unparks its thread, both under the condition's lock;
- * the sleeper knows by its record being unlinked that it was chosen, and cannot return before the
- * waker has dropped the lock.
- *
  * Invariant: a record is in the list exactly while its thread sleeps there and no wake has chosen
- * it.
+ * it; so the sleeper knows that it was chosen, and cannot return before the waker drops the lock.
  * Locks: the condition's own, held for every call.
  */
 #include "task/wait_queue.h"

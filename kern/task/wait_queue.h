@@ -1,9 +1,8 @@
 /*
  * wait_queue.h: threads that wait for a condition guarded by some spinlock.
  *
- * The condition's lock is held for every call; wait_queue_sleep drops it while asleep.  The record
- * is on the sleeper's stack, unlinked under the lock before the call returns, so nothing touches a
- * stack that is gone.
+ * The condition's lock is held for every call; wait_queue_sleep drops it while asleep.  The record is on the
+ * sleeper's stack, unlinked under the lock before the call returns, so nothing touches a stack that is gone.
  */
 #pragma once
 
@@ -27,9 +26,8 @@ struct wait_sleeper {
 static inline void wait_queue_init(struct wait_queue *queue) { list_init(&queue->sleepers); }
 
 /*
- * Sleep until woken.  Call with `lock` held and no other; it is held again on return.  OK: a wake
- * chose this thread (the condition may have changed again since).  ERR_TIMED_OUT, or ERR_CANCELED
- * as `mode` says: no wake was consumed.
+ * Sleep until woken.  Call with `lock` held and no other; it is held again on return.  OK: a wake chose this thread
+ * (the condition may have changed again since).  ERR_TIMED_OUT, or ERR_CANCELED as `mode` says: no wake was consumed.
  */
 status_t wait_queue_sleep_as(struct wait_queue *queue, struct wait_sleeper *sleeper,
                              struct spinlock *lock, int64_t deadline, enum wait_mode mode);
@@ -43,7 +41,7 @@ static inline status_t wait_queue_sleep(struct wait_queue *queue, struct spinloc
 
 /*
  * Wake this sleeper, the oldest one (false if there is none), or all.  hand_over: it is this hart's
- * next (thread_unpark_next).
+ * next (thread_wake).
  */
 static inline void wait_queue_wake(struct wait_sleeper *sleeper, bool hand_over)
 {

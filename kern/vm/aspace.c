@@ -77,13 +77,6 @@ static struct region *first_region(struct aspace *aspace, uint64_t address)
     return region ? region : region_of_node(tree_first_at_least(&aspace->regions, address));
 }
 
-static bool range_is_free(struct aspace *aspace, uint64_t address, uint64_t length)
-{
-    struct region *region = first_region(aspace, address);
-
-    return !region || region->base >= address + length;
-}
-
 /* The lowest free place of this length in [from, to). */
 static bool find_room(struct aspace *aspace, uint64_t from, uint64_t to, uint64_t length, uint64_t *out_address)
 {
@@ -103,21 +96,19 @@ static bool find_room(struct aspace *aspace, uint64_t from, uint64_t to, uint64_
 static status_t choose_address(struct aspace *aspace, uint32_t options, uint64_t address, uint64_t length,
                                uint64_t *out_address)
 {
-    *out_address = address;
-    if (options & VM_FIXED) {
-        if (address < USER_BASE || !range_inside(address, length, USER_TOP))
-            return ERR_INVALID_ARGS;
-        return range_is_free(aspace, address, length) ? OK : ERR_ALREADY_EXISTS;
-    }
-    if (address >= USER_BASE && range_inside(address, length, USER_TOP) &&
-        range_is_free(aspace, address, length))
+    bool usable = address >= USER_BASE && range_inside(address, length, USER_TOP);
+
+    if ((options & VM_FIXED) && !usable)
+        return ERR_INVALID_ARGS;
+    if (usable && find_room(aspace, address, address + length, length, out_address))
         return OK;
-    if (find_room(aspace, aspace->hint, USER_TOP, length, out_address) ||
-        find_room(aspace, USER_BASE, USER_TOP, length, out_address)) {
-        aspace->hint = *out_address + length;
-        return OK;
-    }
-    return ERR_NO_SPACE;
+    if (options & VM_FIXED)
+        return ERR_ALREADY_EXISTS;
+    if (!find_room(aspace, aspace->hint, USER_TOP, length, out_address) &&
+        !find_room(aspace, USER_BASE, USER_TOP, length, out_address))
+        return ERR_NO_SPACE;
+    aspace->hint = *out_address + length;
+    return OK;
 }
 
 /* Family lock held. */
@@ -281,7 +272,7 @@ status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, u
         return status;
     }
     if (options & VM_COMMIT)
-        status = vmo_commit(vmo, vmo_offset, length, options & VM_WRITE ? WANT_WRITE : WANT_READ, false);
+        status = vmo_commit(vmo, vmo_offset, length, options & VM_WRITE ? WANT_COMMIT : WANT_READ, false);
     if (status == OK)
         settle(aspace, options, *out_address, length);
     else                                /* it is not merged yet: this splits nothing */
@@ -319,11 +310,12 @@ static status_t split(struct aspace *aspace, uint64_t at)
 /* Checks common to unmap and protect, then the splits. */
 static status_t prepare_range(struct aspace *aspace, uint64_t address, uint64_t length)
 {
+    uint64_t unused;
     status_t status;
 
     if (aspace->closed)
         return ERR_BAD_STATE;
-    if (range_is_free(aspace, address, length))
+    if (find_room(aspace, address, address + length, length, &unused))
         return ERR_NOT_FOUND;
     status = split(aspace, address);
     if (status == OK)

@@ -32,28 +32,20 @@ static inline struct page_list_node *slot_node(uintptr_t slot)
     return slot_kind(slot) == SLOT_EMPTY ? (struct page_list_node *)slot : NULL;
 }
 
-/* The lowest node there is on the way to index; *level says how low.  The tree is high enough. */
-static inline struct page_list_node *descend(const struct page_list *list, uint64_t index, uint32_t *level)
-{
-    struct page_list_node *node = list->root, *below;
-
-    for (*level = list->height - 1; *level > 0; --*level) {
-        below = slot_node(node->slots[slot_number(index, *level)]);
-        if (!below)
-            break;
-        node = below;
-    }
-    return node;
-}
-
 struct page_list_run page_list_find_run(const struct page_list *list, uint64_t index, uint64_t end)
 {
-    struct page_list_run run = { .count = end - index };
+    struct page_list_run run = { .node = list->root, .count = end - index };
+    struct page_list_node *below;
     uint32_t level;
 
     if (!fits(list, index))
         return run;
-    run.node = descend(list, index, &level);
+    for (level = list->height - 1; level > 0; level--) {
+        below = slot_node(run.node->slots[slot_number(index, level)]);
+        if (!below)
+            break;
+        run.node = below;
+    }
     slot_t *slot = &run.node->slots[slot_number(index, level)];
     uint64_t span = 1ul << (max_u64(level, 1) * PAGE_LIST_BITS);
 
@@ -65,53 +57,35 @@ struct page_list_run page_list_find_run(const struct page_list *list, uint64_t i
     return run;
 }
 
-/* The lowest node for index; NULL if there is none: *out_fill is what stands there instead. */
-static struct page_list_node *find_leaf(struct page_list *list, uint64_t index, slot_t *out_fill)
-{
-    struct page_list_node *node;
-    uint32_t level;
-
-    if (list->recent && list->recent_number == index >> PAGE_LIST_BITS)
-        return list->recent;
-    *out_fill = SLOT_EMPTY;
-    if (!fits(list, index))
-        return NULL;
-    node = descend(list, index, &level);
-    if (level > 0) {
-        *out_fill = node->slots[slot_number(index, level)];
-        return NULL;
-    }
-    list->recent = node;
-    list->recent_number = index >> PAGE_LIST_BITS;
-    return node;
-}
-
 slot_t page_list_find(struct page_list *list, uint64_t index)
 {
-    slot_t fill;
-    struct page_list_node *leaf = find_leaf(list, index, &fill);
+    struct page_list_run run = page_list_find_run(list, index, index + 1);
 
-    return leaf ? leaf->slots[slot_number(index, 0)] : fill;
+    if (!run.slots)
+        return run.fill;
+    list->recent = run.node;
+    list->recent_number = index >> PAGE_LIST_BITS;
+    return *run.slots;
 }
 
 /* Free the empty nodes on the way to index, from the lowest up, and the root if nothing is left. */
 static void prune(struct page_list *list, uint64_t index)
 {
-    struct page_list_node *path[LEVELS_MAX], *below;
-    uint32_t level = list->height - 1;
+    struct page_list_node *path[LEVELS_MAX], *below = list->root;
+    uint32_t level = list->height;
 
     list->recent = NULL;
-    path[level] = list->root;
-    while (level > 0 && (below = slot_node(path[level]->slots[slot_number(index, level)])))
+    do {
         path[--level] = below;
-    while (path[level]->used == 0) {
+        below = level > 0 ? slot_node(below->slots[slot_number(index, level)]) : NULL;
+    } while (below);
+    for (; path[level]->used == 0; path[level]->used--) {
         heap_free(path[level]);
         if (++level == list->height) {
             page_list_init(list);
             return;
         }
         path[level]->slots[slot_number(index, level)] = SLOT_EMPTY;
-        path[level]->used--;
     }
 }
 
@@ -153,38 +127,27 @@ static struct page_list_node *make_node(struct page_list_node *above, uintptr_t 
     return node;
 }
 
-/* The lowest node for index, with the nodes above it; NULL without memory. */
-static struct page_list_node *make_leaf(struct page_list *list, uint64_t index)
+status_t page_list_make_run(struct page_list *list, uint64_t index, uint64_t end,
+                            struct page_list_run *out_run)
 {
     struct page_list_node *node, *below;
+    uint32_t number = slot_number(index, 0);
 
     if (!fits(list, index) && grow(list, index) != OK)
-        return NULL;
+        return ERR_NO_MEMORY;
     node = list->root;
     for (uint32_t level = list->height - 1; level > 0; level--) {
         uintptr_t *slot = &node->slots[slot_number(index, level)];
 
         below = slot_node(*slot);
-        if (!below && !(below = make_node(node, slot)))
-            return NULL;
+        if (!below && !(below = make_node(node, slot))) {
+            prune(list, index);
+            return ERR_NO_MEMORY;
+        }
         node = below;
     }
-    return node;
-}
-
-status_t page_list_make_run(struct page_list *list, uint64_t index, uint64_t end,
-                            struct page_list_run *out_run)
-{
-    struct page_list_node *leaf = make_leaf(list, index);
-    uint32_t number = slot_number(index, 0);
-
-    if (!leaf) {
-        if (list->root)
-            prune(list, index);
-        return ERR_NO_MEMORY;
-    }
     *out_run = (struct page_list_run){
-        .node = leaf, .slots = &leaf->slots[number], .count = min_u64(end - index, PAGE_LIST_FANOUT - number),
+        .node = node, .slots = &node->slots[number], .count = min_u64(end - index, PAGE_LIST_FANOUT - number),
     };
     return OK;
 }
@@ -200,19 +163,14 @@ void page_list_changed(struct page_list *list, const struct page_list_run *run, 
 status_t page_list_set(struct page_list *list, uint64_t index, slot_t slot)
 {
     struct page_list_run run;
-    slot_t fill;
-    struct page_list_node *leaf = find_leaf(list, index, &fill);
 
     assert(slot != SLOT_EMPTY);
-    if (!leaf) {
-        if (page_list_make_run(list, index, index + 1, &run) != OK)
-            return ERR_NO_MEMORY;
-        leaf = run.node;
-    }
-    slot_t *place = &leaf->slots[slot_number(index, 0)];
-
-    leaf->used += *place == SLOT_EMPTY;
-    *place = slot;
+    if (list->recent && list->recent_number == index >> PAGE_LIST_BITS)
+        run = (struct page_list_run){ .node = list->recent, .slots = &list->recent->slots[slot_number(index, 0)] };
+    else if (page_list_make_run(list, index, index + 1, &run) != OK)
+        return ERR_NO_MEMORY;
+    run.node->used += *run.slots == SLOT_EMPTY;
+    *run.slots = slot;
     return OK;
 }
 

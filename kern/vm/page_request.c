@@ -10,6 +10,7 @@
  */
 #include "vm/page_request.h"
 
+#include "vm/dirty_budget.h"
 #include "vm/pager_watch.h"
 #include "vm/reclaim.h"
 #include "vm/vmo_pages.h"
@@ -168,7 +169,7 @@ void vmo_complete_range(struct vmo *vmo, enum request_kind kind, uint64_t first,
         if (request->remaining == 0)
             finish_with_overlaps(request);
         else if (early)
-            thread_unpark_next(request->thread);
+            thread_wake(request->thread, true);
     }
 }
 

@@ -273,18 +273,6 @@ static void fail_pages(struct vmo *vmo, uint64_t first, uint64_t count, status_t
     vmo_complete_range(vmo, REQUEST_DIRTY, first, count, status);
 }
 
-/*
- * Whatever comes of it, who waits to write looks again: for want of memory he finds that himself, at a gap he asks for the
- * page first.
- */
-static status_t dirty_pages(struct vmo *vmo, uint64_t first, uint64_t count)
-{
-    status_t status = vmo_dirty_pages(vmo, first, first + count);
-
-    vmo_complete_range(vmo, REQUEST_DIRTY, first, count, OK);
-    return status;
-}
-
 /* Is `data` something that the operation understands? */
 static status_t check_op(const struct vmo *vmo, uint32_t op, uint64_t data)
 {
@@ -339,23 +327,15 @@ status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t 
     else if (op == PAGER_OP_FAIL)
         fail_pages(vmo, first, count, (status_t)data);
     else if (op == PAGER_OP_DIRTY)
-        status = dirty_pages(vmo, first, count);
+        status = vmo_dirty_pages(vmo, first, first + count);
     else if (op == PAGER_OP_WRITEBACK_BEGIN)
         vmo_writeback_begin(vmo, first, first + count, data & VMO_DIRTY_RANGE_IS_ZERO);
     else
         end_writeback(vmo, first, count, results);
+    if (op == PAGER_OP_DIRTY)           /* whatever came of it, who waits to write looks again */
+        vmo_complete_range(vmo, REQUEST_DIRTY, first, count, OK);
     vmo_unlock(vmo);
     return status;
-}
-
-bool pager_next_dirty(struct vmo *vmo, uint64_t *index, uint64_t end, vmo_dirty_range_t *out_range)
-{
-    bool found;
-
-    vmo_lock(vmo);
-    found = vmo_next_dirty(vmo, index, min_u64(end, vmo->size >> PAGE_SHIFT), out_range);
-    vmo_unlock(vmo);
-    return found;
 }
 
 bool pager_modified(struct vmo *vmo, bool reset)

@@ -24,8 +24,7 @@ status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, s
 /* results: of WRITEBACK_END whose data is not 0, one VM_PAGER_ value a page. */
 status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t length, uint64_t data,
                         const int32_t *results);
-/* vmo_next_dirty, as far as the VMO reaches now; was it modified since the last reset?  Take the family lock. */
-bool pager_next_dirty(struct vmo *vmo, uint64_t *index, uint64_t end, vmo_dirty_range_t *out_range);
+/* Was it modified since the last reset?  Takes the family lock. */
 bool pager_modified(struct vmo *vmo, bool reset);
 
 /* The key of a pager-backed VMO. */

@@ -1,19 +1,16 @@
 /*
  * stream.c: reading and writing a VMO's content at a position.
  *
- * The rules for the position and for growing are in stream.h.  A write that grows the content
- * reserves its range under the family lock, where nobody else can grow it at the same time: so
- * appends through any number of streams never overlap, and no page of the old content is zeroed
- * after another's bytes went there.
+ * The rules for the position and for growing are in stream.h.  A write reserves its range under the
+ * family lock, where nobody else can grow the content at the same time: so appends through any
+ * number of streams never overlap, and nothing is zeroed after another's bytes went there.
  *
- * Invariant: content_size <= size, and the bytes that a growing write exposes in the old last page
- * are zero.
+ * Invariant: content_size <= size, and the bytes that growing content exposes are zero.
  * Locks: stream.lock for the position; the family lock for reserving.  Neither is held while bytes
  * are copied or a page is waited for.
  */
 #include "vm/stream.h"
 
-#include "lib/string.h"
 #include "mm/heap.h"
 #include "vm/page_request.h"
 #include "vm/vmo_pages.h"
@@ -49,17 +46,19 @@ status_t stream_create(struct vmo *vmo, uint32_t options, uint64_t seek, struct 
     stream->options = options;
     spin_init(&stream->lock, RANK_STREAM);
     stream->position = seek;
+    stream->moves = 1;
     *out_stream = stream;
     return OK;
 }
 
 /* --- The position. --- */
 
-/* Stream lock held.  The number of this move is returned. */
+/* Stream lock held.  The number of the last move is returned: this one, if it is one. */
 static uint64_t set_position(struct stream *stream, uint64_t position)
 {
+    stream->moves += position != stream->position;
     stream->position = position;
-    return ++stream->moves;
+    return stream->moves;
 }
 
 /* A transfer that took its range in move number `move` (0: it took none) ended at `position`. */
@@ -86,8 +85,7 @@ status_t stream_seek(struct stream *stream, uint32_t whence, int64_t offset, uin
     if (__builtin_add_overflow(base, offset, &position) || position < 0) {
         status = ERR_OUT_OF_RANGE;
     } else {
-        if ((uint64_t)position != stream->position)
-            set_position(stream, (uint64_t)position);
+        set_position(stream, (uint64_t)position);
         *out_position = (uint64_t)position;
     }
     spin_unlock(&stream->lock);
@@ -95,15 +93,6 @@ status_t stream_seek(struct stream *stream, uint32_t whence, int64_t offset, uin
 }
 
 /* --- Reading. --- */
-
-/* Content that shrinks away under the copy is the end, not an error. */
-static status_t read_content(struct vmo *vmo, uint64_t start, uaddr_t to, uint64_t length,
-                             uint64_t *out_done)
-{
-    status_t status = vmo_copy_to_user(vmo, start, to, length, true, out_done);
-
-    return status == ERR_OUT_OF_RANGE ? OK : status;
-}
 
 /* How much of [start, start + length) is content. */
 static uint64_t clip(struct vmo *vmo, uint64_t start, uint64_t length)
@@ -116,89 +105,97 @@ static uint64_t clip(struct vmo *vmo, uint64_t start, uint64_t length)
 status_t stream_read(struct stream *stream, uaddr_t to, uint64_t length, const uint64_t *offset,
                      uint64_t *out_done)
 {
-    uint64_t start, move;
+    uint64_t start = offset ? *offset : 0, move = 0;
     status_t status;
 
-    if (offset)
-        return read_content(stream->vmo, *offset, to, clip(stream->vmo, *offset, length), out_done);
-    spin_lock(&stream->lock);
-    start = stream->position;
-    length = clip(stream->vmo, start, length);
-    move = set_position(stream, start + length);
-    spin_unlock(&stream->lock);
-
-    status = read_content(stream->vmo, start, to, length, out_done);
-    if (*out_done < length)
+    if (offset) {
+        length = clip(stream->vmo, start, length);
+    } else {
+        spin_lock(&stream->lock);
+        start = stream->position;
+        length = clip(stream->vmo, start, length);
+        move = set_position(stream, start + length);
+        spin_unlock(&stream->lock);
+    }
+    status = vmo_copy_to_user(stream->vmo, start, to, length, true, out_done);
+    if (!offset && *out_done < length)
         settle(stream, move, start + *out_done);
-    return status;
+    return status == ERR_OUT_OF_RANGE ? OK : status;    /* content that shrank away is the end, not an error */
 }
 
 /* --- Writing. --- */
 
 /* A write in progress. */
 struct write {
-    struct vmo *vmo;
+    struct vmo *vmo;            /* whose content size counts */
     bool append;                /* start is where the content ends */
     uint64_t start, length;     /* length is cut to what fits */
-    uint64_t old_content;       /* before this write grew it; */
-    bool grew;                  /* if it did */
+    uint64_t old_content;       /* its size before */
+    uint64_t change;            /* the number of this write */
     struct page_request request;
 };
 
-/* The rest of the last content page becomes zero, as what lies behind it will be seen. */
-static status_t zero_tail(struct write *write)
+/*
+ * The content ends at `end`, and what it shows more is zero: the rest of its old last page, and the
+ * pages behind.  For these the pager is not asked: it is told that they are zeros.  Family lock
+ * held; the content stays as it is on error.
+ */
+static status_t grow_content(struct write *write, uint64_t end)
 {
-    struct vmo *vmo = write->vmo;
-    uint64_t tail = vmo->content_size & PAGE_MASK;
-    uint64_t index = (vmo->kind == VMO_SLICE ? vmo->base : 0) + (vmo->content_size >> PAGE_SHIFT);
-    struct page *page;
-    status_t status;
+    struct vmo *vmo = write->vmo, *target = vmo_target(vmo);
+    uint64_t base = vmo->kind == VMO_SLICE ? vmo->base << PAGE_SHIFT : 0;
+    uint64_t tail = base + vmo->content_size, first = page_ceil(tail) >> PAGE_SHIFT, busy;
+    uint64_t last = (base + min_u64(page_ceil(end), vmo->size)) >> PAGE_SHIFT;
+    status_t status = OK;
 
-    if (tail == 0)
-        return OK;
-    status = vmo_get_page(vmo_target(vmo), index, WANT_WRITE, 1, &write->request, &page);
-    if (status == OK)
-        memset((char *)page_to_virt(page) + tail, 0, PAGE_SIZE - tail);
+    if (vmo_find_busy(target, first, last, &busy)) {
+        page_request_arm(&write->request, target, REQUEST_UNBUSY, busy, 1);
+        return ERR_SHOULD_WAIT;
+    }
+    if (!page_aligned(tail))
+        status = vmo_zero_part(target, tail, page_ceil(tail) - tail, &write->request);
+    if (status == OK && first < last && target->kind != VMO_DEVICE)
+        status = vmo_zero_pages(target, first, last);
+    if (status == OK && end > vmo->size)
+        status = vmo_grow(vmo, page_ceil(end) >> PAGE_SHIFT);
+    if (status == OK) {
+        vmo->content_size = end;
+        target->modified = true;
+    }
     return status;
 }
 
-/* Settle where the write goes and make the content reach there.  Family lock held; nothing is
- * changed on error. */
+/* Settle where the write goes and make the content reach there.  Family lock held. */
 static status_t reserve(struct write *write)
 {
     struct vmo *vmo = write->vmo;
     uint64_t limit = vmo->resizable ? VMO_SIZE_MAX : vmo->size;
-    uint64_t end;
-    status_t status;
+    status_t status = OK;
 
+    write->old_content = vmo->content_size;
     if (write->append)
         write->start = vmo->content_size;
     if (write->start >= limit)
         return vmo->resizable ? ERR_OUT_OF_RANGE : ERR_NO_SPACE;
     write->length = min_u64(write->length, limit - write->start);
-    end = write->start + write->length;
-    if (end <= vmo->content_size)
-        return OK;
-    status = zero_tail(write);
-    if (status != OK)
-        return status;
-    if (end > vmo->size)
-        status = vmo_grow(vmo, page_ceil(end) >> PAGE_SHIFT);
-    if (status != OK)
-        return status;
-    write->grew = true;
-    write->old_content = vmo->content_size;
-    vmo->content_size = end;
-    return OK;
+    if (write->start + write->length > vmo->content_size)
+        status = grow_content(write, write->start + write->length);
+    if (status == OK)
+        write->change = ++vmo->content_changes;
+    return status;
 }
 
-/* Only `done` bytes came: content ends there again, if this write's end is still its end. */
-static void unreserve(struct write *write, uint64_t done)
+/* Only `done` bytes came: unless somebody else changed the content since, it ends behind them, or where it did. */
+static void give_back(struct write *write, uint64_t done)
 {
-    vmo_lock(write->vmo);
-    if (write->vmo->content_size == write->start + write->length)
-        write->vmo->content_size = max_u64(write->old_content, write->start + done);
-    vmo_unlock(write->vmo);
+    struct vmo *vmo = write->vmo;
+
+    vmo_lock(vmo);
+    if (vmo->content_changes == write->change) {
+        vmo->content_size = max_u64(write->old_content, done > 0 ? write->start + done : 0);
+        vmo->content_changes -= done == 0;
+    }
+    vmo_unlock(vmo);
 }
 
 static status_t write_content(struct write *write, uaddr_t from, uint64_t *out_done)
@@ -216,8 +213,12 @@ static status_t write_content(struct write *write, uaddr_t from, uint64_t *out_d
         return status;
 
     status = vmo_copy_from_user(write->vmo, write->start, from, write->length, true, out_done);
-    if (write->grew && *out_done < write->length)
-        unreserve(write, *out_done);
+    if (status == ERR_OUT_OF_RANGE) {           /* the VMO shrank: as if it had done so afterwards */
+        *out_done = write->length;
+        status = OK;
+    }
+    if (*out_done < write->length)
+        give_back(write, *out_done);
     return status;
 }
 
@@ -225,12 +226,7 @@ static status_t write_content(struct write *write, uaddr_t from, uint64_t *out_d
 status_t stream_write(struct stream *stream, uaddr_t from, uint64_t length, const uint64_t *offset,
                       uint64_t *out_done)
 {
-    struct write write = {
-        .vmo = stream->vmo->kind == VMO_SLICE ? stream->vmo : vmo_target(stream->vmo),
-        .append = !offset && (stream->options & STREAM_APPEND),
-        .start = offset ? *offset : 0,
-        .length = length,
-    };
+    struct write write;         /* not cleared as a whole: the request is large */
     uint64_t move = 0;
     status_t status;
 
@@ -239,10 +235,14 @@ status_t stream_write(struct stream *stream, uaddr_t from, uint64_t length, cons
         return OK;
     if (!range_inside(from, length, USER_TOP))
         return ERR_INVALID_ARGS;
+    write.vmo = stream->vmo->kind == VMO_SLICE ? stream->vmo : vmo_target(stream->vmo);
+    write.append = !offset && (stream->options & STREAM_APPEND);
+    write.start = offset ? *offset : 0;
+    write.length = length;
     if (!offset && !write.append) {
         spin_lock(&stream->lock);
         write.start = stream->position;
-        move = set_position(stream, write.start + length);
+        move = set_position(stream, max_u64(write.start, min_u64(write.start + length, VMO_SIZE_MAX)));
         spin_unlock(&stream->lock);
     }
     status = write_content(&write, from, out_done);

@@ -2,8 +2,9 @@
  * stream.h: a seek position over a VMO with a content size: what a file descriptor is.
  *
  * Reads end at the content size.  Writes beyond it grow content and VMO, at once for the whole write and before its
- * bytes arrive; the rest of the old last page is zeroed first.  What a failed write did not fill is given back if
- * nobody grew the content further meanwhile; the VMO keeps its size.
+ * bytes arrive; what else that exposes is zeroed first, whole pages without asking a pager for them.  What a failed write
+ * did not fill is given back, unless somebody else began to write or set a size meanwhile; the VMO keeps its size.
+ * A VMO that shrinks under a write cuts it off, as it would a moment later.
  *
  * The position is shared by all who hold the stream (after fork), and nothing is locked while bytes move.  So a transfer
  * first takes the range [position, position + length) by moving the position behind it, and two readers never get the
@@ -22,7 +23,7 @@ struct stream {
 
     struct spinlock lock;               /* RANK_STREAM: all below */
     uint64_t position;
-    uint64_t moves;                     /* how often the position was set */
+    uint64_t moves;                     /* how often the position changed; not 0 */
 };
 
 extern const struct object_ops stream_ops;

@@ -8,9 +8,9 @@
  *
  * Page states of pager-backed and device VMOs:
  *
- *   (empty) -- vmo_insert_busy --> FILLING -- vmo_fill_done(OK) --> CLEAN, (error) --> (empty)
+ *   (empty) -- vmo_insert_busy --> FILLING -- vmo_transfer_done(OK) --> CLEAN, (error) --> (empty)
  *   (empty) -- supply --> CLEAN -- written --> DIRTY -- vmo_clean_start --> AWAITING_CLEAN
- *   AWAITING_CLEAN -- vmo_clean_done(OK) --> CLEAN, (error) --> DIRTY; written meanwhile --> DIRTY
+ *   AWAITING_CLEAN -- vmo_transfer_done(OK) --> CLEAN, (error) --> DIRTY; written meanwhile --> DIRTY
  *
  * A device's pages are cleaned by the kernel, a user's pager does it with vmo_writeback_begin and _end (vmo_dirty.c).
  *
@@ -22,14 +22,9 @@
 
 #include "lib/string.h"
 #include "mm/heap.h"
+#include "vm/dirty_budget.h"
 #include "vm/page_request.h"
 #include "vm/vmo_pages.h"
-
-struct vmo *vmo_from_object(struct object *object)
-{
-    assert(object->ops == &vmo_ops);
-    return container_of(object, struct vmo, object);
-}
 
 /* --- Making and ending VMOs. --- */
 
@@ -167,8 +162,15 @@ status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page)
     return OK;
 }
 
-/* One holder less. */
-static void drop_page(struct vmo *vmo, struct page *page)
+void vmo_count_dirty(struct vmo *vmo, int64_t pages)
+{
+    vmo->dirty += pages;
+    if (vmo->budget)
+        dirty_budget_count(vmo->budget, pages);
+}
+
+/* One holder less.  Inline: a fork and its end do this for each page. */
+static inline __attribute__((always_inline)) void drop_page(struct vmo *vmo, struct page *page)
 {
     vmo->resident--;
     if (vmo->ops && page->state != PAGE_CLEAN)
@@ -435,58 +437,4 @@ status_t vmo_get_page(struct vmo *vmo, uint64_t index, enum page_want want, uint
     }
     *out_page = page;
     return OK;
-}
-
-/* --- For sources. --- */
-
-status_t vmo_insert_busy(struct vmo *vmo, uint64_t index, struct page *page)
-{
-    assert(page_list_get(&vmo->pages, index) == SLOT_EMPTY);
-    if (vmo_put_page(vmo, index, page) != OK)
-        return ERR_NO_MEMORY;
-    page->state = PAGE_FILLING;
-    page_hold(vmo, page);
-    return OK;
-}
-
-/* FILLING counts as neither clean nor dirty: make it clean first, so that the books are right either way. */
-void vmo_fill_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t status)
-{
-    assert(vmo_locked(vmo));
-    for (uint64_t i = first; i < first + count; i++) {
-        struct page *page = slot_page(page_list_get(&vmo->pages, i));
-
-        assert(page && page->state == PAGE_FILLING && page->busy == 1);
-        page_let_go(vmo, page);
-        page->state = PAGE_CLEAN;
-    }
-    if (status != OK)
-        vmo_drop_slots(vmo, first, first + count, DROP_ALL);
-    vmo_complete_range(vmo, REQUEST_READ, first, count, status);
-    vmo_complete_range(vmo, REQUEST_UNBUSY, first, count, OK);
-}
-
-void vmo_clean_start(struct vmo *vmo, struct page *page)
-{
-    assert(vmo_locked(vmo) && page->state == PAGE_DIRTY && page->busy == 0);
-    page->state = PAGE_AWAITING_CLEAN;
-    page_hold(vmo, page);
-    vmo_protect_pages(vmo, page->index, 1);
-}
-
-void vmo_clean_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t status)
-{
-    assert(vmo_locked(vmo));
-    for (uint64_t i = first; i < first + count; i++) {
-        struct page *page = slot_page(page_list_get(&vmo->pages, i));
-
-        assert(page && page->busy > 0);
-        page_let_go(vmo, page);
-        if (page->state != PAGE_AWAITING_CLEAN)
-            continue;
-        page->state = status == OK ? PAGE_CLEAN : PAGE_DIRTY;
-        if (status == OK)
-            vmo->dirty--;
-    }
-    vmo_complete_range(vmo, REQUEST_UNBUSY, first, count, OK);
 }

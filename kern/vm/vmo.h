@@ -45,11 +45,12 @@ struct vmo {
     uint64_t base;                      /* of page 0: page number in the family's coordinate, the root's; a slice's in its parent */
     uint64_t parent_koid;               /* whose child it was made as, or 0 */
 
-    /* Guarded by family->lock.  References and slices use nothing below `content_size`, references not even the sizes. */
+    /* Guarded by family->lock.  References and slices use nothing below `content_changes`, references not even the sizes. */
     struct vmo *counted_by;             /* the VMO whose child it is counted as; NULL: none, or that one is gone */
     uint32_t children;                  /* ZERO_CHILDREN is set while there are none */
     uint64_t size;                      /* bytes, whole pages */
     uint64_t content_size;              /* bytes */
+    uint64_t content_changes;           /* how often it was set, or a stream write began */
     struct list_node family_link;       /* family->members */
     uint64_t source_pages;              /* from this page on source or root owe nothing: absent means zero */
     struct page_list pages;
@@ -94,7 +95,7 @@ status_t vmo_create_with_source(enum vmo_kind kind, uint64_t size, bool resizabl
                                 struct vmo **out_vmo);
 /* An anonymous VMO of frames that the caller gives away (the boot image): physically contiguous, kind FRAME_KERNEL. */
 status_t vmo_create_adopting(paddr_t base, uint64_t size, struct vmo **out_vmo);
-struct vmo *vmo_from_object(struct object *object);
+#define vmo_from_object(object) object_as(vmo, object)
 
 /*
  * Children (vm/vmo_child.c).  VMO_CHILD_REFERENCE: every page and size is the parent's.  _SLICE: a window on a parent that cannot
@@ -146,32 +147,24 @@ static inline bool vmo_page_writable(const struct vmo *vmo, const struct page *p
 }
 
 /*
- * For sources.  vmo_insert_busy puts a frame that is being filled into an empty slot (page->busy = 1); NO_MEMORY: it is freed.
- * vmo_fill_done ends it: OK makes the pages clean, an error empties the slots and frees the frames; then requests over
- * the range complete with that status.  Both with the family lock held.
- */
-status_t vmo_insert_busy(struct vmo *vmo, uint64_t index, struct page *page);
-void vmo_fill_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t status);
-/* Write-back ended: OK and not written meanwhile -> clean; an error -> dirty again.  Family lock held. */
-void vmo_clean_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t status);
-
-/*
- * Transfers between a device and a VMO's own pages (sys_block_submit): take and release [first, first + count) pages.
- * begin fills pages[] and marks each busy.  into_memory (a device read): anonymous VMOs only (NOT_SUPPORTED), absent
- * pages get frames, unzeroed if `whole` says the transfer covers all pages wholly.  Otherwise every page must be there (NOT_FOUND).
- * OUT_OF_RANGE; NO_MEMORY; BAD_STATE if a page is busy already.  Nothing is changed on error.  Take the family lock.
- * end with an error drops the pages that begin made.
+ * Pages that a device holds (vm/vmo_transfer.c), which are busy meanwhile.
+ *
+ * begin, for sys_block_submit, takes the pages that [offset, offset + length) touches.  into_memory (a device read): anonymous VMOs
+ * only (NOT_SUPPORTED), absent pages get frames.  Otherwise every page must be there (NOT_FOUND).  OUT_OF_RANGE; NO_MEMORY;
+ * BAD_STATE if a page is busy already.  Nothing is changed on error.  Takes the family lock.
+ * insert_busy, for sources, puts a frame that is to be filled into an empty slot; NO_MEMORY: it is freed.  Family lock held.
+ * done ends all: pages that were filled are clean, or gone after an error; those that a device VMO wrote back and nobody wrote to
+ * meanwhile are clean, or dirty again; who waited for them looks again, or gets the error.  Family lock held.
  */
 struct vmo_transfer {
-    struct vmo *vmo;                    /* a reference, from begin to end */
+    struct vmo *vmo;                    /* the target: a reference, which the caller gives back when it is done */
     uint64_t first;
     uint32_t count;
-    bool into_memory;
-    uint64_t made;                      /* bit i: page i was absent before */
     struct page *pages[33];
 };
-status_t vmo_transfer_begin(struct vmo *vmo, uint64_t offset, uint64_t length, bool into_memory, struct vmo_transfer *transfer);
-void vmo_transfer_end(struct vmo_transfer *transfer, status_t status);
+status_t vmo_transfer_begin(struct vmo *vmo, uint64_t offset, uint64_t length, bool into_memory, struct vmo_transfer *out_transfer);
+status_t vmo_insert_busy(struct vmo *vmo, uint64_t index, struct page *page);
+void vmo_transfer_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t status);
 /* Bytes of one transfer at most, so that its pages fit `pages` at any alignment of 512. */
 #define VMO_TRANSFER_MAX (32 * PAGE_SIZE)
 
@@ -192,8 +185,8 @@ status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length);
  * dirty_pages: all become dirty pages; NOT_FOUND if the pager has to supply one first, NO_MEMORY: then none did.
  * writeback_begin: what is dirty awaits being clean, zeros_only leaves pages out.  writeback_end: what still awaits it came out as
  * the VM_PAGER_ result says: OK, it is clean, zeros are the source's to give again; PEND, it goes on awaiting it; BAD, it is
- * dropped; else it is dirty again.  next_dirty: the first run of dirty pages, or of dirty zeros, from page *index on, which
- * moves behind it; false at the end.
+ * dropped; else it is dirty again.  next_dirty, which takes the lock itself: the first run of dirty pages, or of dirty zeros, from
+ * page *index on, which moves behind it; false at the end.
  */
 status_t vmo_dirty_pages(struct vmo *vmo, uint64_t first, uint64_t end);
 void vmo_writeback_begin(struct vmo *vmo, uint64_t first, uint64_t end, bool zeros_only);

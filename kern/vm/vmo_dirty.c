@@ -105,6 +105,8 @@ bool vmo_next_dirty(struct vmo *vmo, uint64_t *index, uint64_t end, vmo_dirty_ra
 {
     uint64_t first = *index, kind = UINT64_MAX;
 
+    vmo_lock(vmo);
+    end = min_u64(end, vmo->size >> PAGE_SHIFT);
     for (struct page_list_run run; *index < end; *index += run.count) {
         run = page_list_find_run(&vmo->pages, *index, end);
         for (uint64_t i = 0; i < (run.slots ? run.count : 1); i++) {
@@ -119,6 +121,7 @@ bool vmo_next_dirty(struct vmo *vmo, uint64_t *index, uint64_t end, vmo_dirty_ra
             }
         }
     }
+    vmo_unlock(vmo);
     *out_range = (vmo_dirty_range_t){ first << PAGE_SHIFT, (*index - first) << PAGE_SHIFT, kind };
     return kind != UINT64_MAX;
 }

@@ -3,7 +3,6 @@
  */
 #pragma once
 
-#include "vm/dirty_budget.h"
 #include "vm/vmo.h"
 
 /* The page belongs to the VMO now, CLEAN and not busy. */
@@ -17,7 +16,7 @@ static inline void page_init(struct page *page, struct vmo *vmo, uint64_t index)
     page->owner_koid = vmo->object.koid;
     page->index = vmo->base + index;
     page->shares = 1;
-    page->busy = 0;
+    page->busy = page->always_need = page->dont_need = 0;
     page->state = PAGE_CLEAN;
     page->referenced = 1;
     frame_set_kind(page, kinds[vmo->kind]);
@@ -32,12 +31,7 @@ static inline void page_give(struct page *page, struct vmo *vmo, uint64_t index)
 }
 
 /* So many pages became dirty (negative: are so no more). */
-static inline void vmo_count_dirty(struct vmo *vmo, int64_t pages)
-{
-    vmo->dirty += pages;
-    if (vmo->budget)
-        dirty_budget_count(vmo->budget, pages);
-}
+void vmo_count_dirty(struct vmo *vmo, int64_t pages);
 
 /* A transfer takes hold of the page, and lets go. */
 static inline void page_hold(struct vmo *vmo, struct page *page)
@@ -66,6 +60,10 @@ void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how
 
 /* Zero markers in place of the pages and gaps of [first, end), as above; markers stay.  NO_MEMORY: up to some gap. */
 status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end, enum zero_state state);
+/* Whole pages, none busy: gone where absent is zero, else zero markers, of which a user's pager is told.  NO_MEMORY: in part. */
+status_t vmo_zero_pages(struct vmo *vmo, uint64_t first, uint64_t end);
+/* Bytes within one page, unless they are known to be zero.  Answers as vmo_get_page. */
+status_t vmo_zero_part(struct vmo *vmo, uint64_t offset, uint64_t length, struct page_request *request);
 /* More pages: zeros, of which a user's pager is told.  NO_MEMORY. */
 status_t vmo_grow(struct vmo *vmo, uint64_t new_end);
 /* A page that was not dirty becomes so; a zero page takes the place of a zero marker, with its state.  NO_MEMORY. */

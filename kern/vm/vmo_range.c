@@ -32,28 +32,38 @@ uint64_t vmo_content_size(struct vmo *vmo)
 
 status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
 {
-    status_t status = OK;
+    bool fits;
 
     vmo = sized(vmo);
     vmo_lock(vmo);
-    if (size > vmo->size)
-        status = ERR_OUT_OF_RANGE;
-    else
+    fits = size <= vmo->size;
+    if (fits) {
+        vmo->modified |= size != vmo->content_size;
         vmo->content_size = size;
+        vmo->content_changes++;
+    }
     vmo_unlock(vmo);
-    return status;
+    return fits ? OK : ERR_OUT_OF_RANGE;
 }
 
-/* Who waits for absent pages of [first, end) looks again.  Pages that are there were reported when they came. */
-static void report_gaps(struct vmo *vmo, uint64_t first, uint64_t end)
+/* Has a request of this kind what it waits for? */
+static bool is_answered(slot_t slot, enum request_kind kind)
+{
+    struct page *page = slot_page(slot);
+
+    return kind == REQUEST_READ ? slot != SLOT_EMPTY : page && page->state == PAGE_DIRTY;
+}
+
+/* Who waits for pages of [first, end) looks again.  Those that are as he wants were reported when they became so. */
+static void report_missing(struct vmo *vmo, uint64_t first, uint64_t end, enum request_kind kind)
 {
     for (struct page_list_run run; first < end; first += run.count) {
         run = page_list_find_run(&vmo->pages, first, end);
-        if (!run.slots && run.fill == SLOT_EMPTY)
-            vmo_complete_range(vmo, REQUEST_READ, first, run.count, OK);
+        if (!run.slots && !is_answered(run.fill, kind))
+            vmo_complete_range(vmo, kind, first, run.count, OK);
         for (uint64_t i = 0; run.slots && i < run.count; i++)
-            if (run.slots[i] == SLOT_EMPTY)
-                vmo_complete_range(vmo, REQUEST_READ, first + i, 1, OK);
+            if (!is_answered(run.slots[i], kind))
+                vmo_complete_range(vmo, kind, first + i, 1, OK);
     }
 }
 
@@ -61,8 +71,10 @@ static void report_gaps(struct vmo *vmo, uint64_t first, uint64_t end)
 static void drop_range(struct vmo *vmo, uint64_t first, uint64_t end)
 {
     vmo_unmap_pages(vmo, first, end - first);
-    if (!list_empty(&vmo->requests))
-        report_gaps(vmo, first, end);
+    if (!list_empty(&vmo->requests)) {
+        report_missing(vmo, first, end, REQUEST_READ);
+        report_missing(vmo, first, end, REQUEST_DIRTY);
+    }
     vmo_drop_slots(vmo, first, end, DROP_ALL);
 }
 
@@ -115,9 +127,9 @@ status_t vmo_set_size(struct vmo *vmo, uint64_t size)
     } else if (status == OK) {
         vmo->size = new_end << PAGE_SHIFT;
         vmo->content_size = min_u64(vmo->content_size, size);
+        vmo->content_changes++;
         lower_limits(vmo, new_end);
         drop_range(vmo, new_end, old_end);
-        vmo_complete_range(vmo, REQUEST_DIRTY, new_end, old_end - new_end, OK);
     }
     if (status == OK)
         vmo->modified = true;
@@ -192,25 +204,43 @@ status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length)
     return status;
 }
 
-/* Part of a page: content known to be zero stays as it is, anything else is written to. */
+status_t vmo_zero_part(struct vmo *vmo, uint64_t offset, uint64_t length, struct page_request *request)
+{
+    struct page *page;
+    status_t status = vmo_get_page(vmo, offset >> PAGE_SHIFT, WANT_READ, 1, request, &page);
+
+    if (status == OK && page)
+        status = vmo_get_page(vmo, offset >> PAGE_SHIFT, WANT_WRITE, 1, request, &page);
+    if (status == OK && page)
+        memset((char *)page_to_virt(page) + (offset & PAGE_MASK), 0, length);
+    vmo->modified |= status == OK;
+    return status;
+}
+
 static status_t zero_part(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_block)
 {
     struct page_request request;
-    struct page *page;
     status_t status;
 
     page_request_init(&request, may_block);
     do {
         vmo_lock(vmo);
-        status = vmo_get_page(vmo, offset >> PAGE_SHIFT, WANT_READ, 1, &request, &page);
-        if (status == OK && page)
-            status = vmo_get_page(vmo, offset >> PAGE_SHIFT, WANT_WRITE, 1, &request, &page);
-        if (status == OK && page)
-            memset((char *)page_to_virt(page) + (offset & PAGE_MASK), 0, length);
-        vmo->modified |= status == OK;
+        status = vmo_zero_part(vmo, offset, length, &request);
         vmo_unlock(vmo);
         status = page_request_resolve(&request, status);
     } while (status == ERR_RETRY);
+    return status;
+}
+
+status_t vmo_zero_pages(struct vmo *vmo, uint64_t first, uint64_t end)
+{
+    uint64_t limit = max_u64(first, min_u64(end, vmo->source_pages));
+    status_t status;
+
+    vmo_unmap_pages(vmo, first, limit - first);
+    report_missing(vmo, first, limit, REQUEST_READ);
+    status = vmo_put_zeros(vmo, first, limit, vmo->kind == VMO_PAGER ? ZERO_DIRTY : ZERO_CLEAN);
+    drop_range(vmo, limit, end);
     return status;
 }
 
@@ -232,15 +262,11 @@ static status_t zero_device_page(struct vmo *vmo, uint64_t index)
     return status;
 }
 
-/*
- * Whole pages from *index on.  All of them at once: gone where absent is zero, else zero markers, of which a user's pager is
- * told.  A device's become dirty pages, up to BATCH.
- */
+/* Whole pages from *index on: all of them at once; a device's become dirty pages, up to BATCH. */
 static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
 {
     bool pages = vmo->kind == VMO_DEVICE;
     uint64_t stop = pages ? min_u64(end, *index + BATCH) : end;
-    uint64_t limit = max_u64(*index, min_u64(end, vmo->source_pages));
     status_t status;
 
     vmo_lock(vmo);
@@ -248,10 +274,7 @@ static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
     if (status == OK && end > vmo->size >> PAGE_SHIFT)
         status = ERR_OUT_OF_RANGE;
     if (status == OK && !pages) {
-        vmo_unmap_pages(vmo, *index, limit - *index);
-        report_gaps(vmo, *index, limit);
-        status = vmo_put_zeros(vmo, *index, limit, vmo->kind == VMO_PAGER ? ZERO_DIRTY : ZERO_CLEAN);
-        drop_range(vmo, limit, end);
+        status = vmo_zero_pages(vmo, *index, end);
         *index = end;
     }
     while (status == OK && *index < stop) {

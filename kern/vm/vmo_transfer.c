@@ -1,58 +1,84 @@
 /*
  * vmo_transfer.c: lending a VMO's pages to a device.
  *
- * begin marks the pages busy, so that nothing frees, moves or evicts them until end; pages that were absent before
- * a device read are FILLING: whoever touches one waits.
+ * A page that a device holds is busy: nothing frees, moves or evicts it, and it stays in its slot.  Its state says
+ * what comes after: one that was absent is FILLING, and whoever touches it waits; a dirty one that a device VMO
+ * writes back is AWAITING_CLEAN; any other is only lent.
  *
- * Locks: the family lock, taken here.
+ * Locks: the family lock; begin takes it, the others are called with it.
  */
 #include "lib/string.h"
 #include "vm/page_request.h"
 #include "vm/vmo_pages.h"
 
+status_t vmo_insert_busy(struct vmo *vmo, uint64_t index, struct page *page)
+{
+    assert(!slot_page(page_list_get(&vmo->pages, index)));
+    if (vmo_put_page(vmo, index, page) != OK)
+        return ERR_NO_MEMORY;
+    page->state = PAGE_FILLING;
+    page_hold(vmo, page);
+    return OK;
+}
+
+void vmo_clean_start(struct vmo *vmo, struct page *page)
+{
+    assert(vmo_locked(vmo) && page->state == PAGE_DIRTY && page->busy == 0);
+    page->state = PAGE_AWAITING_CLEAN;
+    page_hold(vmo, page);
+    vmo_protect_pages(vmo, page->index, 1);
+}
+
+/* FILLING counts as neither clean nor dirty: it becomes clean first, so that the books are right either way. */
+void vmo_transfer_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t status)
+{
+    bool filled = false;
+
+    assert(vmo_locked(vmo));
+    for (uint64_t i = first; i < first + count; i++) {
+        struct page *page = slot_page(page_list_get(&vmo->pages, i));
+
+        assert(page && page->busy > 0);
+        page_let_go(vmo, page);
+        if (page->state == PAGE_FILLING) {
+            filled = true;
+            page->state = PAGE_CLEAN;
+            if (status != OK)
+                vmo_drop_slots(vmo, i, i + 1, DROP_ALL);
+        } else if (page->state == PAGE_AWAITING_CLEAN && vmo->kind == VMO_DEVICE) {
+            page->state = status == OK ? PAGE_CLEAN : PAGE_DIRTY;
+            vmo->dirty -= status == OK;
+        }
+    }
+    if (filled)
+        vmo_complete_range(vmo, REQUEST_READ, first, count, status);
+    list_for_each(&vmo->family->members, node)      /* whoever else holds one of the pages */
+        vmo_complete_range(list_entry(node, struct vmo, family_link), REQUEST_UNBUSY, 0, UINT64_MAX, OK);
+}
+
+/* --- Transfers that a user starts. --- */
+
 /*
- * The next page: there already, or made for a device read.  The device fills a page of this VMO
+ * A page that is there already, or made for a device read.  The device fills a page of this VMO
  * alone; one that the transfer covers only in part is zeroed first.
  */
-static status_t lend(struct vmo_transfer *transfer, bool whole)
+static status_t lend(struct vmo *vmo, uint64_t index, bool into_memory, bool whole, struct page **out_page)
 {
-    struct vmo *vmo = transfer->vmo;
-    uint64_t index = transfer->first + transfer->count;
     struct page *page = slot_page(page_list_get(&vmo->pages, index));
     status_t status = OK;
 
-    if (page && transfer->into_memory) {
+    if (!page && into_memory) {
+        *out_page = whole ? frame_alloc(FRAME_ANON) : frame_alloc_zeroed(FRAME_ANON);
+        return vmo_insert_busy(vmo, index, *out_page);
+    }
+    if (!page)
+        return ERR_NOT_FOUND;
+    if (into_memory)
         status = vmo_get_page(vmo, index, WANT_WRITE, 1, NULL, &page);
-    } else if (!page && !transfer->into_memory) {
-        status = ERR_NOT_FOUND;
-    } else if (!page) {
-        page = whole ? frame_alloc(FRAME_ANON) : frame_alloc_zeroed(FRAME_ANON);
-        status = vmo_put_page(vmo, index, page);
-        if (status == OK) {
-            page->state = PAGE_FILLING;
-            transfer->made |= 1ull << transfer->count;
-        }
-    }
-    if (status == OK) {
+    if (status == OK)
         page_hold(vmo, page);
-        transfer->pages[transfer->count++] = page;
-    }
+    *out_page = page;
     return status;
-}
-
-/* The pages come back; those that were made go if the transfer failed. */
-static void give_back(struct vmo_transfer *transfer, status_t status)
-{
-    for (uint32_t i = 0; i < transfer->count; i++) {
-        struct page *page = transfer->pages[i];
-
-        page_let_go(transfer->vmo, page);
-        if (!(transfer->made & (1ull << i)))
-            continue;
-        page->state = PAGE_CLEAN;
-        if (status != OK)
-            vmo_drop_slots(transfer->vmo, transfer->first + i, transfer->first + i + 1, DROP_ALL);
-    }
 }
 
 static status_t check(struct vmo *vmo, uint64_t offset, uint64_t length, bool into_memory)
@@ -72,44 +98,25 @@ status_t vmo_transfer_begin(struct vmo *vmo, uint64_t offset, uint64_t length, b
                             struct vmo_transfer *transfer)
 {
     status_t status = vmo_locate(&vmo, &offset, length);
-    uint64_t end = offset + length;
+    uint64_t end = offset + length, at = page_floor(offset);
 
     if (status != OK)
         return status;
     transfer->vmo = vmo;
-    transfer->into_memory = into_memory;
     transfer->first = offset >> PAGE_SHIFT;
     transfer->count = 0;
-    transfer->made = 0;
     vmo_lock(vmo);
     status = check(vmo, offset, length, into_memory);
-    if (status == OK) {
-        uint32_t count = (page_ceil(end) >> PAGE_SHIFT) - transfer->first;
-
-        assert(count <= array_size(transfer->pages));
-        while (transfer->count < count && status == OK) {
-            uint64_t page_start = (transfer->first + transfer->count) << PAGE_SHIFT;
-
-            status = lend(transfer, page_start >= offset && page_start + PAGE_SIZE <= end);
-        }
-        if (status != OK)
-            give_back(transfer, status);
+    for (; status == OK && at < end; at += PAGE_SIZE) {
+        assert(transfer->count < array_size(transfer->pages));
+        status = lend(vmo, at >> PAGE_SHIFT, into_memory, at >= offset && at + PAGE_SIZE <= end,
+                      &transfer->pages[transfer->count]);
+        transfer->count += status == OK;
     }
-    vmo_unlock(vmo);
     if (status == OK)
         object_ref(&vmo->object);
-    return status;
-}
-
-void vmo_transfer_end(struct vmo_transfer *transfer, status_t status)
-{
-    struct vmo *vmo = transfer->vmo;
-
-    vmo_lock(vmo);
-    give_back(transfer, status);
-    vmo_complete_range(vmo, REQUEST_READ, transfer->first, transfer->count, status);
-    list_for_each(&vmo->family->members, node)      /* whoever else holds one of the pages */
-        vmo_complete_range(list_entry(node, struct vmo, family_link), REQUEST_UNBUSY, 0, UINT64_MAX, OK);
+    else
+        vmo_transfer_done(vmo, transfer->first, transfer->count, status);
     vmo_unlock(vmo);
-    object_unref(&vmo->object);
+    return status;
 }

@@ -226,13 +226,13 @@ static status_t fetch(struct vmo *vmo, struct model *model, uint64_t index)
     if (!page || vmo_insert_busy(vmo, index, page) != OK)
         return ERR_NO_MEMORY;
     if (one_in(10)) {
-        vmo_fill_done(vmo, index, 1, ERR_IO);
+        vmo_transfer_done(vmo, index, 1, ERR_IO);
         return device_error = ERR_IO;
     }
     model_hold(model, index, frame = new_frame(model));
     for (uint32_t half = 0; half < 2; half++)
         *word_of(page, half) = frame->words[half] = model->serial * 0x1000003 + index * 2 + half + 1;
-    vmo_fill_done(vmo, index, 1, OK);
+    vmo_transfer_done(vmo, index, 1, OK);
     return OK;
 }
 

@@ -162,7 +162,7 @@ void transfer(struct model *model)
     step("the transfer ends%s", broken ? " badly" : "");
     for (uint64_t i = first; i < first + count; i++)
         give_back(target, i, broken);
-    vmo_transfer_end(&transfer, broken ? ERR_IO : OK);
+    end_transfer(&transfer, broken ? ERR_IO : OK);
     if (waits)
         end_work();
 }
@@ -317,7 +317,7 @@ void write_back(void)
     frame->cleaning = false;
     frame->dirty |= broken;
     vmo_lock(root->vmo);
-    vmo_clean_done(root->vmo, index, 1, broken ? ERR_IO : OK);
+    vmo_transfer_done(root->vmo, index, 1, broken ? ERR_IO : OK);
     vmo_unlock(root->vmo);
     if (waits)
         end_work();

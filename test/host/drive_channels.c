@@ -8,7 +8,6 @@
 
 #include "host.h"
 #include "ipc/channel.h"
-#include "ipc/event.h"
 
 #define QUEUE   (CHANNEL_MAX_QUEUED + 8u)
 #define CALLERS 4u
@@ -60,9 +59,13 @@ static struct message *make_message(const struct queued *content)
     memcpy(window, &content->transaction, min_u64(content->bytes, 4));
     if (content->bytes >= HEAD)
         memcpy(window + 8, &content->number, 8);
-    message_fill(message, 0, window, content->bytes);
+    for (uint32_t done = 0, part; done < content->bytes; done += part) {
+        char *to = message_piece(message, done, content->bytes - done, &part);
+
+        memcpy(to, window + done, part);
+    }
     for (uint32_t i = 0; i < content->handles; i++)
-        message_set_handle(message, i, handle_slot_make(events[i], RIGHT_WAIT | i));
+        message->handles[i] = handle_slot_make(events[i], RIGHT_WAIT | i);
     return message;
 }
 

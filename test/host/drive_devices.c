@@ -162,7 +162,6 @@ static void forget_the_last_tree(void)
     memset(&machine, 0, sizeof machine);
     memset(&platform, 0, sizeof platform);
     memset(nodes, 0, sizeof nodes);
-    memset(console_path, 0, sizeof console_path);
     plic_links = NULL;
     plic_links_length = 0;
 }

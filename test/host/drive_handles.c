@@ -2,7 +2,6 @@
  * drive_handles.c: handle tables against a list of what every value means.
  */
 #include "host.h"
-#include "ipc/event.h"
 #include "object/handle.h"
 
 #define TABLES  2u
@@ -52,7 +51,7 @@ static void put(uint32_t table, struct handle_slot slot, uint32_t object)
     status_t status;
 
     fail_allocation(one_in(8));
-    status = handle_reserve(tables[table], 1, &value);
+    status = handle_add(tables[table], 1, &slot, &value, NULL);
     if (allocation_failed())
         check_equal(status, ERR_NO_MEMORY);
     else
@@ -63,7 +62,6 @@ static void put(uint32_t table, struct handle_slot slot, uint32_t object)
         return;
     }
     check_new(value, table);
-    handle_install(tables[table], value, slot);
     live[live_count++] = (struct live){ value, object, table, slot.rights };
 }
 
@@ -141,41 +139,46 @@ static void look_up_nonsense(void)
 }
 
 /* All or nothing, up to the limit exactly. */
-static void reserve_many(void)
+static void add_many(void)
 {
     static handle_t values[HANDLE_TABLE_MAX + 1];
+    static struct handle_slot slots[HANDLE_TABLE_MAX + 1];
     uint32_t table = choose(TABLES), room = HANDLE_TABLE_MAX - count_live(table, OBJECTS);
     uint32_t count = one_in(20) ? room + choose(2) : choose(200);
     status_t status;
 
+    for (uint32_t i = 0; i < count; i++)
+        slots[i] = handle_slot_make(objects[i % OBJECTS], RIGHT_NONE);
     fail_allocation(choose(4));
-    status = handle_reserve(tables[table], count, values);
-    step("reserve %u in table %u: %d", count, table, status);
+    status = handle_add(tables[table], count, slots, values, NULL);
+    step("add %u to table %u: %d", count, table, status);
     if (allocation_failed())
         check_equal(status, ERR_NO_MEMORY);
     else
         check_equal(status, count > room ? ERR_NO_RESOURCES : OK);
-    if (status == OK) {
-        struct object *object;
-
-        if (count > 0) {
-            check_new(values[count - 1], table);
-            check_equal(handle_lookup(tables[table], values[0], OBJECT_ANY, 0, &object, NULL), ERR_BAD_HANDLE);
+    check_equal(handle_table_count(tables[table]), HANDLE_TABLE_MAX - room + (status == OK ? count : 0));
+    for (uint32_t i = 0; i < count; i++) {
+        if (status == OK) {
+            check_new(values[i], table);
+            check_equal(handle_remove(tables[table], values[i], &slots[i]), OK);
+            check(slots[i].object == objects[i % OBJECTS]);
         }
-        handle_unreserve(tables[table], count, values);
+        handle_slot_close(slots[i]);
     }
 }
 
 static void close_table(uint32_t table)
 {
+    struct handle_slot slot = handle_slot_make(objects[0], RIGHT_NONE);
     handle_t value;
 
     step("close table %u", table);
     if (one_in(2)) {
-        handle_table_close_all(tables[table]);
+        handle_table_close(tables[table], HANDLE_INVALID);
         check_equal(handle_table_count(tables[table]), 0);
-        check_equal(handle_reserve(tables[table], 1, &value), ERR_NO_RESOURCES);
+        check_equal(handle_add(tables[table], 1, &slot, &value, NULL), ERR_NO_RESOURCES);
     }
+    handle_slot_close(slot);
     handle_table_destroy(tables[table]);
     for (uint32_t i = live_count; i-- > 0;)
         if (live[i].table == table)
@@ -248,7 +251,7 @@ void drive_handles(uint32_t steps)
             break;
         default:
             if (one_in(10))
-                reserve_many();
+                add_many();
             else if (one_in(100))
                 close_table(choose(TABLES));
             else if (one_in(30))

@@ -6,7 +6,6 @@
  */
 #include "host.h"
 #include "ipc/channel.h"
-#include "ipc/event.h"
 #include "ipc/pipe.h"
 #include "ipc/port.h"
 #include "vm/aspace.h"
@@ -69,8 +68,28 @@ static void undo_message(void)          { message_destroy(message); }
 
 static handle_t values[300];
 
-static status_t run_reserve(void)       { return handle_reserve(process->handles, array_size(values), values); }
-static void undo_reserve(void)          { handle_unreserve(process->handles, array_size(values), values); }
+static status_t run_add(void)
+{
+    struct handle_slot slots[array_size(values)];
+
+    for (uint32_t i = 0; i < array_size(slots); i++)
+        slots[i] = handle_slot_make(event, RIGHT_NONE);
+    status_t status = handle_add(process->handles, array_size(values), slots, values, NULL);
+
+    for (uint32_t i = 0; status != OK && i < array_size(slots); i++)
+        handle_slot_close(slots[i]);
+    return status;
+}
+
+static void undo_add(void)
+{
+    struct handle_slot slot;
+
+    for (uint32_t i = 0; i < array_size(values); i++) {
+        check_equal(handle_remove(process->handles, values[i], &slot), OK);
+        handle_slot_close(slot);
+    }
+}
 
 static status_t run_observe(void)       { return port_observe(port, event, number, SIGNAL_USER_0, number % 2); }
 static void undo_observe(void)          { check(port_cancel(port, event, number)); }
@@ -107,7 +126,7 @@ static status_t run_transfer(void)
 
 static void undo_transfer(void)
 {
-    vmo_transfer_end(&transfer, ERR_IO);
+    end_transfer(&transfer, ERR_IO);
 }
 
 static status_t run_map(void)
@@ -242,7 +261,7 @@ static const struct operation {
     { "pager", run_pager, undo_made, false },
     { "pager VMO", run_pager_vmo, undo_made, false },
     { "message", run_message, undo_message, false },
-    { "handles", run_reserve, undo_reserve, true },
+    { "handles", run_add, undo_add, true },
     { "observer", run_observe, undo_observe, false },
     { "user packet", run_queue, undo_queue, false },
     { "write", run_write, undo_page, false },
@@ -270,9 +289,9 @@ static void fill_channel(void)
     struct message *full;
 
     check_equal(message_create(10, 64, &full), OK);
-    message_fill(full, 0, "0123456789", 10);
+    memcpy(full->only, "0123456789", 10);
     for (uint32_t i = 0; i < 64; i++)
-        message_set_handle(full, i, handle_slot_make(event, RIGHT_WAIT));
+        full->handles[i] = handle_slot_make(event, RIGHT_WAIT);
     check_equal(channel_write(ends[0], full), OK);
 }
 

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "host.h"
-#include "ipc/event.h"
 #include "ipc/port.h"
 
 #define QUEUE     (PORT_MAX_USER_PACKETS + 100u)

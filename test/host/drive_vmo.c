@@ -265,7 +265,7 @@ static void transfer(struct model *model)
         if (!broken || model->resident[at >> PAGE_SHIFT])
             memcpy(model->bytes + at, bytes, 512);
     }
-    vmo_transfer_end(&transfer, broken ? ERR_IO : OK);
+    end_transfer(&transfer, broken ? ERR_IO : OK);
     if (thread) {
         run_all();
         check(waiter.done && thread_ended(thread));

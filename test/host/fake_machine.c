@@ -6,7 +6,7 @@
 
 #include "fake.h"
 #include "lib/kprintf.h"
-#include "task/timer.h"
+#include "task/sched.h"
 #include "vm/fault.h"
 #include "vm/pager_watch.h"
 

@@ -48,8 +48,12 @@ void scheduler_start(void)
     harts[0].current = &director;
     thread_init_idle(&director, &harts[0]);
     check(process_create("director", NULL, &director.process) == OK);
-    check(handle_reserve(director.process->handles, 1, &handle) == OK);     /* its table has entries from now on */
-    handle_unreserve(director.process->handles, 1, &handle);
+    /* Its table has entries from now on. */
+    struct handle_slot slot = handle_slot_make(&director.process->object, RIGHT_NONE);
+
+    check(handle_add(director.process->handles, 1, &slot, &handle, NULL) == OK);
+    check(handle_remove(director.process->handles, handle, &slot) == OK);
+    handle_slot_close(slot);
 }
 
 /* --- Switching. --- */
@@ -251,15 +255,16 @@ bool sched_any_idle(void)           { return false; }
 
 struct thread *spawn(struct process *process, void (*body)(void *), void *argument)
 {
+    const uint64_t words[] = { (uint64_t)body, 0, 0, (uint64_t)argument };
     struct handle_slot no_handle = { NULL, 0 };
     struct thread *thread;
 
     if (process_add_thread(process, "simulated", &thread) != OK)
         return NULL;
     if (!process->started)
-        check_equal(process_start(process, thread, (uint64_t)body, 0, no_handle, (uint64_t)argument), OK);
+        check_equal(process_start(thread, true, no_handle, words), OK);
     else
-        check_equal(process_start_thread(thread, (const uint64_t[4]){ (uint64_t)body, 0, 0, (uint64_t)argument }), OK);
+        check_equal(process_start(thread, false, no_handle, words), OK);
     return thread;
 }
 

@@ -66,6 +66,15 @@ uint64_t heap_live(void);                       /* objects */
 uint64_t fail_allocation(uint64_t n);
 bool allocation_failed(void);
 
+/* The end of a transfer that vmo_transfer_begin began, as kern/dev/block.c makes it. */
+static inline void end_transfer(const struct vmo_transfer *transfer, status_t status)
+{
+    vmo_lock(transfer->vmo);
+    vmo_transfer_done(transfer->vmo, transfer->first, transfer->count, status);
+    vmo_unlock(transfer->vmo);
+    object_unref(&transfer->vmo->object);
+}
+
 /* --- Address translation (fake_mmu.c). --- */
 
 /* Memory that every process has, for arguments and results; closed: copies to and from it fail. */

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "pager_rig.h"
+#include "cow.h"
 
 static inline struct rig trap_create(uint64_t pages)
 {
@@ -64,14 +64,6 @@ static inline void end(struct rig rig, uint64_t first, uint64_t count)
 static inline void write_byte(struct rig rig, uint64_t page, char value)
 {
     CHECK_OK(sys_vmo_write(rig.vmo, 0, &value, page * PAGE_SIZE, 1));
-}
-
-static inline char byte_of(struct rig rig, uint64_t page)
-{
-    char value = 0x55;
-
-    CHECK_OK(sys_vmo_read(rig.vmo, 0, &value, page * PAGE_SIZE, 1));
-    return value;
 }
 
 static inline bool is_modified(struct rig rig, uint32_t options)

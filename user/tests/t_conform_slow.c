@@ -4,7 +4,7 @@
  *
  * Machine: cpus=4 append=pager_timeout=1
  */
-#include "conform.h"
+#include "conform_dirty.h"
 
 /* 2.7: time-out: the call returns TIMED_OUT, and its packet is withdrawn. */
 TEST(calls_time_out)
@@ -59,6 +59,36 @@ TEST(chained_waiters_time_out)
     expect_silence(rig.port);
     supply(rig, 0, 2);
     CHECK(is_supplied(rig.vmo, 0, 2));
+    rig_close(rig);
+}
+
+/* 2.7: time-out: a writer that waits for permission, by call and by store. */
+TEST(writers_time_out)
+{
+    struct rig rig = trap_supplied(4, 0, 4);
+    volatile char *memory = map_vmo(rig.vmo, READ_WRITE, 0, AT(4));
+
+    access_start(&accesses[0], ACCESS_WRITE, rig.vmo, 0, 2);
+    touch_start(1, ACCESS_STORE, memory + AT(3));
+    ENDS(0, ERR_TIMED_OUT);
+    expect_crash(1, ERR_TIMED_OUT);
+    expect_silence(rig.port);
+    NOTHING_DIRTY(rig);
+    CHECK(is_supplied(rig.vmo, 0, 4));
+    unmap((char *)memory, AT(4));
+    rig_close(rig);
+}
+
+/* 2.7: time-out: a reader that went on times out too. */
+TEST(readers_time_out_after_going_on)
+{
+    struct rig rig = rig_create(2);
+
+    access_start(&accesses[0], ACCESS_READ, rig.vmo, 0, 2);
+    expect_read(rig, 0, 2);
+    supply(rig, 0, 1);
+    ENDS(0, ERR_TIMED_OUT);
+    CHECK(is_supplied(rig.vmo, 0, 1));
     rig_close(rig);
 }
 

@@ -21,18 +21,22 @@ TEST(supply_is_aligned)
     rig_close(rig);
 }
 
-/* 1.4: aux that is itself pager backed is NOT_SUPPORTED: the target, another VMO, one detached. */
+/* 1.4: aux that is pager backed is NOT_SUPPORTED: the target, another VMO, one detached, and here a
+ * clone of one too. */
 TEST(aux_is_not_pager_backed)
 {
     struct rig rig = rig_create(2);
     handle_t other = new_pager_vmo(rig.pager, rig.port, 5, 2);
+    handle_t clone = new_child(other, ON_WRITE, 0, 2);
 
+    CHECK_OK(range_op(clone, VMO_OP_ZERO, 0, 2));
+    CHECK_STATUS(try_supply(rig, 0, 1, clone, 0), ERR_NOT_SUPPORTED);
     CHECK_STATUS(try_supply(rig, 0, 1, rig.vmo, 1), ERR_NOT_SUPPORTED);
     CHECK_STATUS(try_supply(rig, 0, 1, other, 0), ERR_NOT_SUPPORTED);
     CHECK_OK(sys_pager_detach_vmo(rig.pager, other));
     CHECK_STATUS(try_supply(rig, 0, 1, other, 0), ERR_NOT_SUPPORTED);
     expect_packet(rig.port, 5, PAGER_VMO_COMPLETE, 0, 0);
-    CLOSE(other);
+    CLOSE(clone, other);
     rig_close(rig);
 }
 
