@@ -66,8 +66,11 @@ static bool continue_early(struct page_request *request, struct vmo *vmo, enum r
     if (!page_request_armed(request))
         return false;
     open = !request->done && request->vmo == vmo && request->kind == kind && first - request->first < request->count;
-    request->needed = first;
-    if (!open) {
+    if (open) {
+        request->needed = first;
+        request->woken = false;
+        request->status = OK;           /* a failure of the page before is none of this one */
+    } else {
         if (!request->done)
             cancel(request->vmo, request);
         disarm(request);                /* not the last reference: the caller works with the VMO */

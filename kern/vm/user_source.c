@@ -315,7 +315,7 @@ status_t user_source_list(struct user_source *source, struct vmo *vmo)
     bool closed;
 
     spin_lock(&sources_lock);
-    closed = source->pager->closed;
+    source->closed = closed = source->pager->closed;    /* nobody else knows the source yet: no COMPLETE of a VMO refused */
     if (!closed) {
         source->vmo = vmo;
         list_push_back(&all_sources, &source->all_link);
