@@ -246,16 +246,16 @@ status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, s
         } while (status == ERR_NO_MEMORY && reclaim_for_retry());
         if (status != OK)
             break;
-        do {
+        for (bool again = refused == OK; again; again = refused == ERR_NO_MEMORY && reclaim_for_retry()) {
             vmo_lock(vmo);
             if (!range_inside(offset, length, vmo->size))
                 refused = ERR_OUT_OF_RANGE;
             else if (user_source_of(vmo)->detached)
                 refused = ERR_BAD_STATE;
-            else if (refused == OK || refused == ERR_NO_MEMORY)
+            else
                 refused = put_piece(vmo, index, &piece);
             vmo_unlock(vmo);
-        } while (refused == ERR_NO_MEMORY && reclaim_for_retry());
+        }
         if (piece.held > 0)
             free_pages(&piece);
         first += piece.count;
