@@ -43,22 +43,15 @@ status_t sys_pager_detach_vmo(struct pager *pager, struct vmo *vmo)
     return status;
 }
 
-/* Where a page comes from: the VMO that holds it, and its place there. */
-struct place {
-    handle_t handle;
-    struct vmo *vmo;
-    uint64_t offset;
-};
-
 /*
- * For the calls that look at alignment first: one of the pager's VMOs, and unless aux is NULL the VMO that holds `length` bytes of aux,
- * anonymous memory; each with a reference.  The pager itself is only compared.
+ * For the calls that look at alignment first: one of the pager's VMOs, and unless out_aux is NULL the VMO behind aux that has pages to
+ * supply, each with a reference.  The pager itself is only compared.
  */
 static inline __attribute__((always_inline)) status_t look_up(handle_t pager_handle, handle_t handle, struct vmo **out_vmo,
-                                                              uint64_t length, struct place *aux)
+                                        handle_t aux_handle, uint64_t *aux_offset, uint64_t length, struct vmo **out_aux)
 {
     struct handle_table *table = current_process()->handles;
-    struct object *pager, *vmo, *object;
+    struct object *pager, *vmo, *aux = NULL;
 
     handle_begin_reading(table);
     status_t status = handle_peek(table, pager_handle, OBJECT_PAGER, RIGHT_MANAGE_VMO, &pager, NULL);
@@ -66,19 +59,17 @@ static inline __attribute__((always_inline)) status_t look_up(handle_t pager_han
     if (status == OK)
         status = handle_peek(table, handle, OBJECT_VMO, RIGHT_WRITE, &vmo, NULL);
     if (status == OK)
-        status = pager_check_vmo(pager_from_object(pager), vmo_from_object(vmo));
-    if (status == OK && aux)
-        status = handle_peek(table, aux->handle, OBJECT_VMO, RIGHT_READ | RIGHT_WRITE, &object, NULL);
-    if (status == OK && aux) {
-        aux->vmo = vmo_from_object(object);
-        status = vmo_root(vmo_target(aux->vmo))->ops ? ERR_NOT_SUPPORTED : vmo_locate(&aux->vmo, &aux->offset, length);
+        status = pager_check_vmo(pager_from_object(pager), *out_vmo = vmo_from_object(vmo));
+    if (status == OK && out_aux)
+        status = handle_peek(table, aux_handle, OBJECT_VMO, RIGHT_READ | RIGHT_WRITE, &aux, NULL);
+    if (status == OK && out_aux) {
+        *out_aux = vmo_from_object(aux);
+        status = pager_supply_from(out_aux, aux_offset, length);
     }
-    if (status == OK) {
-        *out_vmo = vmo_from_object(vmo);
+    if (status == OK)
         object_ref(vmo);
-        if (aux)
-            object_ref(&aux->vmo->object);
-    }
+    if (status == OK && out_aux)
+        object_ref(&(*out_aux)->object);
     handle_end_reading();
     return status;
 }
@@ -86,14 +77,13 @@ static inline __attribute__((always_inline)) status_t look_up(handle_t pager_han
 status_t sys_pager_supply_pages(handle_t pager, handle_t handle, uint64_t offset, uint64_t length,
                                 handle_t aux_handle, uint64_t aux_offset)
 {
-    struct place aux = { .handle = aux_handle, .offset = aux_offset };
-    struct vmo *vmo;
+    struct vmo *vmo, *aux;
 
     if (!page_aligned(offset | length | aux_offset))
         return ERR_INVALID_ARGS;
-    status_t status = look_up(pager, handle, &vmo, length, &aux);
+    status_t status = look_up(pager, handle, &vmo, aux_handle, &aux_offset, length, &aux);
 
-    return status == OK ? pager_supply_pages(vmo, offset, length, aux.vmo, aux.offset) : status;
+    return status == OK ? pager_supply_pages(vmo, offset, length, aux, aux_offset) : status;
 }
 
 #define RESULTS 64u             /* pages whose results are copied in together */
@@ -127,7 +117,7 @@ status_t sys_pager_op_range(handle_t pager, uint32_t op, handle_t handle, uint64
 
     if (!page_aligned(offset | length))
         return ERR_INVALID_ARGS;
-    status_t status = look_up(pager, handle, &vmo, 0, NULL);
+    status_t status = look_up(pager, handle, &vmo, HANDLE_INVALID, NULL, 0, NULL);
 
     if (status != OK)
         return status;

@@ -12,6 +12,7 @@
 #include "task/process.h"
 #include "task/sched.h"
 #include "vm/page_request.h"
+#include "vm/reclaim.h"
 #include "vm/vmo_pages.h"
 
 status_t pager_create(bool wants_writeback, struct object **out_pager)
@@ -203,20 +204,23 @@ static __attribute__((noinline)) status_t put_zeros(struct vmo *vmo, uint64_t fi
 }
 
 /*
- * Fill the VMO from page `index` on, unless that is refused: before, or because of the pages up to `all` that it is part of.
- * The pages of a piece belong into one node; those that have no place are freed.  NO_MEMORY: nothing, or zeros in part.
+ * Fill the VMO from page `index` on with a piece whose pages belong into one node; the supply goes up to page `all`.  Those that have
+ * no place stay in the piece if none has.  NO_MEMORY: nothing, or zeros in part, and it may be called again.
  */
-static inline status_t put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece, status_t status)
+static inline status_t put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
 {
-    uint64_t end, placed = 0;
+    uint64_t end = index + piece->count;
+    status_t status = OK;
 
     vmo_lock(vmo);
-    end = min_u64(index + piece->count, vmo->source_pages);
+    end = min_u64(end, vmo->source_pages);
     if (all > vmo->size >> PAGE_SHIFT) {
         status = ERR_OUT_OF_RANGE;
     } else if (user_source_of(vmo)->detached) {
         status = ERR_BAD_STATE;
-    } else if (status == OK && index < end && piece->held > 0) {
+    } else if (piece->held == 0) {
+        status = put_zeros(vmo, index, end);
+    } else if (index < end) {
         struct page_list_run run = page_list_find_run(&vmo->pages, index, end), made;
 
         if (!run.slots && run.fill == SLOT_EMPTY &&
@@ -224,14 +228,12 @@ static inline status_t put_piece(struct vmo *vmo, uint64_t index, uint64_t all, 
             run = made;
         if (run.slots) {
             fill_run(vmo, &run, index, piece->pages);
-            placed = run.count;
+            piece->held = 0;
+            if (run.count < piece->count)
+                free_pages(&piece->pages[run.count], piece->count - run.count);
         }
-    } else if (status == OK && index < end) {
-        status = put_zeros(vmo, index, end);
     }
     vmo_unlock(vmo);
-    if (piece->held > 0 && placed < piece->count)
-        free_pages(&piece->pages[placed], piece->count - placed);
     return status;
 }
 
@@ -249,10 +251,15 @@ status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, s
 
     piece.count = 0;
     while (first < end) {
-        status = take_piece(aux, first, end, PAGE_LIST_FANOUT - index % PAGE_LIST_FANOUT, &piece);
+        do {
+            status = take_piece(aux, first, end, PAGE_LIST_FANOUT - index % PAGE_LIST_FANOUT, &piece);
+        } while (status == ERR_NO_MEMORY && reclaim_for_retry());
         if (status != OK)
             break;
-        refused = put_piece(vmo, index, all, &piece, refused);
+        for (bool again = refused == OK; again; again = refused == ERR_NO_MEMORY && reclaim_for_retry())
+            refused = put_piece(vmo, index, all, &piece);
+        if (piece.held > 0)
+            free_pages(piece.pages, piece.count);
         first += piece.count;
         index += piece.count;
         if (first < end)
@@ -305,7 +312,7 @@ static void end_writeback(struct vmo *vmo, uint64_t first, uint64_t count, const
         for (run = results ? 1 : count; i + run < count && results[i + run] == result; run++)
             ;
         vmo_writeback_end(vmo, first + i, first + i + run, result);
-        served &= result == VM_PAGER_OK;
+        served &= result == VM_PAGER_OK || result == VM_PAGER_BAD;
         source->failures += result == VM_PAGER_BAD ? run : 0;
     }
     if (served)

@@ -12,6 +12,7 @@
 #include "vm/aspace.h"
 #include "vm/pager.h"
 #include "vm/pager_watch.h"
+#include "vm/reclaim.h"
 #include "vm/user_source.h"
 #include "vm/vmo_pages.h"
 
@@ -124,7 +125,7 @@ static void supply(struct model *model, uint64_t first, uint64_t count)
     if (expected == OK)
         answered(model, first, count);
     fail_allocation(one_in(8) ? choose_between(1, 4) : 0);
-    status = pager_supply_pages(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, aux, offset);
+    status = supply_pages(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, aux, offset);
     step("supply %lu pages from %lu of key %lu: %d", count, first, model->key, status);
     if (allocation_failed())
         check(status == ERR_NO_MEMORY || status == expected);
@@ -388,6 +389,18 @@ static void check_all(void)
             check_mappings(actors[i].process->aspace);
 }
 
+/* Memory is short.  A page that is evicted and supplied again counts twice, so requests may end early and be made anew. */
+static void take_back(void)
+{
+    uint64_t before = frames_live_of_kind(FRAME_PAGER), went;
+
+    for (uint32_t i = 0; i < VMOS; i++)
+        abandon(&models[i]);
+    went = reclaim(1 + choose(2 * PAGES), one_in(4));
+    if (!overtaking)
+        check_equal(frames_live_of_kind(FRAME_PAGER) + went, before);
+}
+
 static void pager_step(void)
 {
     struct model *model = &models[choose(VMOS)];
@@ -432,6 +445,8 @@ static void pager_step(void)
     default:
         if (one_in(12))
             drain();
+        else if (one_in(3))
+            take_back();
         else if (one_in(60)) {
             end_world();
             new_world();

@@ -22,7 +22,8 @@ struct fake_frame {
 };
 
 static struct fake_frame *buckets[BUCKETS];
-static uint64_t live_of_kind[FRAME_KINDS], live_objects;
+_Atomic uint64_t frames_of_kind[FRAME_KINDS];
+static uint64_t live_objects;
 static uint64_t fail_countdown;
 static bool failed;
 
@@ -74,7 +75,7 @@ struct page *frame_alloc(uint8_t kind)
     place = place_of(frame->memory);
     check(!*place);
     *place = frame;
-    live_of_kind[kind]++;
+    frames_of_kind[kind]++;
     return &frame->page;
 }
 
@@ -93,9 +94,12 @@ struct page *frame_by_number(uint64_t number)
 
 uint64_t frame_free_count(void) { return frame_total; }
 
-void *frame_try_owner(struct page *page, bool (*try)(void *owner))
+void *frame_ref_owner(struct page *page, void (*ref)(void *owner))
 {
-    return frame_kind(page) != FRAME_FREE && page->owner && try(page->owner) ? page->owner : NULL;
+    if ((frame_kind(page) != FRAME_PAGER && frame_kind(page) != FRAME_DEVICE) || !page->owner)
+        return NULL;
+    ref(page->owner);
+    return page->owner;
 }
 
 struct page *frame_alloc_zeroed(uint8_t kind)
@@ -115,7 +119,7 @@ void frame_free(struct page *page)
     check_equal(page->busy, 0);
     check(!list_linked(&page->link));
     *place = frame->next;
-    live_of_kind[page->kind]--;
+    frames_of_kind[page->kind]--;
     free(frame->memory);
     free(frame);
 }
@@ -123,8 +127,8 @@ void frame_free(struct page *page)
 void frame_count_as(struct page *page, uint8_t kind)
 {
     check(kind != FRAME_FREE && kind < FRAME_KINDS);
-    live_of_kind[page->kind]--;
-    live_of_kind[kind]++;
+    frames_of_kind[page->kind]--;
+    frames_of_kind[kind]++;
     page->kind = kind;
 }
 
@@ -154,7 +158,7 @@ void frame_free_virt(void *address)
 
 uint64_t frames_live_of_kind(uint8_t kind)
 {
-    return live_of_kind[kind];
+    return frames_of_kind[kind];
 }
 
 uint64_t frames_live(void)
@@ -162,7 +166,7 @@ uint64_t frames_live(void)
     uint64_t sum = 0;
 
     for (uint32_t kind = 0; kind < FRAME_KINDS; kind++)
-        sum += live_of_kind[kind];
+        sum += frames_of_kind[kind];
     return sum;
 }
 
