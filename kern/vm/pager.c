@@ -157,7 +157,7 @@ static __attribute__((noinline)) void free_pages(struct page **pages, uint64_t c
 }
 
 /* Fill the empty slots of a run from page `index` on: with the pages, or zeros where there is none. */
-static inline void fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t index, struct page **pages)
+static inline __attribute__((always_inline)) void fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t index, struct page **pages)
 {
     uint64_t begin = 0, used = 0, zeros = 0, i;
 
@@ -207,7 +207,7 @@ static __attribute__((noinline)) status_t put_zeros(struct vmo *vmo, uint64_t fi
  * Fill the VMO from page `index` on with a piece whose pages belong into one node; the supply goes up to page `all`.  Those that have
  * no place stay in the piece if none has.  NO_MEMORY: nothing, or zeros in part, and it may be called again.
  */
-static inline status_t put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
+static inline __attribute__((always_inline)) status_t put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
 {
     uint64_t end = index + piece->count;
     status_t status = OK;
@@ -237,6 +237,16 @@ static inline status_t put_piece(struct vmo *vmo, uint64_t index, uint64_t all, 
     return status;
 }
 
+/* Likewise, after it met no memory; what can be had of that is taken back first. */
+static __attribute__((noinline)) status_t put_again(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
+{
+    status_t status = ERR_NO_MEMORY;
+
+    while (status == ERR_NO_MEMORY && reclaim_for_retry())
+        status = put_piece(vmo, index, all, piece);
+    return status;
+}
+
 /*
  * [fault 7/8] Move the pages and wake who waits.  Never two family locks at once: between the two the pages are ours.  Aux gives up
  * all its pages even if the VMO refuses them.
@@ -251,13 +261,13 @@ status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, s
 
     piece.count = 0;
     while (first < end) {
-        do {
-            status = take_piece(aux, first, end, PAGE_LIST_FANOUT - index % PAGE_LIST_FANOUT, &piece);
-        } while (status == ERR_NO_MEMORY && reclaim_for_retry());
+        status = take_piece(aux, first, end, PAGE_LIST_FANOUT - index % PAGE_LIST_FANOUT, &piece);
+        if (status == ERR_NO_MEMORY && reclaim_for_retry())
+            continue;
         if (status != OK)
             break;
-        for (bool again = refused == OK; again; again = refused == ERR_NO_MEMORY && reclaim_for_retry())
-            refused = put_piece(vmo, index, all, &piece);
+        if (refused == OK && (refused = put_piece(vmo, index, all, &piece)) == ERR_NO_MEMORY)
+            refused = put_again(vmo, index, all, &piece);
         if (piece.held > 0)
             free_pages(piece.pages, piece.count);
         first += piece.count;

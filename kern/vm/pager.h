@@ -30,7 +30,9 @@ void pager_detach_vmo(struct vmo *vmo);
  */
 static inline status_t pager_supply_from(struct vmo **aux, uint64_t *aux_offset, uint64_t length)
 {
-    return vmo_root(vmo_target(*aux))->ops ? ERR_NOT_SUPPORTED : vmo_locate(aux, aux_offset, length);
+    struct vmo *target = vmo_target(*aux);
+
+    return target->ops || target->parent ? ERR_NOT_SUPPORTED : vmo_locate(aux, aux_offset, length);
 }
 status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, struct vmo *aux, uint64_t aux_offset);
 /* results: of WRITEBACK_END whose data is not 0, one VM_PAGER_ value a page. */
