@@ -28,12 +28,6 @@ struct page *phys_to_page(paddr_t address)
     return number < frame_total ? &frame_pages[number] : NULL;
 }
 
-static void count_change(struct page *page, uint8_t kind)
-{
-    frame_recount(frame_kind(page), kind, 1);
-    frame_mark(page, kind);
-}
-
 uint64_t frame_free_count(void)
 {
     return atomic_load_explicit(&frames_of_kind[FRAME_FREE], memory_order_relaxed);
@@ -49,7 +43,7 @@ struct page *frame_alloc(uint8_t kind)
     if (free_frames) {
         page = list_entry(free_frames, struct page, link);
         free_frames = page->link.next;
-        count_change(page, kind);
+        frame_set_kind(page, kind);
         *page = (struct page){ .kind = kind };
     }
     this_hart()->frames_ran_out = !page;
@@ -90,16 +84,10 @@ void frame_free(struct page *page)
     assert(page->busy == 0);
     assert(!list_linked(&page->link));
     spin_lock(&frame_lock);
-    count_change(page, FRAME_FREE);
+    frame_set_kind(page, FRAME_FREE);
     page->link.next = free_frames;
     free_frames = &page->link;
     spin_unlock(&frame_lock);
-}
-
-void frame_count_as(struct page *page, uint8_t kind)
-{
-    assert(frame_kind(page) != FRAME_FREE && kind != FRAME_FREE);
-    count_change(page, kind);
 }
 
 void *frame_alloc_virt(uint8_t kind)
@@ -153,7 +141,7 @@ static void reserve(paddr_t base, uint64_t size)
         struct page *page = phys_to_page(address);
 
         if (page && frame_kind(page) == FRAME_FREE) {
-            count_change(page, FRAME_KERNEL);
+            frame_set_kind(page, FRAME_KERNEL);
             *page = (struct page){ .kind = FRAME_KERNEL };
         }
     }

@@ -151,9 +151,9 @@ static inline void report(struct vmo *vmo, uint64_t first, uint64_t count)
 /* Of pages that were taken, those that have no place. */
 static __attribute__((noinline)) void free_pages(struct page **pages, uint64_t count)
 {
-    for (uint64_t i = 0; i < count; i++)
-        if (pages[i])
-            frame_free(pages[i]);
+    for (; count > 0; count--, pages++)
+        if (*pages)
+            frame_free(*pages);
 }
 
 /* Fill the empty slots of a run from page `index` on: with the pages, or zeros where there is none. */
@@ -191,14 +191,11 @@ static __attribute__((noinline)) status_t put_zeros(struct vmo *vmo, uint64_t fi
 
     for (uint64_t count; first < end && status == OK; first += count) {
         struct page_list_run run = page_list_find_run(&vmo->pages, first, end);
+        uint64_t gap = page_list_gap(&vmo->pages, first, end - first);
 
-        count = page_list_gap(&vmo->pages, first, end - first);
-        if (count == 0) {
-            count = run.slots ? 1 : run.count;
-            continue;
-        }
-        status = page_list_fill(&vmo->pages, first, first + count, slot_zero(ZERO_CLEAN));
-        report(vmo, first, count);
+        count = gap ? gap : run.slots ? 1 : run.count;
+        status = page_list_fill(&vmo->pages, first, first + gap, slot_zero(ZERO_CLEAN));
+        report(vmo, first, gap);
     }
     return status;
 }

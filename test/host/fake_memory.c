@@ -124,14 +124,6 @@ void frame_free(struct page *page)
     free(frame);
 }
 
-void frame_count_as(struct page *page, uint8_t kind)
-{
-    check(kind != FRAME_FREE && kind < FRAME_KINDS);
-    frames_of_kind[page->kind]--;
-    frames_of_kind[kind]++;
-    page->kind = kind;
-}
-
 paddr_t page_to_phys(const struct page *page)
 {
     return virt_to_phys(((const struct fake_frame *)page)->memory);
