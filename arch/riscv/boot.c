@@ -30,10 +30,7 @@ extern const char kernel_start[], text_end[], rodata_end[], kernel_end[], boot_g
 static uint64_t image_gigabyte[512] __attribute__((aligned(4096)));
 static uint64_t image_tables[IMAGE_TABLES][512] __attribute__((aligned(4096)));
 
-static uint64_t table_entry(const void *table)
-{
-    return pte_make(virt_to_phys(table), PTE_VALID);
-}
+static uint64_t table_entry(const void *table) { return pte_make(virt_to_phys(table), PTE_VALID); }
 
 /* The entry of one page of the kernel image, by what the linker put there. */
 static uint64_t image_entry(const char *page)
@@ -49,7 +46,8 @@ static uint64_t image_entry(const char *page)
     return pte_make(virt_to_phys(page), flags);
 }
 
-static void map_image(void)
+/* The final kernel half, with W^X. */
+static void mmu_boot(void)
 {
     paddr_t gigabyte = virt_to_phys(kernel_start) & ~(GIGAPAGE - 1);
     uint32_t first = (uint32_t)((virt_to_phys(kernel_start) - gigabyte) / MEGAPAGE);
@@ -62,13 +60,7 @@ static void map_image(void)
         image_gigabyte[first + t] = table_entry(image_tables[t]);
     }
     kernel_root[256 + gigabyte / GIGAPAGE] = table_entry(image_gigabyte);
-}
-
-/* The final kernel half, with W^X. */
-static void mmu_boot(void)
-{
     kernel_root[STACK_AREA >> 30 & 511] = table_entry(stack_area_table);
-    map_image();
     flush_tlb_all();
 }
 

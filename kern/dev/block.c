@@ -205,10 +205,7 @@ static status_t device_getpages(struct vmo *vmo, uint64_t first, uint64_t count,
     return ERR_SHOULD_WAIT;
 }
 
-static void device_detach(struct vmo *vmo)
-{
-    object_unref(&vmo_block(vmo)->object);
-}
+static void device_detach(struct vmo *vmo) { object_unref(&vmo_block(vmo)->object); }
 
 static const struct pager_ops device_pager_ops = {
     .getpages = device_getpages,
@@ -227,14 +224,6 @@ status_t block_create_vmo(struct block *block, struct vmo **out_vmo)
 
 /* --- Writing back. --- */
 
-/* The dirty page that a sync has to write at `index`, or NULL. */
-static struct page *dirty_page(struct vmo *vmo, uint64_t index)
-{
-    struct page *page = slot_page(page_list_get(&vmo->pages, index));
-
-    return page && page->state == PAGE_DIRTY && page->busy == 0 ? page : NULL;
-}
-
 static void sync_wait(struct vmo *vmo, struct sync *sync, uint32_t until)
 {
     while (sync->in_flight > until)
@@ -247,9 +236,12 @@ static uint64_t write_run(struct transfer *transfer, uint64_t index, uint64_t en
 {
     struct vmo *vmo = transfer->vmo;
     uint64_t last = min_u64(end, index + transfer_max_pages(vmo));
-    struct page *page;
 
-    for (; index < last && (page = dirty_page(vmo, index)); index++) {
+    for (; index < last; index++) {
+        struct page *page = slot_page(page_list_get(&vmo->pages, index));
+
+        if (!page || page->state != PAGE_DIRTY || page->busy)
+            break;
         vmo_clean_start(vmo, page);
         add_page(transfer, page);
     }

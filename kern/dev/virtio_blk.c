@@ -98,11 +98,7 @@ static_assert(sizeof(struct disk) <= HEAP_MAX, "a disk comes from the heap");
 static struct disk *disks[array_size(machine.virtio)];
 static uint32_t disk_count;
 
-struct disk *disk_by_index(uint32_t index)
-{
-    return index < disk_count ? disks[index] : NULL;
-}
-
+struct disk *disk_by_index(uint32_t index) { return index < disk_count ? disks[index] : NULL; }
 const block_info_t *disk_info(const struct disk *disk) { return &disk->info; }
 
 static volatile uint32_t *at(const struct disk *disk, uint32_t offset)

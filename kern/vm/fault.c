@@ -89,8 +89,7 @@ status_t vm_fault(vaddr_t address, uint32_t access)
     page_request_init(&request, true);
     request.of_fault = true;
     do {
-        status = try_fault(aspace, address, access, &request);
-        status = page_request_resolve(&request, status);
+        status = page_request_resolve(&request, try_fault(aspace, address, access, &request));
     } while (status == ERR_RETRY);
     return status;
 }
@@ -100,14 +99,10 @@ status_t vm_fault(vaddr_t address, uint32_t access)
 /* One page that a copy with faults disabled could not reach. */
 static status_t touch_page(uaddr_t address, bool write)
 {
-    status_t status;
+    status_t status = vm_fault(address, write ? MMU_WRITE : MMU_READ);
+    bool known = status == OK || status == ERR_CANCELED || status == ERR_NO_MEMORY;
 
-    if (address >= USER_TOP)
-        return ERR_INVALID_ARGS;
-    status = vm_fault(address, write ? MMU_WRITE : MMU_READ);
-    if (status == OK || status == ERR_CANCELED || status == ERR_NO_MEMORY)
-        return status;
-    return ERR_INVALID_ARGS;
+    return known ? status : ERR_INVALID_ARGS;
 }
 
 status_t user_touch(uaddr_t address, size_t length, bool write)

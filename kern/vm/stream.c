@@ -117,7 +117,7 @@ status_t stream_read(struct stream *stream, uaddr_t to, uint64_t length, const u
         move = set_position(stream, start + length);
         spin_unlock(&stream->lock);
     }
-    status = vmo_copy_to_user(stream->vmo, start, to, length, true, out_done);
+    status = vmo_copy(stream->vmo, start, to, length, VMO_TO_USER, true, out_done);
     if (!offset && *out_done < length)
         settle(stream, move, start + *out_done);
     return status == ERR_OUT_OF_RANGE ? OK : status;    /* content that shrank away is the end, not an error */
@@ -212,7 +212,7 @@ static status_t write_content(struct write *write, uaddr_t from, uint64_t *out_d
     if (status != OK)
         return status;
 
-    status = vmo_copy_from_user(write->vmo, write->start, from, write->length, true, out_done);
+    status = vmo_copy(write->vmo, write->start, from, write->length, VMO_FROM_USER, true, out_done);
     if (status == ERR_OUT_OF_RANGE) {           /* the VMO shrank: as if it had done so afterwards */
         *out_done = write->length;
         status = OK;

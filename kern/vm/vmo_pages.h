@@ -30,6 +30,15 @@ static inline void page_give(struct page *page, struct vmo *vmo, uint64_t index)
     page_init(page, vmo, index);
 }
 
+/* The slot at `index`, and how many below `end` are told by it: one, or a run of zeros or of nothing. */
+static inline slot_t vmo_slot(struct vmo *vmo, uint64_t index, uint64_t end, uint64_t *out_count)
+{
+    struct page_list_run run = page_list_find_run(&vmo->pages, index, end);
+
+    *out_count = run.slots ? 1 : run.count;
+    return run.slots ? *run.slots : run.fill;
+}
+
 /* So many pages became dirty (negative: are so no more). */
 void vmo_count_dirty(struct vmo *vmo, int64_t pages);
 
