@@ -1,15 +1,13 @@
 /*
  * boot.c: from the first C function to kernel_main, on every hart.
  *
- * Root entries 256 to 509 of the kernel's page table are the direct map by gigapages (boot.S), entry
- * 510 the kernel stacks.  They are complete before the first process exists and are copied into each
- * new root; what changes later are tables below entry 510, which all roots share.  The gigapage of
- * the kernel image is split so that text is RX, rodata R and the rest RW: nothing is both writable
- * and executable at any address.
+ * Root entries 256 to 509 of the kernel's page table are the direct map by gigapages (boot.S), entry 510 the kernel
+ * stacks.  They are complete before the first process exists and are copied into each new root; what changes later
+ * are tables below entry 510, which all roots share.  The gigapage of the kernel image is split so that text is RX,
+ * rodata R and the rest RW: nothing is both writable and executable at any address.
  *
- * The hart that the firmware chose to boot becomes index 0, whatever its hardware id.  The others
- * are started by arch_start_harts, one after the other, each on a stack of its own that becomes its
- * idle thread's.
+ * The hart that the firmware chose to boot becomes index 0, whatever its hardware id.  The others are started by
+ * arch_start_harts, one after the other, each on a stack of its own that becomes its idle thread's.
  *
  * Locks: none; until the scheduler runs only one hart is in here at a time.
  */

@@ -91,9 +91,8 @@ int64_t sbi_call(uint64_t extension, uint64_t function, uint64_t a0, uint64_t a1
                  uint64_t a3, uint64_t a4);
 
 /*
- * A call that names a set of harts: an IPI (when it returns, it is sent) or a remote fence (it is
- * done).  Bits of `mask` are our indices, translated to hardware ids.  For TLB fences; length
- * UINT64_MAX is the whole address space.
+ * A call that names a set of harts: an IPI (when it returns, it is sent) or a remote fence (it is done).  Bits of
+ * `mask` are our indices, translated to hardware ids.  For TLB fences; length UINT64_MAX is the whole address space.
  */
 void sbi_hart_call(uint64_t extension, uint64_t function, uint32_t mask, vaddr_t address,
                    uint64_t length, uint64_t asid);

@@ -1,16 +1,14 @@
 /*
  * block.c: disks and ranges of them as objects, and whatever moves pages between them and VMOs.
  *
- * A device VMO has the disk itself as its source: an absent page becomes a busy frame and a request,
- * both made under the family lock by whoever needs the page.  Only what is asked for is read.  Dirty
- * pages go back by vmo_sync alone, because a file server needs the order of its metadata.
- * sys_block_submit moves bytes between the disk and the frames that any VMO holds already, without a
- * copy, and a BLOCK packet tells the port.  Both are a struct transfer: one allocation for all that
- * is needed, the packet included.
+ * A device VMO has the disk itself as its source: an absent page becomes a busy frame and a request, both made under
+ * the family lock by whoever needs the page.  Only what is asked for is read.  Dirty pages go back by vmo_sync alone,
+ * because a file server needs the order of its metadata.  sys_block_submit moves bytes between the disk and the
+ * frames that any VMO holds already, without a copy, and a BLOCK packet tells the port.  Both are a struct transfer:
+ * one allocation for all that is needed, the packet included.
  *
- * Invariant: a range never reaches beyond the range it was made from.  A frame is busy exactly while
- * one request moves it; a page is never in two writes at once, so the later content is the one that
- * stays on the disk.
+ * Invariant: a range never reaches beyond the range it was made from.  A frame is busy exactly while one request
+ * moves it; a page is never in two writes at once, so the later content is the one that stays on the disk.
  * Locks: the family lock, then disk.lock (in disk_submit).  transfer_done runs in the disk's
  * interrupt, with none held.
  */
@@ -277,10 +275,9 @@ static status_t sync_pages(struct vmo *vmo, struct sync *sync, uint64_t index, u
 }
 
 /*
- * Write the dirty pages of the range to the device and wait until they are on its medium.  The
- * first error is returned; pages that could not be written stay dirty.  NOT_SUPPORTED for other
- * VMOs; OUT_OF_RANGE; IO; NO_MEMORY; CANCELED when the thread is killed while another's transfer
- * holds a page.  Takes the family lock; sleeps.
+ * Write the dirty pages of the range to the device and wait until they are on its medium.  The first error is
+ * returned; pages that could not be written stay dirty.  NOT_SUPPORTED for other VMOs; OUT_OF_RANGE; IO; NO_MEMORY;
+ * CANCELED when the thread is killed while another's transfer holds a page.  Takes the family lock; sleeps.
  */
 status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length)
 {

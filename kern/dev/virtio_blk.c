@@ -1,22 +1,19 @@
 /*
  * virtio_blk.c: disks, behind virtio-mmio registers (version 2 of the transport) with one queue.
  *
- * The queue is three rings in one frame: descriptors (what and where), available (entries that we
- * give) and used (entries that the device gives back).  Either side announces new entries by
- * counting its index up, so every entry must be in memory before the index, and read after it; that
- * is what the fences are for.  One entry is a whole request: its descriptors are in a table of its
- * own (INDIRECT), so entry i always uses descriptor i.
+ * The queue is three rings in one frame: descriptors (what and where), available (entries that we give) and used
+ * (entries that the device gives back).  Either side announces new entries by counting its index up, so every entry
+ * must be in memory before the index, and read after it; that is what the fences are for.  One entry is a whole
+ * request: its descriptors are in a table of its own (INDIRECT), so entry i always uses descriptor i.
  *
  * A request carries all that the device wants to see of it, so submitting needs no memory: it takes
  * a free number of the queue, or waits in a list, oldest first.  An interrupt ends any number of
  * requests, starts waiting ones in their place, drops the lock, and only then tells the owners.
  *
- * A device that stops because of an error is given up: what runs and waits fails, later requests
- * are refused.
+ * A device that stops because of an error is given up: what runs and waits fails, later requests are refused.
  *
- * Invariant: until then, running[i] is set exactly while i is not among the free numbers, and
- * nothing waits while a number is free.  What the device writes is data: nothing here trusts it for
- * more than a number.
+ * Invariant: until then, running[i] is set exactly while i is not among the free numbers, and nothing waits while a
+ * number is free.  What the device writes is data: nothing here trusts it for more than a number.
  * Locks: disk.lock for the queue, the numbers and the counters.  `done` is called with none.
  */
 #include "dev/disk.h"
@@ -333,9 +330,8 @@ static status_t make_queue(struct disk *disk)
 }
 
 /*
- * Sizes and limits.  A chain is never longer than its queue, wherever its table lies; a transfer
- * that begins inside a page touches one page more.  NOT_SUPPORTED for what the rest of the kernel
- * cannot use.
+ * Sizes and limits.  A chain is never longer than its queue, wherever its table lies; a transfer that begins inside a
+ * page touches one page more.  NOT_SUPPORTED for what the rest of the kernel cannot use.
  */
 static status_t read_geometry(struct disk *disk, uint64_t features)
 {

@@ -237,17 +237,14 @@ status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end, enum zero_
 
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index)
 {
-    struct page *page;
+    struct page *page = NULL;
 
-    if (vmo->family->busy == 0)
-        return false;
-    for (; (page = page_list_next(&vmo->pages, &first, end)); first++) {
-        if (page->busy) {
-            *out_index = first;
-            return true;
-        }
+    for (*out_index = first; vmo->family->busy > 0; ++*out_index) {
+        page = page_list_next(&vmo->pages, out_index, end);
+        if (!page || page->busy)
+            break;
     }
-    return false;
+    return page != NULL;
 }
 
 /* --- Looking a page up. --- */

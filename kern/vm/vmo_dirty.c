@@ -10,20 +10,15 @@
 #include "vm/page_request.h"
 #include "vm/vmo_pages.h"
 
-static bool has_gap(struct vmo *vmo, uint64_t first, uint64_t end)
-{
-    for (uint64_t count; first < end; first += count)
-        if (vmo_slot(vmo, first, end, &count) == SLOT_EMPTY)
-            return true;
-    return false;
-}
-
 /* Markers become pages first, which changes nothing that one sees: so a lack of memory leaves all as it was. */
 status_t vmo_dirty_pages(struct vmo *vmo, uint64_t first, uint64_t end)
 {
     struct page *page;
-    status_t status = has_gap(vmo, first, end) ? ERR_NOT_FOUND : OK;
+    status_t status = OK;
 
+    for (uint64_t i = first, count; i < end; i += count)
+        if (vmo_slot(vmo, i, end, &count) == SLOT_EMPTY)
+            return ERR_NOT_FOUND;
     for (uint64_t i = first; i < end && status == OK; i++)
         if (!slot_page(page_list_get(&vmo->pages, i)))
             status = vmo_make_zero_page(vmo, i, &page);

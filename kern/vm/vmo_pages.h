@@ -1,6 +1,4 @@
-/*
- * vmo_pages.h: the slots of a VMO, for the files of kern/vm that move pages about.  Family lock held for all.
- */
+/* vmo_pages.h: the slots of a VMO, for the files of kern/vm that move pages about.  Family lock held for all. */
 #pragma once
 
 #include "vm/vmo.h"

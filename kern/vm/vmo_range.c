@@ -225,18 +225,14 @@ status_t vmo_zero_pages(struct vmo *vmo, uint64_t first, uint64_t end)
 static status_t zero_device_page(struct vmo *vmo, uint64_t index)
 {
     struct page *page = slot_page(page_list_get(&vmo->pages, index));
-    status_t status = OK;
-    bool absent = !page;
 
-    if (absent)
-        status = vmo_put_page(vmo, index, frame_alloc_zeroed(FRAME_DEVICE));
-    else
+    if (page)
         arch_zero_page(page_to_virt(page));
-    if (status == OK)
-        status = vmo_get_page(vmo, index, WANT_WRITE, 1, NULL, &page);
-    if (status == OK && absent)
+    else if (vmo_put_page(vmo, index, frame_alloc_zeroed(FRAME_DEVICE)) == OK)
         vmo_complete_range(vmo, REQUEST_READ, index, 1, OK);
-    return status;
+    else
+        return ERR_NO_MEMORY;
+    return vmo_get_page(vmo, index, WANT_WRITE, 1, NULL, &page);
 }
 
 /* Whole pages from *index on: all of them at once; a device's become dirty pages, up to BATCH. */
