@@ -128,10 +128,7 @@ static uint32_t active_elsewhere(const struct arch_mmu *mmu, uint32_t me)
     return mask;
 }
 
-/*
- * Make every hart forget the page at `address` (length PAGE_SIZE) or the whole space (UINT64_MAX).
- * mmu->lock is held and the tables are changed.
- */
+/* Every hart forgets the page at `address` (length PAGE_SIZE) or all of them (UINT64_MAX).  mmu->lock held. */
 static void shootdown(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
 {
     struct hart *hart = this_hart();

@@ -65,10 +65,7 @@ static void transmit(void)
         wait_queue_wake_all(&output.waiters);
 }
 
-/*
- * Declared in lib/kprintf.h.  In a panic the lock is not taken: its holder may be a hart that has
- * been stopped, or the very code that panics.  Then a torn message is better than none.
- */
+/* lib/kprintf.h.  A panic does not take the lock: its holder may be a stopped hart, or the very code that panics. */
 void console_write_kernel(const char *text, size_t length)
 {
     bool locked = !panicking;

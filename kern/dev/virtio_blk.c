@@ -26,9 +26,8 @@ enum {
     REGISTER_OFFERED = 0x010, REGISTER_OFFERED_SELECT = 0x014,
     REGISTER_ACCEPTED = 0x020, REGISTER_ACCEPTED_SELECT = 0x024,
     REGISTER_QUEUE_SELECT = 0x030, REGISTER_QUEUE_MAX = 0x034, REGISTER_QUEUE_SIZE = 0x038,
-    REGISTER_QUEUE_READY = 0x044, REGISTER_QUEUE_NOTIFY = 0x050,
-    REGISTER_INTERRUPT_STATUS = 0x060, REGISTER_INTERRUPT_ACKNOWLEDGE = 0x064,
-    REGISTER_STATUS = 0x070,
+    REGISTER_QUEUE_READY = 0x044, REGISTER_QUEUE_NOTIFY = 0x050, REGISTER_INTERRUPT_STATUS = 0x060,
+    REGISTER_INTERRUPT_ACKNOWLEDGE = 0x064, REGISTER_STATUS = 0x070,
     REGISTER_DESCRIPTORS = 0x080, REGISTER_AVAILABLE = 0x090, REGISTER_USED = 0x0a0,
 };
 
@@ -61,9 +60,7 @@ static const uint32_t types[] = { [BLOCK_READ] = 0, [BLOCK_WRITE] = 1, [BLOCK_FL
 
 struct rings {
     struct virtio_descriptor descriptors[QUEUE_MAX];
-    struct {
-        volatile uint16_t flags, index, ring[QUEUE_MAX], event;
-    } available;
+    struct { volatile uint16_t flags, index, ring[QUEUE_MAX], event; } available;
     struct {
         volatile uint16_t flags, index;
         volatile struct { uint32_t number, length; } ring[QUEUE_MAX];
@@ -161,10 +158,7 @@ static void start_request(struct disk *disk, struct disk_request *request)
     rings->available.index = index + 1;
 }
 
-/*
- * Start what waits while there are numbers.  The index is visible before we look whether the device
- * wants to be told: else both sides could sleep.
- */
+/* Start what waits while there are numbers.  The index is seen before we look at the flags: else both could sleep. */
 static void start_waiting(struct disk *disk)
 {
     bool started = false;

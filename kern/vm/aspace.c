@@ -279,10 +279,7 @@ status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, u
     return status;
 }
 
-/*
- * Make `at` a border between regions.  ERR_NO_MEMORY.  Under one hold of the family lock: at no
- * moment may vmo_unmap_pages miss a page that is mapped.
- */
+/* Make `at` a border between regions.  NO_MEMORY.  One hold of the family lock: vmo_unmap_pages misses no page. */
 static status_t split(struct aspace *aspace, uint64_t at)
 {
     struct region *low = aspace_find_region(aspace, at);
@@ -330,10 +327,7 @@ static bool user_range_valid(uint64_t address, uint64_t length)
            range_inside(address, page_ceil(length), USER_TOP);
 }
 
-/*
- * Region by region: between them nothing is mapped, and walking there would cost most of it.  The
- * lock is given back, because a VMO may end with its last region.
- */
+/* Region by region: between them nothing is mapped.  The lock is given back: a VMO may end with its last region. */
 static void unmap_regions_unlock(struct aspace *aspace, uint64_t address, uint64_t length)
 {
     struct list gone = LIST_INITIALIZER(gone);

@@ -86,8 +86,5 @@ bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_
 /* Write-back of a DIRTY page begins: AWAITING_CLEAN, busy, mapped writable nowhere. */
 void vmo_clean_start(struct vmo *vmo, struct page *page);
 
-/*
- * Wait until no page of [first, end) is busy.  The family lock is dropped meanwhile and held again on return.  CANCELED.
- * Nothing else may be held.
- */
+/* Wait until no page of [first, end) is busy.  CANCELED.  Only the family lock is held, and dropped meanwhile. */
 status_t vmo_wait_not_busy(struct vmo *vmo, uint64_t first, uint64_t end);

@@ -58,10 +58,7 @@ void vmo_transfer_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t
 
 /* --- Transfers that a user starts. --- */
 
-/*
- * A page that is there already, or made for a device read.  The device fills a page of this VMO
- * alone; one that the transfer covers only in part is zeroed first.
- */
+/* A page that is there, this VMO's alone if it is to be filled; or a new one, zeroed if it is filled only in part. */
 static status_t lend(struct vmo *vmo, uint64_t index, bool into_memory, bool whole, struct page **out_page)
 {
     struct page *page = slot_page(page_list_get(&vmo->pages, index));
