@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The model of the page-request life cycle (test/model, docs/model.md), checked by spin.
 
-    spin_model.py           every case: safety, errors planted, things that must happen
-    spin_model.py --cycles  also every case for cycles, which takes minutes
+    spin_model.py           every part: safety, errors planted, things that must happen; two parts for cycles
+    spin_model.py --cycles  every part and case for cycles, which takes minutes
 """
 
 import os
@@ -20,14 +20,19 @@ SAFETY = ("-DSAFETY", "-DNOFAIR", "-DCOLLAPSE")
 CYCLES = ("-DNP", "-DNOFAIR", "-DCOLLAPSE")
 
 
+MODELS = {"page_request": ("READS", "WRITES", "EARLY", "CLOSING", "WRITEBACK", "CREATION"), "budget": ("BUDGET",)}
+PARTS = {part: (model, number) for model, parts in MODELS.items() for number, part in enumerate(parts)}
+CIRCLES = ("WRITES", "EARLY")           # where threads look again and again
+
+
 def text():
     return "".join(path.read_text() for path in sorted(SOURCES.glob("*.pml")))
 
 
 def planted():
-    """The errors that can be planted: name to number."""
-    listed = text().partition("/* Errors that spin_model.py plants")[2].partition("byte planted")[0]
-    return {name: int(number) for name, number in re.findall(r"^#define (\w+) +(\d+)$", listed, re.M)}
+    """The errors that can be planted: name to number, and the part that finds it."""
+    listed = re.findall(r"^#define (\w+) +(\d+) +/\* in (\w+) \*/$", text(), re.M)
+    return {name: (int(number), part) for name, number, part in listed}
 
 
 def expected():
@@ -35,11 +40,11 @@ def expected():
     return set(re.findall(r'happens\("([^"]+)"\)', text()))
 
 
-def build(name, flags, defines=()):
-    """The checker `name`, a program."""
-    folder = FOLDER / name
+def build(model, name, flags, defines=()):
+    """The checker of a model, a program."""
+    folder = FOLDER / f"{model}-{name}"
     folder.mkdir(parents=True, exist_ok=True)
-    spin = ["spin", *(f"-D{define}" for define in defines), "-a", SOURCES / "page_request.pml"]
+    spin = ["spin", *(f"-D{define}" for define in defines), "-a", SOURCES / f"{model}.pml"]
     result = subprocess.run(spin, cwd=folder, capture_output=True, text=True, check=False)
     if result.returncode or "rror" in result.stdout:
         raise RuntimeError(f"spin: {result.stdout}{result.stderr}")
@@ -47,12 +52,19 @@ def build(name, flags, defines=()):
     return folder / "pan"
 
 
-class Search:
-    """One run of a checker to its end."""
+def build_all(name, flags, defines=()):
+    return {model: build(model, name, flags, defines) for model in MODELS}
 
-    def __init__(self, checker, *options, plant=0, limit=600):
+
+class Search:
+    """One part of a model, searched to the end."""
+
+    def __init__(self, checkers, part, *options, plant=0, limit=600):
+        model, number = PARTS[part]
+        checker = checkers[model]
         command = [checker, "-m1000000", "-w22", "-n", *options]
-        run = subprocess.run(command, cwd=checker.parent, env=os.environ | {"PLANT": str(plant)}, timeout=limit,
+        environment = os.environ | {"PLANT": str(plant), "PART": str(number)}
+        run = subprocess.run(command, cwd=checker.parent, env=environment, timeout=limit,
                              capture_output=True, text=True, errors="replace", check=False)
         self.output = run.stdout + run.stderr
         errors = re.search(r"errors: (\d+)", self.output)
@@ -65,21 +77,26 @@ class Search:
 
 
 def main():
-    checker = build("safety", SAFETY)
-    search = Search(checker)
-    good = search.finished and search.errors == 0
-    print(f"safety: {search.states} states, {search.violation or 'no errors'}")
-    for name in sorted(expected() - search.seen):
+    checkers = build_all("safety", SAFETY)
+    good, seen = True, set()
+    for part in PARTS:
+        search = Search(checkers, part)
+        good = good and search.finished and search.errors == 0
+        seen |= search.seen
+        print(f"{part}: {search.states} states, {search.violation or 'no errors'}")
+    for name in sorted(expected() - seen):
         print(f"never happens: {name}")
         good = False
-    for name, number in planted().items():
-        search = Search(checker, plant=number)
+    for name, (number, part) in planted().items():
+        search = Search(checkers, part, plant=number)
         print(f"planted {name}: {search.violation or 'NOT FOUND'} after {search.states} states")
         good = good and bool(search.violation)
     every = "--cycles" in sys.argv
-    search = Search(build("cycles", CYCLES, () if every else ("ONE_CASE",)), "-l")
-    good = good and search.finished and search.errors == 0
-    print(f"cycles ({'every' if every else 'one'} case): {search.states} states, {search.violation or 'none'}")
+    checkers = build_all("cycles", CYCLES, () if every else ("ONE_CASE",))
+    for part in PARTS if every else CIRCLES:
+        search = Search(checkers, part, "-l")
+        good = good and search.finished and search.errors == 0
+        print(f"cycles of {part} ({'every' if every else 'one'} case): {search.states} states, {search.violation or 'none'}")
     return 0 if good else 1
 
 

@@ -282,7 +282,7 @@ static uint64_t clear_range(struct arch_mmu *mmu, vaddr_t address, uint64_t leng
         }
         address = next;
     }
-    if (count > 0 && clear)
+    if (count > 0 && (clear & LEAF_RIGHTS))
         shootdown(mmu, length == PAGE_SIZE ? end - length : 0, length == PAGE_SIZE ? length : UINT64_MAX);
     spin_unlock(&mmu->lock);
     return count;
@@ -295,9 +295,14 @@ void arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, ui
     clear_range(mmu, address, length, clear, clear);
 }
 
+/* Other harts are not interrupted for this: one that has the page in its TLB tells of it later. */
 bool arch_mmu_test_accessed(struct arch_mmu *mmu, vaddr_t address)
 {
-    return clear_range(mmu, address, PAGE_SIZE, PTE_ACCESSED, PTE_ACCESSED);
+    bool used = clear_range(mmu, address, PAGE_SIZE, PTE_ACCESSED, PTE_ACCESSED);
+
+    if (used && atomic_load(&this_hart()->space) == mmu)
+        flush_tlb_page(address, mmu->asid);
+    return used;
 }
 
 uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length)

@@ -32,7 +32,7 @@ static void count_change(struct page *page, uint8_t kind)
 {
     atomic_fetch_sub_explicit(&frames_of_kind[frame_kind(page)], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&frames_of_kind[kind], 1, memory_order_relaxed);
-    atomic_store_explicit(&page->kind, kind, memory_order_relaxed);
+    atomic_store_explicit(&page->kind, kind, memory_order_release);
 }
 
 uint64_t frame_free_count(void)
@@ -53,19 +53,25 @@ struct page *frame_alloc(uint8_t kind)
         count_change(page, kind);
         *page = (struct page){ .kind = kind };
     }
+    this_hart()->frames_ran_out = !page;
     spin_unlock(&frame_lock);
     if (frame_free_count() < frame_low)
         frame_shortage();
     return page;
 }
 
-void *frame_try_owner(struct page *page, bool (*try)(void *owner))
+/* Such a frame keeps its owner until it is free; page_init sets the kind after the owner. */
+void *frame_ref_owner(struct page *page, void (*ref)(void *owner))
 {
     void *owner = NULL;
 
     spin_lock(&frame_lock);
-    if (frame_kind(page) != FRAME_FREE && page->owner && try(page->owner))
+    uint8_t kind = atomic_load_explicit(&page->kind, memory_order_acquire);
+
+    if (kind == FRAME_PAGER || kind == FRAME_DEVICE)
         owner = page->owner;
+    if (owner)
+        ref(owner);
     spin_unlock(&frame_lock);
     return owner;
 }

@@ -42,6 +42,7 @@ static inline bool allocation_fails(void)
 {
     struct hart *hart = this_hart();
 
+    hart->frames_ran_out = false;
     return hart->fail_countdown > 0 && --hart->fail_countdown == 0;
 }
 
@@ -57,8 +58,8 @@ uint64_t frame_free_count(void);
 /* While fewer frames are free each allocation calls frame_shortage of vm/reclaim.c, whatever locks are held. */
 extern uint64_t frame_low;
 void frame_shortage(void);
-/* The owner of a frame in use whose lock could be taken with `try`; frame_lock keeps it alive meanwhile.  NULL: none. */
-void *frame_try_owner(struct page *page, bool (*try)(void *owner));
+/* The owner of a FRAME_PAGER or FRAME_DEVICE frame, after `ref`, to which frame_lock keeps it alive.  NULL: it is none, or not owned. */
+void *frame_ref_owner(struct page *page, void (*ref)(void *owner));
 
 /* What a frame is counted as, and to change that. */
 static inline uint8_t frame_kind(const struct page *page)

@@ -29,6 +29,7 @@ struct hart {
     _Atomic(struct arch_mmu *) space;   /* the address space that it is in; NULL: only the kernel's half */
     _Atomic(const void *) reading;  /* the handle table that it looks at without its lock, or NULL */
     uint32_t fail_countdown;        /* current's: which allocation from now on fails; 0: none */
+    bool     frames_ran_out;        /* the last allocation failed because no frame was free */
 
     /* Counters, written by this hart alone. */
     uint64_t context_switches, hand_overs, page_faults, syscalls, interrupts, tlb_shootdowns;

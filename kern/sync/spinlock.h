@@ -55,19 +55,6 @@ static inline void spin_lock(struct spinlock *lock)
         spin_contended(lock);
 }
 
-/* Out of order too, as it does not wait; not for a second lock of one rank. */
-static inline bool spin_try_lock(struct spinlock *lock)
-{
-    struct hart *hart = this_hart(), *expected = NULL;
-
-    if ((hart->held & lock->rank_bit) ||
-        !atomic_compare_exchange_strong_explicit(&lock->owner, &expected, hart,
-                                                 memory_order_acquire, memory_order_relaxed))
-        return false;
-    hart->held |= lock->rank_bit;
-    return true;
-}
-
 static inline void spin_unlock(struct spinlock *lock)
 {
     struct hart *hart = this_hart();

@@ -66,8 +66,11 @@ static bool continue_early(struct page_request *request, struct vmo *vmo, enum r
     if (!page_request_armed(request))
         return false;
     open = !request->done && request->vmo == vmo && request->kind == kind && first - request->first < request->count;
-    request->needed = first;
-    if (!open) {
+    if (open) {
+        request->needed = first;
+        request->woken = false;
+        request->status = OK;           /* a failure of the page before is none of this one */
+    } else {
         if (!request->done)
             cancel(request->vmo, request);
         disarm(request);                /* not the last reference: the caller works with the VMO */
@@ -245,7 +248,7 @@ static status_t wait_for_budget(struct page_request *request)
     request->asked_at = since;
     status = dirty_budget_wait(request->budget_seen, now + WRITEBACK_RETRY);
     pager_watch_end();
-    return status == ERR_TIMED_OUT ? pager_watch_check(request) : status;
+    return status == ERR_CANCELED ? status : pager_watch_check(request);
 }
 
 status_t page_request_settle(struct page_request *request, status_t status)

@@ -12,6 +12,7 @@
 #include "task/process.h"
 #include "task/sched.h"
 #include "vm/page_request.h"
+#include "vm/reclaim.h"
 #include "vm/vmo_pages.h"
 
 status_t pager_create(bool wants_writeback, struct object **out_pager)
@@ -89,6 +90,7 @@ static __attribute__((noinline)) status_t unshare_range(struct vmo *aux, uint64_
 /* Pages on their way from aux into the VMO: what stands in `count` slots, page by page while any are held, else zeros. */
 struct piece {
     uint64_t count, held;
+    uint64_t done;                      /* slots of the VMO that are settled */
     struct page *pages[PAGE_LIST_FANOUT];
 };
 
@@ -110,6 +112,7 @@ static void take_run(struct vmo *aux, uint64_t index, uint64_t end, struct piece
     }
     piece->count = run.count;
     piece->held = held;
+    piece->done = 0;
     if (held == 0)
         return;
     if (aux->mappings > 0)
@@ -166,25 +169,28 @@ static __attribute__((noinline)) status_t fill_gap(struct vmo *vmo, uint64_t fir
     return status;
 }
 
-/* Fill the VMO from page `index` on; pages that have no place stay in the piece.  Family lock held.  NO_MEMORY: filled in part. */
+/*
+ * Fill the VMO from page `index` on; pages that have no place stay in the piece.  Family lock held.  NO_MEMORY: it can be called
+ * again, and goes on where it stopped: what it put there may be evicted by then.
+ */
 static status_t put_piece(struct vmo *vmo, uint64_t index, struct piece *piece)
 {
     uint64_t end = min_u64(index + piece->count, vmo->source_pages);
-    struct page **pages = piece->held > 0 ? piece->pages : NULL;
     status_t status = OK;
 
-    while (index < end && status == OK) {
-        struct page_list_run run = page_list_find_run(&vmo->pages, index, end);
+    while (index + piece->done < end && status == OK) {
+        uint64_t at = index + piece->done;
+        struct page_list_run run = page_list_find_run(&vmo->pages, at, end);
+        struct page **pages = piece->held > 0 ? &piece->pages[piece->done] : NULL;
 
         if (run.slots) {
-            piece->held -= fill_run(vmo, &run, index, pages);
+            piece->held -= fill_run(vmo, &run, at, pages);
         } else if (run.fill == SLOT_EMPTY) {
-            status = fill_gap(vmo, index, run.count, pages);
-            if (pages)
+            status = fill_gap(vmo, at, run.count, pages);
+            if (pages || status != OK)
                 continue;               /* now with a node */
         }
-        index += run.count;
-        pages = pages ? pages + run.count : NULL;
+        piece->done += run.count;
     }
     return status;
 }
@@ -235,17 +241,21 @@ status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, s
     uint64_t first = aux_offset >> PAGE_SHIFT, end = first + (length >> PAGE_SHIFT), checked = end;
 
     for (uint64_t index = offset >> PAGE_SHIFT; status == OK && first < end; index += piece.count) {
-        status = take_piece(aux, first, end, checked, &piece);
+        do {
+            status = take_piece(aux, first, end, checked, &piece);
+        } while (status == ERR_NO_MEMORY && reclaim_for_retry());
         if (status != OK)
             break;
-        vmo_lock(vmo);
-        if (!range_inside(offset, length, vmo->size))
-            refused = ERR_OUT_OF_RANGE;
-        else if (user_source_of(vmo)->detached)
-            refused = ERR_BAD_STATE;
-        else if (refused == OK)
-            refused = put_piece(vmo, index, &piece);
-        vmo_unlock(vmo);
+        for (bool again = refused == OK; again; again = refused == ERR_NO_MEMORY && reclaim_for_retry()) {
+            vmo_lock(vmo);
+            if (!range_inside(offset, length, vmo->size))
+                refused = ERR_OUT_OF_RANGE;
+            else if (user_source_of(vmo)->detached)
+                refused = ERR_BAD_STATE;
+            else
+                refused = put_piece(vmo, index, &piece);
+            vmo_unlock(vmo);
+        }
         if (piece.held > 0)
             free_pages(&piece);
         first += piece.count;
@@ -298,7 +308,7 @@ static void end_writeback(struct vmo *vmo, uint64_t first, uint64_t count, const
         for (run = results ? 1 : count; i + run < count && results[i + run] == result; run++)
             ;
         vmo_writeback_end(vmo, first + i, first + i + run, result);
-        served &= result == VM_PAGER_OK;
+        served &= result == VM_PAGER_OK || result == VM_PAGER_BAD;
         source->failures += result == VM_PAGER_BAD ? run : 0;
     }
     if (served)

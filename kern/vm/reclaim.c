@@ -5,10 +5,10 @@
  * spared; of the others the clean ones are evicted, and sources are asked to clean the dirty ones, without waiting for them.
  * There are no queues of pages, so a page fault keeps no books for this.
  *
- * From a frame to its VMO: frame_lock keeps the owner of a frame in use alive while its family lock is tried; with that
- * held, the page stays in its slot.  A family that is busy is passed over.
+ * From a frame to its VMO: frame_lock keeps the owner of a frame in use alive until it has a reference; with the family lock
+ * held, what the frame is stays so.
  *
- * Locks: one family lock at a time, only tried.
+ * Locks: one family lock at a time.
  */
 #include "vm/reclaim.h"
 
@@ -17,7 +17,7 @@
 #include "vm/vmo_pages.h"
 
 #define PREEMPT_EVERY 256u              /* frames looked at between two chances for others */
-#define BATCH         32u               /* frames that a thread without memory takes back */
+#define BATCH         32u               /* frames that a thread without memory takes back; or that one VMO loses at a time */
 #define BACK_OFF      50000000          /* nanoseconds until the next try, when nothing could be taken */
 
 enum pass { PASS_DONT_NEED, PASS_CLOCK, PASS_DESPERATE };
@@ -28,43 +28,59 @@ static atomic_uint hinted;              /* there may be pages that DONT_NEED nam
 static struct thread *keeper;           /* the thread that keeps frames free */
 static atomic_uint keeper_awake;
 
-/* The family lock is held: true if the page went. */
-static bool consider(struct vmo *vmo, struct page *page, enum pass pass)
+/* May the page at this index go? */
+static bool may_go(struct vmo *vmo, uint64_t index, enum pass pass)
 {
-    uint64_t index = page->index - vmo->base;
+    struct page *page = slot_page(page_list_get(&vmo->pages, index));
 
-    if (page->busy || (pass == PASS_DONT_NEED && !page->dont_need) || (pass != PASS_DESPERATE && page->always_need))
+    if (!page || page->busy || (pass == PASS_DONT_NEED && !page->dont_need) || (pass != PASS_DESPERATE && page->always_need))
         return false;
-    if (vmo_test_accessed(vmo, index) || page->referenced) {
+    if ((vmo_test_accessed(vmo, index) || page->referenced) && pass != PASS_DESPERATE) {
         page->referenced = page->dont_need = 0;
         return false;
     }
     if (page->state == PAGE_DIRTY && vmo->ops->putpages)
         vmo->ops->putpages(vmo, index, 1);
-    if (page->state != PAGE_CLEAN)
-        return false;
-    vmo_evict(vmo, index);
-    vmo->change_events++;
-    return true;
+    return page->state == PAGE_CLEAN;
 }
 
-static bool try_family(void *family) { return spin_try_lock(&((struct vmo_family *)family)->lock); }
+/* The page goes, if it may, and what follows it in the VMO: one interruption of other harts for all.  The family lock is held. */
+static uint64_t evict_from(struct vmo *vmo, struct page *page, uint64_t wanted, enum pass pass)
+{
+    uint64_t first = page->index, count = 0;
+
+    if (slot_page(page_list_get(&vmo->pages, first)) != page)
+        return 0;
+    while (count < min_u64(wanted, BATCH) && may_go(vmo, first + count, pass))
+        count++;
+    if (count > 0)
+        vmo_evict(vmo, first, count);
+    vmo->change_events += count;
+    return count;
+}
+
+static void ref_family(void *family) { atomic_fetch_add(&((struct vmo_family *)family)->references, 1); }
 
 static bool has_source(const struct page *page)
 {
     return frame_kind(page) == FRAME_PAGER || frame_kind(page) == FRAME_DEVICE;
 }
 
-static bool look_at(struct page *page, enum pass pass)
+/* The VMO with a source is the first of its family.  By the time that the lock is had the frame may be another's. */
+static uint64_t look_at(struct page *page, uint64_t wanted, enum pass pass)
 {
-    struct vmo_family *family = has_source(page) ? frame_try_owner(page, try_family) : NULL;
-    bool went = false;
+    struct vmo_family *family = has_source(page) ? frame_ref_owner(page, ref_family) : NULL;
+    struct list_node *first;
+    uint64_t went = 0;
 
     if (!family)
-        return false;
-    if (has_source(page))               /* the VMO with a source is the first of its family */
-        went = consider(list_entry(list_first(&family->members), struct vmo, family_link), page, pass);
+        return 0;
+    spin_lock(&family->lock);
+    first = list_first(&family->members);
+    if (first)
+        went = evict_from(list_entry(first, struct vmo, family_link), page, wanted, pass);
     spin_unlock(&family->lock);
+    vmo_family_unref(family);
     return went;
 }
 
@@ -74,7 +90,7 @@ static uint64_t sweep(uint64_t wanted, enum pass pass)
     uint64_t went = 0;
 
     for (uint64_t i = 0; i < frame_total && went < wanted; i++) {
-        went += look_at(frame_by_number(atomic_fetch_add(&hand, 1) % frame_total), pass);
+        went += look_at(frame_by_number(atomic_fetch_add(&hand, 1) % frame_total), wanted - went, pass);
         if (i % PREEMPT_EVERY == 0)
             sched_preempt_point();
     }
@@ -98,7 +114,10 @@ uint64_t reclaim(uint64_t wanted, bool desperate)
     return went;
 }
 
-bool reclaim_for_retry(void) { return frame_free_count() < frame_low && reclaim(BATCH, true) > 0; }
+bool reclaim_for_retry(void)
+{
+    return this_hart()->frames_ran_out && !thread_killed() && (reclaim(BATCH, true) > 0 || frame_free_count() > 0);
+}
 
 status_t reclaim_hint(struct vmo *vmo, uint64_t offset, uint64_t length, bool needed)
 {
@@ -116,7 +135,7 @@ status_t reclaim_hint(struct vmo *vmo, uint64_t offset, uint64_t length, bool ne
         if (vmo != root && page_list_get(&vmo->pages, index - vmo->base) != SLOT_EMPTY)
             continue;                   /* the clone has its own */
         page->always_need |= needed;
-        page->dont_need = !page->always_need;
+        page->dont_need = !page->always_need && page->state == PAGE_CLEAN;
         if (page->dont_need) {
             page->referenced = 0;
             vmo_test_accessed(root, index);

@@ -229,8 +229,11 @@ static status_t source_throttle(struct vmo *vmo, struct page_request *request)
     struct user_source *source = user_source_of(vmo);
     uint64_t seen;
 
-    if (source->detached || !dirty_budget_full(vmo->budget, &seen))
+    if (source->detached || !dirty_budget_full(vmo->budget, &seen)) {
+        if (request)
+            request->throttled = 0;
         return OK;
+    }
     if (request && request->may_ask_user) {
         request->throttled |= THROTTLED;
         request->budget_seen = seen;
@@ -312,7 +315,7 @@ status_t user_source_list(struct user_source *source, struct vmo *vmo)
     bool closed;
 
     spin_lock(&sources_lock);
-    closed = source->pager->closed;
+    source->closed = closed = source->pager->closed;    /* nobody else knows the source yet: no COMPLETE of a VMO refused */
     if (!closed) {
         source->vmo = vmo;
         list_push_back(&all_sources, &source->all_link);

@@ -92,6 +92,12 @@ status_t vmo_create_adopting(paddr_t base, uint64_t size, struct vmo **out_vmo)
     return status;
 }
 
+void vmo_family_unref(struct vmo_family *family)
+{
+    if (atomic_fetch_sub(&family->references, 1) == 1)
+        heap_free(family);
+}
+
 /* It leaves the family: nobody's child, and its children are nobody's.  Family lock held. */
 static void leave_family(struct vmo *vmo)
 {
@@ -125,8 +131,8 @@ static void vmo_destroy(struct object *object)
         vmo->ops->detach(vmo);
     if (vmo->parent)
         object_unref(&vmo->parent->object);
-    if (vmo->kind < VMO_REFERENCE && atomic_fetch_sub(&family->references, 1) == 1)
-        heap_free(family);
+    if (vmo->kind < VMO_REFERENCE)
+        vmo_family_unref(family);
     heap_free(vmo);
 }
 
@@ -210,10 +216,10 @@ void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how
     }
 }
 
-void vmo_evict(struct vmo *vmo, uint64_t index)
+void vmo_evict(struct vmo *vmo, uint64_t first, uint64_t count)
 {
-    vmo_unmap_pages(vmo, index, 1);
-    vmo_drop_slots(vmo, index, index + 1, DROP_CLEAN);
+    vmo_unmap_pages(vmo, first, count);
+    vmo_drop_slots(vmo, first, first + count, DROP_CLEAN);
 }
 
 status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end, enum zero_state state)

@@ -25,7 +25,7 @@ enum vmo_kind { VMO_ANONYMOUS, VMO_PAGER, VMO_DEVICE, VMO_REFERENCE, VMO_SLICE }
 
 struct vmo_family {
     struct spinlock lock;               /* RANK_FAMILY */
-    atomic_uint references;             /* one a member */
+    atomic_uint references;             /* one a member, one for page-out while it looks at a page */
     struct list members;                /* struct vmo with pages of their own; lock */
     uint64_t busy;                      /* pages of theirs that devices hold; lock */
 };
@@ -137,6 +137,7 @@ static inline rights_t vmo_rights(const struct vmo *vmo)
     return vmo_ops.default_rights | (vmo->resizable ? RIGHT_RESIZE : 0);
 }
 
+void vmo_family_unref(struct vmo_family *family);
 static inline void vmo_lock(struct vmo *vmo)   { spin_lock(&vmo->family->lock); }
 static inline void vmo_unlock(struct vmo *vmo) { spin_unlock(&vmo->family->lock); }
 static inline bool vmo_locked(const struct vmo *vmo) { return spin_held(&vmo->family->lock); }

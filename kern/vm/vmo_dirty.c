@@ -58,9 +58,10 @@ void vmo_writeback_end(struct vmo *vmo, uint64_t first, uint64_t end, int32_t re
         if (page->state != PAGE_AWAITING_CLEAN)
             continue;
         page->state = over ? PAGE_CLEAN : PAGE_DIRTY;
+        page->referenced |= over;       /* page-out takes it for young */
         cleaned += over;
         if (result == VM_PAGER_BAD)
-            vmo_evict(vmo, i);
+            vmo_evict(vmo, i, 1);
     }
     if (cleaned > 0)
         vmo_count_dirty(vmo, -cleaned);

@@ -77,8 +77,8 @@ status_t vmo_grow(struct vmo *vmo, uint64_t new_end);
 void vmo_mark_dirty(struct vmo *vmo, struct page *page);
 status_t vmo_make_zero_page(struct vmo *vmo, uint64_t index, struct page **out_page);
 
-/* A clean page that is not busy goes, from all mappings too: its source gives it again. */
-void vmo_evict(struct vmo *vmo, uint64_t index);
+/* Clean pages that are not busy go, from all mappings too: their source gives them again. */
+void vmo_evict(struct vmo *vmo, uint64_t first, uint64_t count);
 
 /* The first busy page of [first, end): false if none. */
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index);

@@ -149,6 +149,22 @@ void model_detach(struct model *model)
             model_drop(model, i);
 }
 
+uint64_t model_evict(struct model *model)
+{
+    uint64_t gone = 0;
+
+    for (uint64_t i = 0; i < PAGES; i++) {
+        struct cell *cell = &model->cells[i];
+
+        if (cell->kind != HELD || kernel_slot(model, i) != SLOT_EMPTY)
+            continue;
+        check(!cell->frame->dirty && !cell->frame->cleaning && !cell->frame->busy);
+        model_drop(model, i);
+        gone++;
+    }
+    return gone;
+}
+
 /* --- Pages that a device holds. --- */
 
 bool meets_busy(struct model *model, uint64_t first, uint64_t end)

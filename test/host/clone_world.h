@@ -82,6 +82,8 @@ void model_drop(struct model *model, uint64_t index);
 void model_zero_page(struct model *model, uint64_t index);
 void model_set_size(struct model *model, uint64_t pages);
 void model_detach(struct model *model);
+/* The kernel took clean pages of a VMO with a source away: how many are not there any more. */
+uint64_t model_evict(struct model *model);
 struct held_frame *new_frame(const struct model *model);
 void forget_holder(struct held_frame *frame);
 /* Will the operation meet a busy page that it has to wait for in [first, end)? */

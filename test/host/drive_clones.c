@@ -7,6 +7,7 @@
  */
 #include "clone_world.h"
 #include "vm/pager.h"
+#include "vm/reclaim.h"
 
 /* --- Choices and statuses. --- */
 
@@ -416,6 +417,17 @@ static uint32_t live_models(void)
     return count;
 }
 
+static void take_back(void)
+{
+    uint64_t went = reclaim(1 + choose(PAGES), one_in(4)), gone = 0;
+
+    step("take back: %lu", went);
+    for (uint32_t i = 0; i < VMOS; i++)
+        if (clones[i].vmo && clones[i].kind != VIEW && has_source(&clones[i]))
+            gone += model_evict(&clones[i]);
+    check_equal(gone, went);
+}
+
 static void clones_step(void)
 {
     struct model *model = choose_model();
@@ -455,6 +467,9 @@ static void clones_step(void)
         break;
     case 10:
         supply();
+        break;
+    case 11:
+        take_back();
         break;
     default:
         change(model);

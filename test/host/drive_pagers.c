@@ -12,6 +12,7 @@
 #include "vm/aspace.h"
 #include "vm/pager.h"
 #include "vm/pager_watch.h"
+#include "vm/reclaim.h"
 #include "vm/user_source.h"
 #include "vm/vmo_pages.h"
 
@@ -388,6 +389,18 @@ static void check_all(void)
             check_mappings(actors[i].process->aspace);
 }
 
+/* Memory is short.  A page that is evicted and supplied again counts twice, so requests may end early and be made anew. */
+static void take_back(void)
+{
+    uint64_t before = frames_live_of_kind(FRAME_PAGER), went;
+
+    for (uint32_t i = 0; i < VMOS; i++)
+        abandon(&models[i]);
+    went = reclaim(1 + choose(2 * PAGES), one_in(4));
+    if (!overtaking)
+        check_equal(frames_live_of_kind(FRAME_PAGER) + went, before);
+}
+
 static void pager_step(void)
 {
     struct model *model = &models[choose(VMOS)];
@@ -432,6 +445,8 @@ static void pager_step(void)
     default:
         if (one_in(12))
             drain();
+        else if (one_in(3))
+            take_back();
         else if (one_in(60)) {
             end_world();
             new_world();

@@ -93,9 +93,12 @@ struct page *frame_by_number(uint64_t number)
 
 uint64_t frame_free_count(void) { return frame_total; }
 
-void *frame_try_owner(struct page *page, bool (*try)(void *owner))
+void *frame_ref_owner(struct page *page, void (*ref)(void *owner))
 {
-    return frame_kind(page) != FRAME_FREE && page->owner && try(page->owner) ? page->owner : NULL;
+    if ((frame_kind(page) != FRAME_PAGER && frame_kind(page) != FRAME_DEVICE) || !page->owner)
+        return NULL;
+    ref(page->owner);
+    return page->owner;
 }
 
 struct page *frame_alloc_zeroed(uint8_t kind)

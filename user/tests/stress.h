@@ -98,6 +98,8 @@ static inline bool workers_are_done(void *argument)
 __attribute__((unused)) static void workers_stop(struct worker *workers, size_t count)
 {
     stopping = true;
+    if (wrong.line)
+        printf("# wrong in line %d: %lld\n", wrong.line, (long long)wrong.value);
     for (size_t i = 0; i < count; i++)
         wait_for_end(workers[i].thread.handle);
     printf("# steps:");

@@ -248,6 +248,37 @@ TEST(failing_a_page_further_on)
     rig_close(rig);
 }
 
+/* Reads three pages into memory that a pager serves, too. */
+static void read_to_address(void *unused)
+{
+    struct access *access = &accesses[0];
+
+    (void)unused;
+    access->status = sys_vmo_read(access->vmo, VMO_MAY_BLOCK, (char *)access->address, 0, AT(3));
+}
+
+/* 2.6: early readers: nor does a failure of the page before, which the reader has. */
+TEST(failing_the_page_before)
+{
+    struct rig rig = rig_create(3), memory = rig_create(3);
+    char *address = map_vmo(memory.vmo, VM_READ | VM_WRITE, 0, AT(3));
+
+    accesses[0].vmo = rig.vmo;
+    accesses[0].address = address;
+    raw_thread_start(&accesses[0].thread, read_to_address, NULL);
+    expect_read(rig, 0, 3);
+    supply(rig, 0, 1);
+    expect_read(memory, 0, 1);              /* it waits for its own memory */
+    fail(rig, 0, 1, ERR_IO);
+    supply(memory, 0, 3);
+    supply(rig, 1, 2);
+    ENDS(0, OK);
+    CHECK_EQ(address[AT(2)], content_of(2));
+    unmap(address, AT(3));
+    rig_close(memory);
+    rig_close(rig);
+}
+
 /* 2.6: early readers: nor does it fail who hangs on the reader that failed. */
 TEST(who_hangs_on_a_failed_reader)
 {

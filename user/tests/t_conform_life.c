@@ -240,6 +240,17 @@ TEST(a_key_can_be_used_again)
     rig_close(rig);
 }
 
+/* 2.8: last pager handle closed: a COMPLETE still in the port is withdrawn. */
+TEST(closing_the_pager_withdraws_complete)
+{
+    struct rig rig = rig_create(1);
+
+    CLOSE(rig.vmo);
+    CLOSE(rig.pager);
+    expect_silence(rig.port);
+    CLOSE(rig.port);
+}
+
 TEST(nothing_is_left_behind)
 {
     check_nothing_is_left();

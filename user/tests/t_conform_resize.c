@@ -252,6 +252,24 @@ TEST(sizes_beyond_the_limit)
     rig_close(rig);
 }
 
+/* 2.9: the count stays right when a page supplied earlier is removed by the shrink. */
+TEST(a_shrink_counts_supplied_pages_once)
+{
+    struct rig rig = rig_create(3);
+
+    ask_op(0, VMO_OP_COMMIT, rig.vmo, 0, 3);
+    expect_read(rig, 0, 3);
+    supply(rig, 2, 1);
+    CHECK_OK(sys_vmo_set_size(rig.vmo, AT(2)));
+    supply(rig, 0, 1);
+    expect_silence(rig.port);
+    WAITS(0);
+    expect_silence(rig.port);                   /* no second packet for page 1 */
+    supply(rig, 1, 1);
+    ENDS(0, OK);
+    rig_close(rig);
+}
+
 TEST(nothing_is_left_behind)
 {
     check_nothing_is_left();

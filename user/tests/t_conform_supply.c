@@ -369,6 +369,17 @@ TEST(supply_acknowledges)
     rig_close(rig);
 }
 
+/* 1.4: phase B: length 0 is OK before the range is looked at. */
+TEST(supply_of_nothing_anywhere)
+{
+    struct rig rig = rig_create(2);
+    handle_t aux = new_vmo(1);
+
+    CHECK_OK(try_supply(rig, 9, 0, aux, 0));
+    CLOSE(aux);
+    rig_close(rig);
+}
+
 TEST(nothing_is_left_behind)
 {
     check_nothing_is_left();
