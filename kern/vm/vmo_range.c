@@ -157,14 +157,7 @@ status_t vmo_commit(struct vmo *vmo, uint64_t offset, uint64_t length, enum page
     return OK;
 }
 
-/* Whole pages inside the range, as page numbers; empty if there are none. */
-static void whole_pages(uint64_t offset, uint64_t length, uint64_t *first, uint64_t *end)
-{
-    *first = page_ceil(offset) >> PAGE_SHIFT;
-    *end = max_u64(*first, (offset + length) >> PAGE_SHIFT);
-}
-
-/* Anonymous pages become zero again; clean and dirty device pages are dropped unwritten.  Not where a user's pager has its say. */
+/* Whole pages: anonymous ones are zero again, a device's dropped unwritten.  Not where a user's pager has its say. */
 status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length)
 {
     uint64_t first, end;
@@ -172,7 +165,8 @@ status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length)
 
     if (status != OK)
         return status;
-    whole_pages(offset, length, &first, &end);
+    first = page_ceil(offset) >> PAGE_SHIFT;
+    end = max_u64(first, (offset + length) >> PAGE_SHIFT);
     vmo_lock(vmo);
     status = vmo_wait_not_busy(vmo, first, end);
     if (status == OK && end > first)
@@ -258,23 +252,22 @@ static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
 
 status_t vmo_zero(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_block)
 {
-    uint64_t first, end, stop;
     status_t status = vmo_locate(&vmo, &offset, length);
+    uint64_t end = offset + length;
 
-    if (status != OK)
-        return status;
-    stop = offset + length;
-    if (page_floor(offset) == page_floor(stop))         /* inside one page */
-        return length ? zero_part(vmo, offset, length, may_block) : OK;
-    whole_pages(offset, length, &first, &end);
-    if (!page_aligned(offset))
-        status = zero_part(vmo, offset, page_ceil(offset) - offset, may_block);
-    while (status == OK && first < end) {
-        status = zero_batch(vmo, &first, end);
+    while (status == OK && offset < end) {
+        uint64_t piece = min_u64(end - offset, PAGE_SIZE - (offset & PAGE_MASK));
+        uint64_t index = offset >> PAGE_SHIFT;
+
+        if (piece == PAGE_SIZE) {
+            status = zero_batch(vmo, &index, end >> PAGE_SHIFT);
+            offset = index << PAGE_SHIFT;
+        } else {
+            status = zero_part(vmo, offset, piece, may_block);
+            offset += piece;
+        }
         sched_preempt_point();
     }
-    if (status == OK && !page_aligned(stop))
-        status = zero_part(vmo, page_floor(stop), stop & PAGE_MASK, may_block);
     return status;
 }
 
