@@ -10,7 +10,6 @@
 #include "cow.h"
 #include "exception_rig.h"
 
-#define AT(page) ((uint64_t)(page) * PAGE_SIZE)
 #define DELIVERED(status) ((uint64_t)(int64_t)(status))     /* as the data of PAGER_OP_FAIL */
 
 /* A VMO that cannot be resized, so that it can have slices. */
@@ -31,24 +30,10 @@ static inline struct rig rig_supplied(uint64_t pages, uint64_t first, uint64_t c
     return rig;
 }
 
-static inline handle_t new_filled(uint64_t pages, int byte)
-{
-    handle_t vmo = new_vmo(pages);
-
-    vmo_fill(vmo, 0, AT(pages), byte);
-    return vmo;
-}
-
 static inline status_t try_supply(struct rig rig, uint64_t first, uint64_t count, handle_t aux,
                                   uint64_t aux_first)
 {
     return sys_pager_supply_pages(rig.pager, rig.vmo, AT(first), AT(count), aux, AT(aux_first));
-}
-
-static inline status_t try_op(struct rig rig, uint32_t op, uint64_t first, uint64_t count,
-                              uint64_t data)
-{
-    return sys_pager_op_range(rig.pager, op, rig.vmo, AT(first), AT(count), data);
 }
 
 static inline status_t try_fail(struct rig rig, uint64_t first, uint64_t count, status_t status)
@@ -87,7 +72,6 @@ static inline void ask_op(unsigned number, uint32_t op, handle_t vmo, uint64_t f
     wait_until_asked(&accesses[number]);
 }
 
-#define ENDS(number, status) CHECK_STATUS(access_end(&accesses[number]), status)
 #define WAITS(number)        wait_until_asked(&accesses[number])    /* still, or again */
 
 /* A read of supplied pages that ends well. */
@@ -109,9 +93,7 @@ static inline void touch_start(unsigned number, enum access_kind kind, volatile 
     access->address = address;
     access->buffer[0] = '!';                /* what a store stores */
     reports[number] = new_port();
-    raw_thread_create(&access->thread);
-    bind_to(access->thread.handle, reports[number]);
-    raw_thread_go(&access->thread, access_run, access);
+    raw_thread_start_bound(&access->thread, reports[number], access_run, access);
 }
 
 static inline void touch_asks(unsigned number, enum access_kind kind, volatile char *address)

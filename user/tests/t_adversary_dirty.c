@@ -176,11 +176,6 @@ TEST(a_silent_pagers_writers)
     leaves_nothing(silent);
 }
 
-static void expect_dirty(struct rig rig, uint64_t first, uint64_t count)
-{
-    expect_packet(rig.port, RIG_KEY, PAGER_VMO_DIRTY, first, count);
-}
-
 /* The wrong kind of answer, too little, too much, out of order, twice. */
 static void confused(void)
 {
