@@ -51,13 +51,6 @@ static inline void leaves_nothing(void (*story)(void))
 
 /* --- Clients. --- */
 
-static inline void asks(unsigned number, enum access_kind kind, handle_t vmo, uint64_t first,
-                        uint64_t count)
-{
-    access_start(&accesses[number], kind, vmo, first, count);
-    wait_until_asked(&accesses[number]);
-}
-
 static inline status_t try_supply(struct rig rig, uint64_t first, uint64_t count, handle_t aux)
 {
     return sys_pager_supply_pages(rig.pager, rig.vmo, first * PAGE_SIZE, count * PAGE_SIZE, aux, 0);

@@ -57,14 +57,6 @@ static inline status_t try_write(handle_t vmo, uint64_t page)
 
 /* --- Who waits.  `number` is that of the thread in accesses[]. --- */
 
-/* Start the access and see that it waits for the pager. */
-static inline void ask(unsigned number, enum access_kind kind, handle_t vmo, uint64_t first,
-                       uint64_t count)
-{
-    access_start(&accesses[number], kind, vmo, first, count);
-    wait_until_asked(&accesses[number]);
-}
-
 static inline void ask_op(unsigned number, uint32_t op, handle_t vmo, uint64_t first,
                           uint64_t count)
 {
@@ -81,19 +73,47 @@ static inline void ends_with_content(unsigned number)
     CHECK(access_read_content(&accesses[number]));
 }
 
+/* --- A thread that reads from a stream, from its beginning. --- */
+
+__attribute__((unused)) static struct {
+    struct raw_thread thread;
+    handle_t stream;
+    size_t length, actual;
+    status_t status;
+    volatile char bytes[AT(4)];
+} reader;
+
+static inline void read_stream(void *unused)
+{
+    (void)unused;
+    reader.status =
+        sys_stream_read(reader.stream, (char *)reader.bytes, reader.length, &reader.actual);
+}
+
+static inline void stream_read_start(handle_t vmo, uint64_t pages)
+{
+    CHECK_OK(sys_stream_create(STREAM_READ, vmo, 0, &reader.stream));
+    reader.length = AT(pages);
+    raw_thread_start(&reader.thread, read_stream, NULL);
+}
+
+/* It ended well: so many bytes were read. */
+static inline size_t stream_read_end(void)
+{
+    wait_for_end(reader.thread.handle);
+    CHECK_OK(reader.status);
+    CLOSE(reader.stream);
+    return reader.actual;
+}
+
 /* --- Loads and stores, and crash(address, status). --- */
 
 __attribute__((unused)) static handle_t reports[array_size(accesses)];
 
 static inline void touch_start(unsigned number, enum access_kind kind, volatile char *address)
 {
-    struct access *access = &accesses[number];
-
-    access->kind = kind;
-    access->address = address;
-    access->buffer[0] = '!';                /* what a store stores */
     reports[number] = new_port();
-    raw_thread_start_bound(&access->thread, reports[number], access_run, access);
+    touch_start_bound(&accesses[number], reports[number], kind, address, '!');
 }
 
 static inline void touch_asks(unsigned number, enum access_kind kind, volatile char *address)

@@ -101,3 +101,11 @@ static inline void serve_read(struct rig rig, uint64_t first, uint64_t count)
     expect_read(rig, first, count);
     supply(rig, first, count);
 }
+
+/* Start the access and see that it waits for the pager. */
+static inline void ask(unsigned number, enum access_kind kind, handle_t vmo, uint64_t first,
+                       uint64_t count)
+{
+    access_start(&accesses[number], kind, vmo, first, count);
+    wait_until_asked(&accesses[number]);
+}

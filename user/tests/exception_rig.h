@@ -95,6 +95,16 @@ static inline void raw_thread_start_bound(struct raw_thread *thread, handle_t po
     raw_thread_go(thread, function, argument);
 }
 
+/* A load, or a store of the byte, by such a thread. */
+static inline void touch_start_bound(struct access *access, handle_t port, enum access_kind kind,
+                                     volatile char *address, char byte)
+{
+    access->kind = kind;
+    access->address = address;
+    access->buffer[0] = byte;
+    raw_thread_start_bound(&access->thread, port, access_run, access);
+}
+
 /* --- Every register. --- */
 
 /*

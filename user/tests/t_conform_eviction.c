@@ -168,7 +168,7 @@ TEST(end_makes_pages_evictable)
     for (uint64_t i = 0; i < 3; i++)
         write_byte(rig, i, 'd');
     begin(rig, 0, 3);
-    write_byte(rig, 1, 'e');                     /* dirty again */
+    write_byte(rig, 1, 'e');                /* dirty again */
     end(rig, 0, 3);
     evict(ALL);
     CHECK_EQ(committed(rig.vmo), 1);

@@ -5,6 +5,7 @@
  * Machine: cpus=4 memory=32M
  */
 #include "budget_rig.h"
+#include "stream_rig.h"
 
 /* --- Where the limit is. --- */
 
@@ -107,8 +108,7 @@ TEST(a_second_pager_gets_its_minimum)
     struct rig silent = full_rig(RIG_KEY), second = empty_rig(OTHER_KEY, 100);
 
     CHECK_EQ(fill(second, 100), MINIMUM);
-    access_start(&accesses[0], ACCESS_WRITE, second.vmo, MINIMUM, 1);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_WRITE, second.vmo, MINIMUM, 1);
     expect_packet(second.port, OTHER_KEY, PAGER_VMO_WRITEBACK, 0, 100);
     write_back(second);
     CHECK_OK(access_end(&accesses[0]));
@@ -123,8 +123,7 @@ TEST(the_second_profits_from_the_first)
     struct rig first = full_rig(RIG_KEY), second = empty_rig(OTHER_KEY, 100);
 
     CHECK_EQ(fill(second, 100), MINIMUM);
-    access_start(&accesses[0], ACCESS_WRITE, second.vmo, MINIMUM, 1);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_WRITE, second.vmo, MINIMUM, 1);
     write_back(first);
     CHECK_OK(access_end(&accesses[0]));
     rig_close(second);
@@ -138,8 +137,7 @@ TEST(a_writer_waits_and_goes_on)
     struct rig rig = full_rig(RIG_KEY);
     uint64_t next = dirty_pages(rig.vmo);
 
-    access_start(&accesses[0], ACCESS_WRITE, rig.vmo, next, 2);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_WRITE, rig.vmo, next, 2);
     expect_full_writeback(rig);
     CHECK(is_waiting(&accesses[0]));
     CHECK_EQ(dirty_pages(rig.vmo), next);
@@ -167,42 +165,23 @@ TEST(a_store_waits_and_goes_on)
     rig_close(rig);
 }
 
-static struct stream_writer {
-    struct raw_thread thread;
-    handle_t stream;
-    volatile status_t status;
-    size_t written;
-    char bytes[3 * PAGE_SIZE];
-} stream_writer;
-
-static void stream_run(void *argument)
-{
-    struct stream_writer *writer = argument;
-
-    writer->status = sys_stream_write(writer->stream, writer->bytes, sizeof writer->bytes, &writer->written);
-}
-
 TEST(a_stream_waits_and_goes_on)
 {
     struct rig rig = full_rig(RIG_KEY);
+    handle_t stream = appender(rig);
     uint64_t size = 0, content = 0;
 
     CHECK_OK(sys_vmo_get_size(rig.vmo, &size));
     CHECK_OK(sys_vmo_set_content_size(rig.vmo, size));
-    CHECK_OK(sys_stream_create(STREAM_WRITE | STREAM_APPEND, rig.vmo, 0, &stream_writer.stream));
-    memset(stream_writer.bytes, 'w', sizeof stream_writer.bytes);
-    raw_thread_start(&stream_writer.thread, stream_run, &stream_writer);
-    CHECK(comes_true(waits_for_pager, &stream_writer.thread.handle));
+    write_waits(0, stream, AT(3));
     CHECK_OK(sys_vmo_get_content_size(rig.vmo, &content));
     CHECK_EQ(content, size + 3 * PAGE_SIZE);        /* reserved; nothing else waits */
     expect_packet(rig.port, RIG_KEY, PAGER_VMO_WRITEBACK, 0, size / PAGE_SIZE + 3);
     write_back(rig);
-    wait_for_end(stream_writer.thread.handle);
-    CHECK_OK(stream_writer.status);
-    CHECK_EQ(stream_writer.written, sizeof stream_writer.bytes);
+    write_ends(0, OK, AT(3));
     CHECK_EQ(byte_of(rig.vmo, size / PAGE_SIZE + 2), 'w');
     CHECK_EQ(dirty_pages(rig.vmo), 3);
-    CHECK_OK(sys_handle_close(stream_writer.stream));
+    CHECK_OK(sys_handle_close(stream));
     rig_close(rig);
 }
 
@@ -271,8 +250,7 @@ TEST(all_vmos_of_the_pager_are_asked_for)
     write_byte(stranger, 2, 'd');
     while (sys_vmo_write(rig.vmo, 0, "x", AT(dirty_pages(rig.vmo)), 1) == OK)
         ;
-    access_start(&accesses[0], ACCESS_WRITE, rig.vmo, next + 5, 1);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_WRITE, rig.vmo, next + 5, 1);
     expect_full_writeback(rig);
     expect_packet(some.port, 1, PAGER_VMO_WRITEBACK, 0, 3);
     expect_silence(none.port);
@@ -311,8 +289,7 @@ TEST(budget_first_then_permission)
 
     CHECK_OK(sys_pager_create_vmo(rig.pager, VMO_TRAP_DIRTY, trap.port, OTHER_KEY, AT(2), &trap.vmo));
     supply(trap, 0, 2);
-    access_start(&accesses[0], ACCESS_WRITE, trap.vmo, 0, 1);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_WRITE, trap.vmo, 0, 1);
     expect_full_writeback(rig);
     expect_silence(trap.port);                      /* no DIRTY before there is room */
     write_back(rig);

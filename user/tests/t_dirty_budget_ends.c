@@ -32,8 +32,7 @@ TEST(a_waiting_call_can_be_interrupted)
     uint64_t next = dirty_pages(rig.vmo);
 
     for (int i = 0; i < 3; i++) {
-        access_start(&accesses[0], ACCESS_WRITE, rig.vmo, next, 1);
-        wait_until_asked(&accesses[0]);
+        ask(0, ACCESS_WRITE, rig.vmo, next, 1);
         CHECK_OK(sys_thread_interrupt(accesses[0].thread.handle));
         CHECK_STATUS(access_end(&accesses[0]), ERR_CANCELED);
     }
@@ -48,10 +47,7 @@ TEST(a_waiting_store_can_be_interrupted)
     char *memory = map_vmo(rig.vmo, VM_READ | VM_WRITE, AT(dirty_pages(rig.vmo)), AT(1));
     handle_t reports = new_port();
 
-    accesses[0].kind = ACCESS_STORE;
-    accesses[0].address = memory;
-    accesses[0].buffer[0] = 's';
-    raw_thread_start_bound(&accesses[0].thread, reports, access_run, &accesses[0]);
+    touch_start_bound(&accesses[0], reports, ACCESS_STORE, memory, 's');
     wait_until_asked(&accesses[0]);
     CHECK_OK(sys_thread_interrupt(accesses[0].thread.handle));
     expect_report(reports, accesses[0].thread.handle, EXCEPTION_INTERRUPT, OK);
@@ -174,8 +170,7 @@ TEST(a_closed_port_does_not_end_the_wait)
 {
     struct rig rig = full_rig(RIG_KEY);
 
-    access_start(&accesses[0], ACCESS_WRITE, rig.vmo, dirty_pages(rig.vmo), 1);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_WRITE, rig.vmo, dirty_pages(rig.vmo), 1);
     CHECK_OK(sys_handle_close(rig.port));
     CHECK(is_waiting(&accesses[0]));
     write_back(rig);

@@ -305,11 +305,7 @@ TEST(in_a_fault)
     char *at = map_vmo(rig.vmo, VM_READ, 0, 4 * PAGE_SIZE);
 
     port = new_port();
-    raw_thread_create(&accesses[0].thread);
-    bind_to(accesses[0].thread.handle, port);
-    accesses[0].kind = ACCESS_LOAD;
-    accesses[0].address = at;
-    raw_thread_go(&accesses[0].thread, access_run, &accesses[0]);
+    touch_start_bound(&accesses[0], port, ACCESS_LOAD, at, 0);
     for (int i = 0; i < 10; i++) {
         wait_until_asked(&accesses[0]);
         expect_read(rig, 0, 1);

@@ -1,6 +1,6 @@
 /*
- * t_library_threads.c: the C library in eight threads at once: blocks of the heap never overlap, the environment holds together,
- * and functions run at exit.
+ * t_library_threads.c: the C library in eight threads at once: blocks of the heap never overlap, the environment holds
+ * together, and functions run at exit.
  *
  * Machine: cpus=4
  */

@@ -140,8 +140,7 @@ TEST(an_unread_read_is_not_in_the_way)
 {
     struct rig rig = dirty_rig(4, 1, 0);
 
-    access_start(&accesses[0], ACCESS_READ, rig.vmo, 2, 1);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_READ, rig.vmo, 2, 1);
     evict(ALL);
     expect_read(rig, 2, 1);
     expect_writeback(rig, 0, 1);
@@ -170,8 +169,7 @@ TEST(an_unread_writeback_is_not_in_the_way)
     struct rig rig = dirty_rig(4, 1, 0);
 
     evict(ALL);
-    access_start(&accesses[0], ACCESS_READ, rig.vmo, 2, 1);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_READ, rig.vmo, 2, 1);
     expect_writeback(rig, 0, 1);
     expect_read(rig, 2, 1);
     supply(rig, 2, 1);                      /* with the write-back open */
@@ -185,8 +183,7 @@ TEST(a_read_is_withdrawn_and_the_writeback_stays)
 {
     struct rig rig = dirty_rig(4, 1, 0);
 
-    access_start(&accesses[0], ACCESS_READ, rig.vmo, 2, 1);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_READ, rig.vmo, 2, 1);
     evict(ALL);
     supply(rig, 2, 1);
     CHECK_OK(access_end(&accesses[0]));
@@ -201,8 +198,7 @@ TEST(dirty_requests_are_independent_too)
 
     supply(rig, 0, 2);
     pager_op(rig, PAGER_OP_DIRTY, 0, 1, 0);
-    access_start(&accesses[0], ACCESS_WRITE, rig.vmo, 1, 1);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_WRITE, rig.vmo, 1, 1);
     evict(ALL);                             /* the clean page that is waited for goes */
     expect_packet(rig.port, RIG_KEY, PAGER_VMO_DIRTY, 1, 1);
     expect_writeback(rig, 0, 1);
@@ -311,8 +307,7 @@ TEST(complete_behind_a_read_packet)
 {
     struct rig rig = dirty_rig(4, 2, 0);
 
-    access_start(&accesses[0], ACCESS_READ, rig.vmo, 3, 1);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_READ, rig.vmo, 3, 1);
     evict(ALL);
     CHECK_OK(sys_pager_detach_vmo(rig.pager, rig.vmo));
     CHECK_STATUS(access_end(&accesses[0]), ERR_BAD_STATE);
