@@ -295,6 +295,5 @@ TEST(a_fault_of_the_signal_thread_is_the_end)
 
 TEST(nothing_is_left_behind)
 {
-    /* Two ports: of children's ends and of the signal thread; and what that copies through. */
-    CHECK(open_handles() <= handles_at_start + 3);
+    check_only_signal_handles_are_left();
 }
