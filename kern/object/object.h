@@ -107,10 +107,8 @@ static inline bool object_drop_reference(struct object *object)
 {
     uint32_t before = atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel);
 
-    if (before > 1)
-        return false;
-    assert(before == 1);
-    return true;
+    assert(before > 0);
+    return before == 1;
 }
 /* Run what is due for the object now, or after the end that this thread is in the middle of. */
 void object_end(struct object *object);
