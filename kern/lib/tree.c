@@ -1,5 +1,5 @@
 /*
- * tree.c: the search tree (a treap).
+ * tree.c: the search tree (a treap: a search tree by key, a heap by a random priority).
  *
  * Seen from left to right the keys ascend; seen from the root down the priorities descend.  The
  * shape that satisfies both is unique for given keys and priorities, and priorities are drawn at
