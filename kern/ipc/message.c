@@ -92,21 +92,23 @@ static __attribute__((noinline)) status_t take_handles(struct message *message, 
     return status;
 }
 
-status_t message_take(struct message *message, const struct channel_read *read)
+status_t message_take(struct message *message, const channel_call_args_t *to, uaddr_t actual_bytes_at,
+                      uaddr_t actual_handles_at)
 {
+    uaddr_t bytes = (uaddr_t)to->rd_bytes;
     status_t status = OK;
 
-    if (read->actual_bytes_at)
-        status = put_count(read->actual_bytes_at, message->num_bytes);
-    if (status == OK && read->actual_handles_at)
-        status = put_count(read->actual_handles_at, message->num_handles);
+    if (actual_bytes_at)
+        status = put_count(actual_bytes_at, message->num_bytes);
+    if (status == OK && actual_handles_at)
+        status = put_count(actual_handles_at, message->num_handles);
     if (status == OK &&
-        (message->num_bytes > read->num_bytes || message->num_handles > read->num_handles))
+        (message->num_bytes > to->rd_num_bytes || message->num_handles > to->rd_num_handles))
         status = ERR_BUFFER_TOO_SMALL;
     if (status == OK)
-        status = message->frame_count > 0 ? put_pieces(message, read->bytes)
-                                          : put(read->bytes, message->only, message->num_bytes);
+        status = message->frame_count > 0 ? put_pieces(message, bytes)
+                                          : put(bytes, message->only, message->num_bytes);
     if (status == OK && message->num_handles > 0)
-        status = take_handles(message, read->handles);
+        status = take_handles(message, (uaddr_t)to->rd_handles);
     return status;
 }

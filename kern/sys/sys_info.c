@@ -8,7 +8,6 @@
 #include "dev/block.h"
 #include "lib/string.h"
 #include "sys/helpers.h"
-#include "sys/system.h"
 #include "vm/aspace.h"
 #include "vm/fault.h"
 #include "vm/pager.h"

@@ -5,12 +5,6 @@
 #include "sys/helpers.h"
 #include "vm/fault.h"
 
-/* May a thread start at this entry with this stack? */
-static bool is_user_start(uintptr_t entry, uintptr_t stack)
-{
-    return entry >= USER_BASE && entry < USER_TOP && stack >= USER_BASE && stack <= USER_TOP;
-}
-
 status_t sys_process_create(uaddr_t name_from, size_t name_length, uint32_t options, uaddr_t out)
 {
     char name[32];
@@ -46,8 +40,7 @@ status_t sys_process_start(struct process *process, struct thread *thread, uintp
         slot = handle_slot_make(object, slot.rights);
         object_unref(object);
     }
-    status = is_user_start(entry, stack) && thread->process == process ?
-             process_start(thread, true, slot, words) : ERR_INVALID_ARGS;
+    status = thread->process != process ? ERR_INVALID_ARGS : process_start(thread, true, slot, words);
     if (status != OK && slot.object)
         handle_slot_close(slot);
     else if (slot.object && handle_remove(own, arg1, &moved) == OK)
@@ -55,7 +48,11 @@ status_t sys_process_start(struct process *process, struct thread *thread, uintp
     return status;
 }
 
-void sys_process_exit(int64_t code) { process_exit_current(code); }
+void sys_process_exit(int64_t code)
+{
+    process_kill(current_process(), code, false);
+    thread_exit();
+}
 
 status_t sys_task_kill(rights_t held, struct object *object)
 {
@@ -79,7 +76,7 @@ status_t sys_thread_create(struct process *process, uaddr_t name_from, size_t na
                       sys_copy_name(name, name_from, name_length);
 
     if (status == OK)
-        status = process_add_thread(process, name, &thread);
+        status = thread_create(process, name, &thread);
     if (status == OK)
         thread->answers_exceptions = options;
     return status == OK ? sys_new_handle(&thread->object, thread_ops.default_rights, out) : status;
@@ -89,10 +86,8 @@ status_t sys_thread_start(struct thread *thread, uintptr_t entry, uintptr_t stac
                           uintptr_t arg2)
 {
     const uint64_t words[] = { entry, stack, arg1, arg2 };
-    struct handle_slot none = { NULL, RIGHT_NONE };
 
-    return is_user_start(entry, stack) ? process_start(thread, false, none, words)
-                                       : ERR_INVALID_ARGS;
+    return process_start(thread, false, (struct handle_slot){ NULL, RIGHT_NONE }, words);
 }
 
 void sys_thread_exit(void) { thread_exit(); }
