@@ -99,16 +99,11 @@ struct tree_node *tree_next(const struct tree_node *node)
 
 struct tree_node *tree_last_at_most(const struct tree *tree, uint64_t key)
 {
-    struct tree_node *node = tree->root, *best = NULL;
+    struct tree_node *best = NULL;
 
-    while (node) {
-        if (node->key <= key) {
+    for (struct tree_node *node = tree->root; node; node = node->child[node->key <= key])
+        if (node->key <= key)
             best = node;
-            node = node->child[1];
-        } else {
-            node = node->child[0];
-        }
-    }
     return best;
 }
 
