@@ -12,17 +12,6 @@
 #include "vm/fault.h"
 #include "vm/pager.h"
 
-union info_record {
-    info_handle_basic_t basic;
-    info_process_t process;
-    info_thread_t thread;
-    info_vmo_t vmo;
-    info_system_t system;
-    info_map_t map;
-    info_pager_vmo_t pager;
-    info_frame_run_t run;
-};
-
 /* The object asked about, and how far the walk over a list has come (0 at first). */
 struct info_query {
     struct object *object;
@@ -30,14 +19,14 @@ struct info_query {
     uint64_t cursor;
 };
 
-/* Fill in the record at the cursor, or the only one, and advance; false at the end. */
-typedef bool info_next(struct info_query *query, union info_record *record);
+/* Fill in the record (all zero) at the cursor, or the only one, and advance; false at the end. */
+typedef bool info_next(struct info_query *query, void *record);
 
-static bool next_basic(struct info_query *query, union info_record *record)
+static bool next_basic(struct info_query *query, void *record)
 {
     struct object *object = query->object;
 
-    record->basic = (info_handle_basic_t){
+    *(info_handle_basic_t *)record = (info_handle_basic_t){
         .koid = object->koid, .related_koid = object->related_koid,
         .type = object->ops->type, .rights = query->rights,
     };
@@ -60,10 +49,10 @@ static struct object *next_object(struct info_query *query, const struct object_
     return object;
 }
 
-static bool next_process(struct info_query *query, union info_record *record)
+static bool next_process(struct info_query *query, void *record)
 {
     struct object *object = next_object(query, &process_ops);
-    info_process_t *info = &record->process;
+    info_process_t *info = record;
 
     if (!object)
         return false;
@@ -90,10 +79,10 @@ static bool next_process(struct info_query *query, union info_record *record)
     return true;
 }
 
-static bool next_thread(struct info_query *query, union info_record *record)
+static bool next_thread(struct info_query *query, void *record)
 {
     struct object *object = next_object(query, &thread_ops);
-    info_thread_t *info = &record->thread;
+    info_thread_t *info = record;
 
     if (!object)
         return false;
@@ -108,16 +97,18 @@ static bool next_thread(struct info_query *query, union info_record *record)
     return true;
 }
 
-static bool next_vmo(struct info_query *query, union info_record *record)
+static bool next_vmo(struct info_query *query, void *record)
 {
-    vmo_info(vmo_from_object(query->object), &record->vmo);
-    record->vmo.handle_rights = query->rights;
+    info_vmo_t *info = record;
+
+    vmo_info(vmo_from_object(query->object), info);
+    info->handle_rights = query->rights;
     return true;
 }
 
-static bool next_map(struct info_query *query, union info_record *record)
+static bool next_map(struct info_query *query, void *record)
 {
-    info_map_t *map = &record->map;
+    info_map_t *map = record;
 
     if (!aspace_describe(process_from_object(query->object)->aspace, query->cursor, map, NULL))
         return false;
@@ -125,9 +116,9 @@ static bool next_map(struct info_query *query, union info_record *record)
     return true;
 }
 
-static bool next_system(struct info_query *query, union info_record *record)
+static bool next_system(struct info_query *query, void *record)
 {
-    info_system_t *info = &record->system;
+    info_system_t *info = record;
 
     info->koid = query->object->koid;
     info->uptime = arch_time();
@@ -151,9 +142,9 @@ static bool next_system(struct info_query *query, union info_record *record)
     return true;
 }
 
-static bool next_pager_vmo(struct info_query *query, union info_record *record)
+static bool next_pager_vmo(struct info_query *query, void *record)
 {
-    if (query->cursor >= pager_list(query->cursor, &record->pager, 1))
+    if (query->cursor >= pager_list(query->cursor, record, 1))
         return false;
     query->cursor++;
     return true;
@@ -175,9 +166,9 @@ static void describe_frame(const struct page *page, info_frame_run_t *run)
 }
 
 /* The longest run of equal frames from the cursor on. */
-static bool next_frame_run(struct info_query *query, union info_record *record)
+static bool next_frame_run(struct info_query *query, void *record)
 {
-    info_frame_run_t *run = &record->run, next = { 0 };
+    info_frame_run_t *run = record, next = { 0 };
 
     for (; query->cursor < frame_total; query->cursor++, run->frames++) {
         describe_frame(frame_by_number(query->cursor), &next);
@@ -218,14 +209,15 @@ static const struct topic {
 static status_t write_records(const struct topic *topic, struct info_query *query, uaddr_t to,
                               size_t room, uint64_t *actual, uint64_t *available)
 {
-    union info_record record;
+    _Alignas(uint64_t) char record[sizeof(info_system_t)];       /* the largest */
 
+    assert(topic->size <= sizeof(record));
     do {
-        memset(&record, 0, sizeof(record));
-        if (!topic->next(query, &record))
+        memset(record, 0, sizeof(record));
+        if (!topic->next(query, record))
             break;
         if (*actual < room) {
-            status_t status = user_copy_out(to + *actual * topic->size, &record, topic->size);
+            status_t status = user_copy_out(to + *actual * topic->size, record, topic->size);
 
             if (status != OK)
                 return status;
