@@ -35,8 +35,9 @@ enum {
 #define RIGHT_SAME_RIGHTS 0x80000000u   /* sys_handle_duplicate, _replace: keep what the handle has */
 
 /* Signals of every object.  USER_0..7 belong to programs. */
-enum { SIGNAL_READABLE = 1 << 0, SIGNAL_WRITABLE = 1 << 1, SIGNAL_PEER_CLOSED = 1 << 2, SIGNAL_TERMINATED = 1 << 3,
-       SIGNAL_ZERO_CHILDREN = 1 << 23, SIGNAL_USER_0 = 1 << 24, SIGNAL_USER_1 = 1 << 25 };
+enum { SIGNAL_READABLE = 1 << 0, SIGNAL_WRITABLE = 1 << 1, SIGNAL_PEER_CLOSED = 1 << 2,
+       SIGNAL_TERMINATED = 1 << 3, SIGNAL_ZERO_CHILDREN = 1 << 23,
+       SIGNAL_USER_0 = 1 << 24, SIGNAL_USER_1 = 1 << 25 };
 #define SIGNAL_USER_ALL 0xff000000u
 
 enum { WAIT_ASYNC_ONCE = 0, WAIT_ASYNC_PERSISTENT = 1 };
@@ -81,7 +82,8 @@ typedef struct {
 /* Virtual memory objects. */
 enum { VMO_RESIZABLE = 1 << 1, VMO_TRAP_DIRTY = 1 << 3 };
 enum { VMO_CHILD_SNAPSHOT = 1 << 0, VMO_CHILD_RESIZABLE = 1 << 2, VMO_CHILD_SLICE = 1 << 3,
-       VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE = 1 << 4, VMO_CHILD_NO_WRITE = 1 << 5, VMO_CHILD_REFERENCE = 1 << 6 };
+       VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE = 1 << 4, VMO_CHILD_NO_WRITE = 1 << 5,
+       VMO_CHILD_REFERENCE = 1 << 6 };
 enum { VMO_OP_COMMIT = 1, VMO_OP_DECOMMIT = 2, VMO_OP_ZERO = 10, VMO_OP_DONT_NEED = 12,
        VMO_OP_ALWAYS_NEED = 13, VMO_OP_PREFETCH = 14, VMO_OP_SYNC = 32 };
 #define VMO_OP_MAY_BLOCK 0x80000000u

@@ -144,8 +144,8 @@ status_t channel_write(struct channel *channel, struct message *message)
     return status;
 }
 
-status_t channel_read(struct channel *channel, const channel_call_args_t *to, uaddr_t actual_bytes_at,
-                      uaddr_t actual_handles_at)
+status_t channel_read(struct channel *channel, const channel_call_args_t *to,
+                      uaddr_t actual_bytes_at, uaddr_t actual_handles_at)
 {
     struct channel *peer = channel->peer;
     struct message *message = NULL;

@@ -24,8 +24,8 @@ status_t channel_write(struct channel *channel, struct message *message);
  * Take the oldest message into user memory and the current process' table.  Nothing is taken unless OK.
  * SHOULD_WAIT (none), PEER_CLOSED (none and never again), and what message_take says.
  */
-status_t channel_read(struct channel *channel, const channel_call_args_t *to, uaddr_t actual_bytes_at,
-                      uaddr_t actual_handles_at);
+status_t channel_read(struct channel *channel, const channel_call_args_t *to,
+                      uaddr_t actual_bytes_at, uaddr_t actual_handles_at);
 /*
  * Send `message` (of at least four bytes), whose first four bytes are replaced by a fresh transaction id, and sleep until a
  * message with that id arrives at this end: on OK it is the caller's, to take and to destroy.  Owns `message` in every case.

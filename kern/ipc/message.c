@@ -82,8 +82,8 @@ static __attribute__((noinline)) status_t take_handles(struct message *message, 
     return status;
 }
 
-status_t message_take(struct message *message, const channel_call_args_t *to, uaddr_t actual_bytes_at,
-                      uaddr_t actual_handles_at)
+status_t message_take(struct message *message, const channel_call_args_t *to,
+                      uaddr_t actual_bytes_at, uaddr_t actual_handles_at)
 {
     uaddr_t bytes = (uaddr_t)to->rd_bytes;
     status_t status = OK;

@@ -48,10 +48,10 @@ static inline transaction_t *message_transaction(const struct message *message)
 }
 /*
  * Copy the content to where the rd_ fields of `to` say in the current process, with faults disabled; its handles are
- * moved on success.  The actual counts are stored, unless at 0, with OK and with BUFFER_TOO_SMALL.  The message itself
+ * moved on success.  The actual counts are stored, unless at 0, with OK and BUFFER_TOO_SMALL.  The message itself
  * stays the caller's.  BUFFER_TOO_SMALL, ERR_USER_FAULT, NO_MEMORY, NO_RESOURCES: nothing has moved.
  */
-status_t message_take(struct message *message, const channel_call_args_t *to, uaddr_t actual_bytes_at,
-                      uaddr_t actual_handles_at);
+status_t message_take(struct message *message, const channel_call_args_t *to,
+                      uaddr_t actual_bytes_at, uaddr_t actual_handles_at);
 /* Close its handles, free it. */
 void message_destroy(struct message *message);

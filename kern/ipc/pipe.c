@@ -125,7 +125,8 @@ transfer(struct pipe_ring *ring, bool into_ring, uaddr_t user, size_t length, si
     spin_lock(&ring->lock);
     while ((available = into_ring ? bytes_free(ring) : bytes_inside(ring)) < wanted &&
            !peer->closed && status == OK)
-        status = wait_queue_sleep(&end->waiting, &ring->lock, DEADLINE_INFINITE, WAIT_INTERRUPTIBLE);
+        status = wait_queue_sleep(&end->waiting, &ring->lock, DEADLINE_INFINITE,
+                                  WAIT_INTERRUPTIBLE);
     if (status == OK && into_ring && peer->closed)
         status = ERR_PEER_CLOSED;
     if (status == OK)

@@ -34,8 +34,8 @@ extern const struct object_ops port_ops;
 status_t port_create(struct object **out_port);
 
 /*
- * Queue an embedded packet; false if the port is closed, or full and this one of type USER.  The waiting reader is woken, by hand-over if hand_over.
- * Takes port.lock; may be called under locks of lower rank.
+ * Queue an embedded packet; false if the port is closed, or full for one of type USER.  The waiting reader is woken,
+ * by hand-over if hand_over.  Takes port.lock; may be called under locks of lower rank.
  */
 bool port_queue_packet(struct port *port, struct packet *packet, bool hand_over);
 /* Withdraw it if unread: true if it was queued (dequeued is then not called). */

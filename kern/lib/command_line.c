@@ -13,7 +13,8 @@ const char *command_line_value(const char *name, size_t *out_length)
             ;
         if (length == 2 && strncmp(word, "--", 2) == 0)
             break;
-        if (length > name_length && strncmp(word, name, name_length) == 0 && word[name_length] == '=') {
+        if (length > name_length && strncmp(word, name, name_length) == 0 &&
+            word[name_length] == '=') {
             *out_length = length - name_length - 1;
             return word + name_length + 1;
         }

@@ -10,7 +10,8 @@
  */
 void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Write at most size - 1 characters and a zero; _v returns how many characters they are.  size is not 0. */
-void format_string(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void format_string(char *buffer, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 size_t format_string_v(char *buffer, size_t size, const char *format, va_list arguments);
 
 /* Supplied by higher layers (dev): goes out at once, waiting for room. */

@@ -17,7 +17,7 @@
 /* boot_program.S: text and constants, then data and at its end a stack. */
 extern const char boot_program[], boot_program_data[], boot_program_end[];
 
-/* The one handle to the machine as a whole: who holds it may list processes, power off and open disks, as its rights say. */
+/* The machine as a whole: who holds a handle may list processes, power off and open disks, as its rights say. */
 static const struct object_ops system_ops = {
     .type = OBJECT_SYSTEM,
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,

@@ -204,7 +204,8 @@ status_t sys_channel_read(struct channel *channel, uint32_t options, uaddr_t byt
         .rd_num_bytes = num_bytes, .rd_num_handles = num_handles,
     };
 
-    return options == 0 ? channel_read(channel, &to, actual_bytes, actual_handles) : ERR_INVALID_ARGS;
+    return options != 0 ? ERR_INVALID_ARGS :
+           channel_read(channel, &to, actual_bytes, actual_handles);
 }
 
 status_t sys_channel_call(handle_t handle, uint32_t options, int64_t deadline, uaddr_t args,

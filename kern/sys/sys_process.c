@@ -40,7 +40,8 @@ status_t sys_process_start(struct process *process, struct thread *thread, uintp
         slot = handle_slot_make(object, slot.rights);
         object_unref(object);
     }
-    status = thread->process != process ? ERR_INVALID_ARGS : process_start(thread, true, slot, words);
+    status = thread->process != process ? ERR_INVALID_ARGS :
+             process_start(thread, true, slot, words);
     if (status != OK && slot.object)
         handle_slot_close(slot);
     else if (slot.object && handle_remove(own, arg1, &moved) == OK)

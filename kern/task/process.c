@@ -154,7 +154,8 @@ struct object *process_next(struct process *process, uint64_t koid)
 {
     struct spinlock *lock = process ? &process->lock : &processes_lock;
     struct list *list = process ? &process->threads : &all_processes;
-    size_t link_offset = process ? offsetof(struct thread, process_link) : offsetof(struct process, all_link);
+    size_t link_offset = process ? offsetof(struct thread, process_link) :
+                                   offsetof(struct process, all_link);
     struct object *found = NULL;
 
     spin_lock(lock);

@@ -26,13 +26,11 @@ static void thread_destroy(struct object *object)
     struct thread *thread = thread_from_object(object);
     struct process *process = thread->process;
 
-    if (thread->stack) {        /* never started; one that ran has unlinked itself */
-        if (process) {
-            spin_lock(&process->lock);
-            if (list_linked(&thread->process_link))
-                list_remove(&thread->process_link);
-            spin_unlock(&process->lock);
-        }
+    if (thread->stack) {        /* of a process and never started; one that ran has unlinked itself */
+        spin_lock(&process->lock);
+        if (list_linked(&thread->process_link))
+            list_remove(&thread->process_link);
+        spin_unlock(&process->lock);
         arch_stack_destroy(thread->stack);
     }
     if (thread->exceptions.port)

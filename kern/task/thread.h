@@ -67,7 +67,7 @@ struct thread {
     struct arch_thread arch;
 };
 
-/* A thread of a process (not started), or of the kernel (process NULL).  NO_MEMORY; BAD_STATE: the process is exiting. */
+/* A thread of a process (not started), or of the kernel (NULL).  NO_MEMORY; BAD_STATE: the process is exiting. */
 status_t thread_create(struct process *process, const char *name, struct thread **out_thread);
 /* Start a user thread as thread->start says; caller holds process->lock. */
 void thread_start_locked(struct thread *thread);
