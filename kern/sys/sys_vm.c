@@ -42,7 +42,7 @@ status_t sys_vmo_read(struct vmo *vmo, uint32_t options, uaddr_t buffer, uint64_
 
     if (options & ~(uint32_t)VMO_MAY_BLOCK)
         return ERR_INVALID_ARGS;
-    return vmo_copy_to_user(vmo, offset, buffer, length, options & VMO_MAY_BLOCK, &done);
+    return vmo_copy(vmo, offset, buffer, length, VMO_TO_USER, options & VMO_MAY_BLOCK, &done);
 }
 
 status_t sys_vmo_write(struct vmo *vmo, uint32_t options, uaddr_t buffer, uint64_t offset,
@@ -52,7 +52,7 @@ status_t sys_vmo_write(struct vmo *vmo, uint32_t options, uaddr_t buffer, uint64
 
     if (options & ~(uint32_t)VMO_MAY_BLOCK)
         return ERR_INVALID_ARGS;
-    return vmo_copy_from_user(vmo, offset, buffer, length, options & VMO_MAY_BLOCK, &done);
+    return vmo_copy(vmo, offset, buffer, length, VMO_FROM_USER, options & VMO_MAY_BLOCK, &done);
 }
 
 static status_t put_size(uaddr_t out, uint64_t size)

@@ -109,7 +109,7 @@ static status_t run_write(void)
 {
     uint64_t done;
 
-    return vmo_copy_from_user(vmo, (page_index << PAGE_SHIFT) + 7, WINDOW_BASE, 100, false, &done);
+    return vmo_copy(vmo, (page_index << PAGE_SHIFT) + 7, WINDOW_BASE, 100, VMO_FROM_USER, false, &done);
 }
 
 static status_t run_commit(void)
@@ -153,7 +153,7 @@ static status_t run_supply(void)
     uint64_t failing = fail_allocation(0), done;
 
     for (uint64_t i = 0; i < 3; i++)
-        check_equal(vmo_copy_from_user(aux, 2 * i * PAGE_SIZE, WINDOW_BASE, PAGE_SIZE, false, &done), OK);
+        check_equal(vmo_copy(aux, 2 * i * PAGE_SIZE, WINDOW_BASE, PAGE_SIZE, VMO_FROM_USER, false, &done), OK);
     fail_allocation(failing);
     return pager_supply_pages(paged, page_index << PAGE_SHIFT, 5 * PAGE_SIZE, aux, 0);
 }
@@ -164,7 +164,7 @@ static void prepare_child(void)
     uint64_t failing = fail_allocation(0), done;
 
     for (uint64_t i = 0; i < 3; i++)
-        check_equal(vmo_copy_from_user(vmo, (page_index + i) << PAGE_SHIFT, WINDOW_BASE, 9, false, &done), OK);
+        check_equal(vmo_copy(vmo, (page_index + i) << PAGE_SHIFT, WINDOW_BASE, 9, VMO_FROM_USER, false, &done), OK);
     fail_allocation(failing);
 }
 
