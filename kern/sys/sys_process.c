@@ -5,6 +5,12 @@
 #include "sys/helpers.h"
 #include "vm/fault.h"
 
+/* May a thread start at this entry with this stack? */
+static bool is_user_start(uintptr_t entry, uintptr_t stack)
+{
+    return entry >= USER_BASE && entry < USER_TOP && stack >= USER_BASE && stack <= USER_TOP;
+}
+
 status_t sys_process_create(uaddr_t name_from, size_t name_length, uint32_t options, uaddr_t out)
 {
     char name[32];
@@ -40,8 +46,8 @@ status_t sys_process_start(struct process *process, struct thread *thread, uintp
         slot = handle_slot_make(object, slot.rights);
         object_unref(object);
     }
-    status = thread->process != process ? ERR_INVALID_ARGS :
-             process_start(thread, true, slot, words);
+    status = is_user_start(entry, stack) && thread->process == process ?
+             process_start(thread, true, slot, words) : ERR_INVALID_ARGS;
     if (status != OK && slot.object)
         handle_slot_close(slot);
     else if (slot.object && handle_remove(own, arg1, &moved) == OK)
@@ -87,8 +93,10 @@ status_t sys_thread_start(struct thread *thread, uintptr_t entry, uintptr_t stac
                           uintptr_t arg2)
 {
     const uint64_t words[] = { entry, stack, arg1, arg2 };
+    struct handle_slot none = { NULL, RIGHT_NONE };
 
-    return process_start(thread, false, (struct handle_slot){ NULL, RIGHT_NONE }, words);
+    return is_user_start(entry, stack) ? process_start(thread, false, none, words)
+                                       : ERR_INVALID_ARGS;
 }
 
 void sys_thread_exit(void) { thread_exit(); }

@@ -76,8 +76,6 @@ status_t process_start(struct thread *thread, bool as_first, struct handle_slot 
     handle_t value;
     status_t status = OK;
 
-    if (words[0] < USER_BASE || words[0] >= USER_TOP || words[1] < USER_BASE || words[1] > USER_TOP)
-        return ERR_INVALID_ARGS;
     spin_lock(&process->lock);
     if (process->started == as_first || process->exiting || thread->life != LIFE_NEW)
         status = ERR_BAD_STATE;

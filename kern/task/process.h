@@ -43,7 +43,7 @@ status_t process_create(const char *name, struct handle_table *handles, struct p
 /*
  * Start a thread with these words (see thread.start), as the first one of its process or not: BAD_STATE unless it is
  * new, and the process is or, for further ones, is running.  `handle`, if its object is not NULL, moves into the process
- * on success, and its value is a0.  INVALID_ARGS (entry or stack); NO_MEMORY, NO_RESOURCES (handle).
+ * on success, and its value is a0.  NO_MEMORY, NO_RESOURCES (handle).
  */
 status_t process_start(struct thread *thread, bool as_first, struct handle_slot handle, const uint64_t words[4]);
 /* Kill all threads; the first caller decides the exit code and gets true.  Returns at once. */
