@@ -99,9 +99,9 @@ struct tree_node *tree_next(const struct tree_node *node)
 
 struct tree_node *tree_last_at_most(const struct tree *tree, uint64_t key)
 {
-    struct tree_node *best = NULL;
+    struct tree_node *node = tree->root, *best = NULL;
 
-    for (struct tree_node *node = tree->root; node; node = node->child[node->key <= key])
+    for (; node; node = node->key <= key ? node->child[1] : node->child[0])
         if (node->key <= key)
             best = node;
     return best;
