@@ -19,20 +19,13 @@ uint64_t frame_total, frame_low;
 
 static struct spinlock frame_lock = SPINLOCK_INITIALIZER(RANK_FRAME);
 static struct list_node *free_frames;       /* singly linked through page->link.next */
-static _Atomic uint64_t frames_of_kind[FRAME_KINDS];
+_Atomic uint64_t frames_of_kind[FRAME_KINDS];
 
 struct page *phys_to_page(paddr_t address)
 {
     uint64_t number = (address - frame_base) >> PAGE_SHIFT;
 
     return number < frame_total ? &frame_pages[number] : NULL;
-}
-
-static void count_change(struct page *page, uint8_t kind)
-{
-    atomic_fetch_sub_explicit(&frames_of_kind[frame_kind(page)], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&frames_of_kind[kind], 1, memory_order_relaxed);
-    atomic_store_explicit(&page->kind, kind, memory_order_release);
 }
 
 uint64_t frame_free_count(void)
@@ -50,7 +43,7 @@ struct page *frame_alloc(uint8_t kind)
     if (free_frames) {
         page = list_entry(free_frames, struct page, link);
         free_frames = page->link.next;
-        count_change(page, kind);
+        frame_set_kind(page, kind);
         *page = (struct page){ .kind = kind };
     }
     this_hart()->frames_ran_out = !page;
@@ -91,16 +84,10 @@ void frame_free(struct page *page)
     assert(page->busy == 0);
     assert(!list_linked(&page->link));
     spin_lock(&frame_lock);
-    count_change(page, FRAME_FREE);
+    frame_set_kind(page, FRAME_FREE);
     page->link.next = free_frames;
     free_frames = &page->link;
     spin_unlock(&frame_lock);
-}
-
-void frame_count_as(struct page *page, uint8_t kind)
-{
-    assert(frame_kind(page) != FRAME_FREE && kind != FRAME_FREE);
-    count_change(page, kind);
 }
 
 void *frame_alloc_virt(uint8_t kind)
@@ -154,7 +141,7 @@ static void reserve(paddr_t base, uint64_t size)
         struct page *page = phys_to_page(address);
 
         if (page && frame_kind(page) == FRAME_FREE) {
-            count_change(page, FRAME_KERNEL);
+            frame_set_kind(page, FRAME_KERNEL);
             *page = (struct page){ .kind = FRAME_KERNEL };
         }
     }

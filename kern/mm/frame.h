@@ -61,16 +61,27 @@ void frame_shortage(void);
 /* The owner of a FRAME_PAGER or FRAME_DEVICE frame, after `ref`, to which frame_lock keeps it alive.  NULL: it is none, or not owned. */
 void *frame_ref_owner(struct page *page, void (*ref)(void *owner));
 
-/* What a frame is counted as, and to change that. */
+/* What a frame is counted as, and to change that: each is marked, and many can be counted together. */
+extern _Atomic uint64_t frames_of_kind[FRAME_KINDS];
 static inline uint8_t frame_kind(const struct page *page)
 {
     return atomic_load_explicit(&page->kind, memory_order_relaxed);
 }
-void frame_count_as(struct page *page, uint8_t kind);
+static inline void frame_mark(struct page *page, uint8_t kind)
+{
+    atomic_store_explicit(&page->kind, kind, memory_order_release);
+}
+static inline void frame_recount(uint8_t from, uint8_t to, uint64_t frames)
+{
+    atomic_fetch_sub_explicit(&frames_of_kind[from], frames, memory_order_relaxed);
+    atomic_fetch_add_explicit(&frames_of_kind[to], frames, memory_order_relaxed);
+}
 static inline void frame_set_kind(struct page *page, uint8_t kind)
 {
-    if (frame_kind(page) != kind)
-        frame_count_as(page, kind);
+    if (frame_kind(page) == kind)
+        return;
+    frame_recount(frame_kind(page), kind, 1);
+    frame_mark(page, kind);
 }
 
 /* The lowest frame, how many there are, and their descriptors in this order; filled in at boot. */

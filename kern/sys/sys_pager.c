@@ -44,11 +44,11 @@ status_t sys_pager_detach_vmo(struct pager *pager, struct vmo *vmo)
 }
 
 /*
- * For the calls that look at alignment first: one of the pager's VMOs, and aux unless out_aux is NULL, each with a reference.
- * The pager itself is only compared.
+ * For the calls that look at alignment first: one of the pager's VMOs, and unless out_aux is NULL the VMO behind aux that has pages to
+ * supply, each with a reference.  The pager itself is only compared.
  */
-static inline __attribute__((always_inline)) status_t look_up(handle_t pager_handle, handle_t handle, struct vmo **out_vmo, handle_t aux_handle,
-                               struct vmo **out_aux)
+static inline __attribute__((always_inline)) status_t look_up(handle_t pager_handle, handle_t handle, struct vmo **out_vmo,
+                                        handle_t aux_handle, uint64_t *aux_offset, uint64_t length, struct vmo **out_aux)
 {
     struct handle_table *table = current_process()->handles;
     struct object *pager, *vmo, *aux = NULL;
@@ -59,17 +59,17 @@ static inline __attribute__((always_inline)) status_t look_up(handle_t pager_han
     if (status == OK)
         status = handle_peek(table, handle, OBJECT_VMO, RIGHT_WRITE, &vmo, NULL);
     if (status == OK)
-        status = pager_check_vmo(pager_from_object(pager), vmo_from_object(vmo));
+        status = pager_check_vmo(pager_from_object(pager), *out_vmo = vmo_from_object(vmo));
     if (status == OK && out_aux)
         status = handle_peek(table, aux_handle, OBJECT_VMO, RIGHT_READ | RIGHT_WRITE, &aux, NULL);
-    if (status == OK) {
-        object_ref(vmo);
-        *out_vmo = vmo_from_object(vmo);
-    }
     if (status == OK && out_aux) {
-        object_ref(aux);
         *out_aux = vmo_from_object(aux);
+        status = pager_supply_from(out_aux, aux_offset, length);
     }
+    if (status == OK)
+        object_ref(vmo);
+    if (status == OK && out_aux)
+        object_ref(&(*out_aux)->object);
     handle_end_reading();
     return status;
 }
@@ -81,14 +81,9 @@ status_t sys_pager_supply_pages(handle_t pager, handle_t handle, uint64_t offset
 
     if (!page_aligned(offset | length | aux_offset))
         return ERR_INVALID_ARGS;
-    status_t status = look_up(pager, handle, &vmo, aux_handle, &aux);
+    status_t status = look_up(pager, handle, &vmo, aux_handle, &aux_offset, length, &aux);
 
-    if (status != OK)
-        return status;
-    status = pager_supply_pages(vmo, offset, length, aux, aux_offset);
-    object_unref(&aux->object);
-    object_unref(&vmo->object);
-    return status;
+    return status == OK ? pager_supply_pages(vmo, offset, length, aux, aux_offset) : status;
 }
 
 #define RESULTS 64u             /* pages whose results are copied in together */
@@ -122,7 +117,7 @@ status_t sys_pager_op_range(handle_t pager, uint32_t op, handle_t handle, uint64
 
     if (!page_aligned(offset | length))
         return ERR_INVALID_ARGS;
-    status_t status = look_up(pager, handle, &vmo, HANDLE_INVALID, NULL);
+    status_t status = look_up(pager, handle, &vmo, HANDLE_INVALID, NULL, 0, NULL);
 
     if (status != OK)
         return status;

@@ -104,6 +104,8 @@ bool page_request_arm(struct page_request *request, struct vmo *vmo, enum reques
             continue;
         if (other->first <= first && first < other->first + other->count) {
             request->head = other;
+            request->follows = request->of_fault && other->of_fault &&
+                               request->thread->process == other->thread->process;
             request->count = min_u64(count, other->first + other->count - first);
             list_push_back(&other->overlaps, &request->link);
             return false;
@@ -261,7 +263,7 @@ status_t page_request_settle(struct page_request *request, status_t status)
         return status;
     else
         status = wait(request);
-    return status == OK ? ERR_RETRY : status;
+    return status == OK && !request->follows ? ERR_RETRY : status;
 }
 
 status_t vmo_wait_not_busy(struct vmo *vmo, uint64_t first, uint64_t end)

@@ -39,6 +39,7 @@ struct page_request {
     bool may_ask_user;                  /* a user process may be asked */
     bool early;                         /* woken as soon as `needed` is there; the request stays open */
     bool of_fault;                      /* it is a fault, which maps the page that it gets */
+    bool follows;                       /* a fault, chained to one of the same process, which maps the page for both */
     uint8_t throttled;                  /* set by the source: armed for nothing, it waits for its pager's dirty budget */
     struct thread *thread;
     uint64_t asked_at;                  /* nanoseconds since boot; for the report of slow pagers */
@@ -53,7 +54,7 @@ static inline void page_request_init(struct page_request *request, bool may_ask_
     request->vmo = NULL;
     request->early = false;
     request->throttled = 0;
-    request->of_fault = false;
+    request->of_fault = request->follows = false;
     request->may_ask_user = may_ask_user;
 }
 
@@ -68,8 +69,9 @@ bool page_request_arm(struct page_request *request, struct vmo *vmo, enum reques
 
 /*
  * After a lookup that may have armed the request: its status, or if the request is armed, the status of the wait.  ERR_RETRY when the
- * wait ended well: look again from the top.  CANCELED when the thread is killed (or interrupted, asking a user pager), TIMED_OUT after the limit for user pagers (vm/pager_watch.h),
- * else what the source said.  The request is idle afterwards.  No locks held.
+ * wait ended well: look again from the top; but OK if it follows another fault, then the access itself is worth a try.  CANCELED when
+ * the thread is killed (or interrupted, asking a user pager), TIMED_OUT after the limit for user pagers (vm/pager_watch.h), else what
+ * the source said.  The request is idle afterwards.  No locks held.
  */
 status_t page_request_settle(struct page_request *request, status_t status);
 static inline status_t page_request_resolve(struct page_request *request, status_t status)

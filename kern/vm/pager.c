@@ -90,116 +90,42 @@ static __attribute__((noinline)) status_t unshare_range(struct vmo *aux, uint64_
 /* Pages on their way from aux into the VMO: what stands in `count` slots, page by page while any are held, else zeros. */
 struct piece {
     uint64_t count, held;
-    uint64_t done;                      /* slots of the VMO that are settled */
     struct page *pages[PAGE_LIST_FANOUT];
 };
 
-/* The pages of aux, all its own, from `index` on: of [index, end) as many slots as one node holds, or a hole.  Family lock of aux held. */
-static void take_run(struct vmo *aux, uint64_t index, uint64_t end, struct piece *piece)
+/* The pages of aux, all its own, in up to `room` slots from `first` on that one node holds; or a hole before `end`.  Family lock of aux held. */
+static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t room, struct piece *piece)
 {
-    struct page_list_run run = page_list_find_run(&aux->pages, index, end);
+    struct page_list_run run = page_list_find_run(&aux->pages, first, end);
     uint64_t held = 0;
 
+    if (run.slots)
+        run.count = min_u64(run.count, room);
     for (uint64_t i = 0; run.slots && i < run.count; i++) {
-        struct page *page = slot_page(run.slots[i]);
+        slot_t slot = run.slots[i];
 
-        piece->pages[i] = page;
-        if (!page)
+        piece->pages[i] = slot_page(slot);
+        if (slot_kind(slot) != SLOT_PAGE)
             continue;
-        page->owner = NULL;
+        slot_page(slot)->owner = NULL;
         run.slots[i] = SLOT_EMPTY;
         held++;
     }
     piece->count = run.count;
     piece->held = held;
-    piece->done = 0;
     if (held == 0)
         return;
     if (aux->mappings > 0)
-        vmo_unmap_pages(aux, index, run.count);
+        vmo_unmap_pages(aux, first, run.count);
     aux->resident -= held;
-    page_list_changed(&aux->pages, &run, index, -(int64_t)held);
+    page_list_changed(&aux->pages, &run, first, -(int64_t)held);
 }
 
-/* Pages [first, first + count) were supplied. */
-static void report(struct vmo *vmo, uint64_t first, uint64_t count)
+/* The next piece of aux at [first, end).  Before the first one all its pages are looked at, then only those it may have. */
+static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, uint64_t room, struct piece *piece)
 {
-    user_source_of(vmo)->pages_supplied += count;
-    if (vmo->waiting > 0 && count > 0)
-        vmo_complete_range(vmo, REQUEST_READ, first, count, OK);
-}
-
-/* Fill the empty slots of a run from page `index` on: with pages, or zeros where `pages` is NULL or has none.  How many pages. */
-static uint64_t fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t index, struct page **pages)
-{
-    uint64_t begin = 0, used = 0, placed = 0, i;
-
-    for (i = 0; i < run->count; i++) {
-        struct page *page = pages ? pages[i] : NULL;
-
-        if (run->slots[i] != SLOT_EMPTY) {
-            report(vmo, index + begin, i - begin);
-            begin = i + 1;
-            used++;
-            continue;
-        }
-        run->slots[i] = page ? slot_of_page(page) : slot_zero(ZERO_CLEAN);
-        if (!page)
-            continue;
-        page_give(page, vmo, index + i);
-        pages[i] = NULL;
-        placed++;
-    }
-    report(vmo, index + begin, i - begin);
-    page_list_changed(&vmo->pages, run, index, i - used);
-    vmo->resident += placed;
-    return placed;
-}
-
-/* Where no node is: make one for pages; zeros need none.  NO_MEMORY. */
-static __attribute__((noinline)) status_t fill_gap(struct vmo *vmo, uint64_t first, uint64_t count, bool pages)
-{
-    struct page_list_run run;
-    status_t status;
-
-    if (pages)
-        return page_list_make_run(&vmo->pages, first, first + count, &run);
-    status = page_list_fill(&vmo->pages, first, first + count, slot_zero(ZERO_CLEAN));
-    report(vmo, first, count);
-    return status;
-}
-
-/*
- * Fill the VMO from page `index` on; pages that have no place stay in the piece.  Family lock held.  NO_MEMORY: it can be called
- * again, and goes on where it stopped: what it put there may be evicted by then.
- */
-static status_t put_piece(struct vmo *vmo, uint64_t index, struct piece *piece)
-{
-    uint64_t end = min_u64(index + piece->count, vmo->source_pages);
+    uint64_t checked = piece->count ? min_u64(end, first + PAGE_LIST_FANOUT) : end, busy;
     status_t status = OK;
-
-    while (index + piece->done < end && status == OK) {
-        uint64_t at = index + piece->done;
-        struct page_list_run run = page_list_find_run(&vmo->pages, at, end);
-        struct page **pages = piece->held > 0 ? &piece->pages[piece->done] : NULL;
-
-        if (run.slots) {
-            piece->held -= fill_run(vmo, &run, at, pages);
-        } else if (run.fill == SLOT_EMPTY) {
-            status = fill_gap(vmo, at, run.count, pages);
-            if (pages || status != OK)
-                continue;               /* now with a node */
-        }
-        piece->done += run.count;
-    }
-    return status;
-}
-
-/* The next piece of aux at [first, end); its pages up to `checked` are looked at first. */
-static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, uint64_t checked, struct piece *piece)
-{
-    status_t status = OK;
-    uint64_t busy;
 
     vmo_lock(aux);
     if (end > aux->size >> PAGE_SHIFT)
@@ -209,20 +135,113 @@ static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, uint64
     else if (atomic_load_explicit(&aux->family->references, memory_order_relaxed) > 1)
         status = unshare_range(aux, first, checked);
     if (status == OK)
-        take_run(aux, first, end, piece);
+        take_run(aux, first, end, room, piece);
     vmo_unlock(aux);
     return status;
 }
 
-/* Of a piece, what has no place. */
-static __attribute__((noinline)) void free_pages(struct piece *piece)
+/* Pages [first, first + count) were supplied. */
+static inline void report(struct vmo *vmo, uint64_t first, uint64_t count)
 {
-    for (uint64_t i = 0; piece->held > 0; i++) {
-        if (!piece->pages[i])
-            continue;
-        frame_free(piece->pages[i]);
-        piece->held--;
+    user_source_of(vmo)->pages_supplied += count;
+    if (vmo->waiting > 0 && count > 0)
+        vmo_complete_range(vmo, REQUEST_READ, first, count, OK);
+}
+
+/* Of pages that were taken, those that have no place. */
+static __attribute__((noinline)) void free_pages(struct page **pages, uint64_t count)
+{
+    for (; count > 0; count--, pages++)
+        if (*pages)
+            frame_free(*pages);
+}
+
+/* Fill the empty slots of a run from page `index` on: with the pages, or zeros where there is none. */
+static inline __attribute__((always_inline)) void fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t index, struct page **pages)
+{
+    uint64_t begin = 0, used = 0, zeros = 0, i;
+
+    for (i = 0; i < run->count; i++) {
+        struct page *page = pages[i];
+
+        if (run->slots[i] != SLOT_EMPTY) {
+            report(vmo, index + begin, i - begin);
+            free_pages(&pages[i], 1);
+            begin = i + 1;
+            used++;
+        } else if (!page) {
+            run->slots[i] = slot_zero(ZERO_CLEAN);
+            zeros++;
+        } else {
+            run->slots[i] = slot_of_page(page);
+            page_give(page, vmo, index + i);
+            frame_mark(page, FRAME_PAGER);
+        }
     }
+    run->node->used += i - used;
+    vmo->resident += i - used - zeros;
+    frame_recount(FRAME_ANON, FRAME_PAGER, i - used - zeros);
+    report(vmo, index + begin, i - begin);
+}
+
+/* Make what is empty of [first, end) zeros.  NO_MEMORY: in part. */
+static __attribute__((noinline)) status_t put_zeros(struct vmo *vmo, uint64_t first, uint64_t end)
+{
+    status_t status = OK;
+
+    for (uint64_t count; first < end && status == OK; first += count) {
+        struct page_list_run run = page_list_find_run(&vmo->pages, first, end);
+        uint64_t gap = page_list_gap(&vmo->pages, first, end - first);
+
+        count = gap ? gap : run.slots ? 1 : run.count;
+        status = page_list_fill(&vmo->pages, first, first + gap, slot_zero(ZERO_CLEAN));
+        report(vmo, first, gap);
+    }
+    return status;
+}
+
+/*
+ * Fill the VMO from page `index` on with a piece whose pages belong into one node; the supply goes up to page `all`.  Those that have
+ * no place stay in the piece if none has.  NO_MEMORY: nothing, or zeros in part, and it may be called again.
+ */
+static inline __attribute__((always_inline)) status_t put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
+{
+    uint64_t end = index + piece->count;
+    status_t status = OK;
+
+    vmo_lock(vmo);
+    end = min_u64(end, vmo->source_pages);
+    if (all > vmo->size >> PAGE_SHIFT) {
+        status = ERR_OUT_OF_RANGE;
+    } else if (user_source_of(vmo)->detached) {
+        status = ERR_BAD_STATE;
+    } else if (piece->held == 0) {
+        status = put_zeros(vmo, index, end);
+    } else if (index < end) {
+        struct page_list_run run = page_list_find_run(&vmo->pages, index, end), made;
+
+        if (!run.slots && run.fill == SLOT_EMPTY &&
+            (status = page_list_make_run(&vmo->pages, index, end, &made)) == OK)
+            run = made;
+        if (run.slots) {
+            fill_run(vmo, &run, index, piece->pages);
+            piece->held = 0;
+            if (run.count < piece->count)
+                free_pages(&piece->pages[run.count], piece->count - run.count);
+        }
+    }
+    vmo_unlock(vmo);
+    return status;
+}
+
+/* Likewise, after it met no memory; what can be had of that is taken back first. */
+static __attribute__((noinline)) status_t put_again(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
+{
+    status_t status = ERR_NO_MEMORY;
+
+    while (status == ERR_NO_MEMORY && reclaim_for_retry())
+        status = put_piece(vmo, index, all, piece);
+    return status;
 }
 
 /*
@@ -232,37 +251,29 @@ static __attribute__((noinline)) void free_pages(struct piece *piece)
 status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, struct vmo *aux,
                             uint64_t aux_offset)
 {
-    status_t status, refused = OK;
+    uint64_t first = aux_offset >> PAGE_SHIFT, end = first + (length >> PAGE_SHIFT), index = offset >> PAGE_SHIFT;
+    uint64_t all = index + (length >> PAGE_SHIFT);
+    status_t status = OK, refused = OK;
     struct piece piece;
 
-    if (vmo_root(vmo_target(aux))->ops)
-        return ERR_NOT_SUPPORTED;
-    status = vmo_locate(&aux, &aux_offset, length);
-    uint64_t first = aux_offset >> PAGE_SHIFT, end = first + (length >> PAGE_SHIFT), checked = end;
-
-    for (uint64_t index = offset >> PAGE_SHIFT; status == OK && first < end; index += piece.count) {
-        do {
-            status = take_piece(aux, first, end, checked, &piece);
-        } while (status == ERR_NO_MEMORY && reclaim_for_retry());
+    piece.count = 0;
+    while (first < end) {
+        status = take_piece(aux, first, end, PAGE_LIST_FANOUT - index % PAGE_LIST_FANOUT, &piece);
+        if (status == ERR_NO_MEMORY && reclaim_for_retry())
+            continue;
         if (status != OK)
             break;
-        for (bool again = refused == OK; again; again = refused == ERR_NO_MEMORY && reclaim_for_retry()) {
-            vmo_lock(vmo);
-            if (!range_inside(offset, length, vmo->size))
-                refused = ERR_OUT_OF_RANGE;
-            else if (user_source_of(vmo)->detached)
-                refused = ERR_BAD_STATE;
-            else
-                refused = put_piece(vmo, index, &piece);
-            vmo_unlock(vmo);
-        }
+        if (refused == OK && (refused = put_piece(vmo, index, all, &piece)) == ERR_NO_MEMORY)
+            refused = put_again(vmo, index, all, &piece);
         if (piece.held > 0)
-            free_pages(&piece);
+            free_pages(piece.pages, piece.count);
         first += piece.count;
-        checked = min_u64(end, first + PAGE_LIST_FANOUT);
+        index += piece.count;
         if (first < end)
             sched_preempt_point();
     }
+    object_unref(&aux->object);
+    object_unref(&vmo->object);
     return status == OK ? refused : status;
 }
 

@@ -21,7 +21,17 @@ static inline status_t pager_check_vmo(struct pager *pager, struct vmo *vmo)
     return vmo->kind == VMO_PAGER && user_source_of(vmo)->pager == pager ? OK : ERR_INVALID_ARGS;
 }
 void pager_detach_vmo(struct vmo *vmo);
-/* Offsets and length are whole pages.  After an error in the second half aux has lost its pages all the same. */
+/*
+ * Offsets and length are whole pages.  First supply_from, with a look at aux and no lock: from what a user named to the VMO that
+ * holds the pages, and the offset there; NOT_SUPPORTED, OUT_OF_RANGE.  Then supply_pages from there, which uses up a reference of
+ * each VMO.  After an error in its second half aux has lost its pages all the same.
+ */
+static inline status_t pager_supply_from(struct vmo **aux, uint64_t *aux_offset, uint64_t length)
+{
+    struct vmo *target = vmo_target(*aux);
+
+    return target->ops || target->parent ? ERR_NOT_SUPPORTED : vmo_locate(aux, aux_offset, length);
+}
 status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, struct vmo *aux, uint64_t aux_offset);
 /* results: of WRITEBACK_END whose data is not 0, one VM_PAGER_ value a page. */
 status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t length, uint64_t data,

@@ -109,10 +109,7 @@ static void packet_dequeued(struct packet *packet)
         source->requests++;
         source->pages_asked += packet->content.page_request.length >> PAGE_SHIFT;
     }
-    if (list_empty(&source->pending) && !source->complete_wanted)
-        source->packet_busy = false;
-    else
-        send_next(source);
+    send_next(source);
     spin_unlock(&source->lock);
     user_source_unref(source);
 }

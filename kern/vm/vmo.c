@@ -154,6 +154,7 @@ status_t vmo_put_page(struct vmo *vmo, uint64_t index, struct page *page)
         return ERR_NO_MEMORY;
     }
     page_give(page, vmo, index);
+    frame_set_kind(page, vmo_frame_kind(vmo));
     vmo->resident++;
     return OK;
 }
@@ -289,6 +290,7 @@ static status_t make_page(struct vmo *vmo, uint64_t index, const struct page *fr
     if (vmo->others_mapped || from)
         uncover(vmo, index, request);
     page_init(page, vmo, index);
+    frame_set_kind(page, vmo_frame_kind(vmo));
     vmo->resident++;
     *out_page = page;
     return OK;

@@ -3,13 +3,13 @@
 
 #include "vm/vmo.h"
 
-/* The page belongs to the VMO now, CLEAN and not busy. */
+/* As what the pages of a VMO are counted. */
+static_assert(FRAME_PAGER - FRAME_ANON == VMO_PAGER && FRAME_DEVICE - FRAME_ANON == VMO_DEVICE, "in the same order");
+static inline uint8_t vmo_frame_kind(const struct vmo *vmo) { return FRAME_ANON + vmo->kind; }
+
+/* The page belongs to the VMO now, CLEAN and not busy.  The caller counts it as that. */
 static inline void page_init(struct page *page, struct vmo *vmo, uint64_t index)
 {
-    static const uint8_t kinds[] = {
-        [VMO_ANONYMOUS] = FRAME_ANON, [VMO_PAGER] = FRAME_PAGER, [VMO_DEVICE] = FRAME_DEVICE,
-    };
-
     page->owner = vmo->family;
     page->owner_koid = vmo->object.koid;
     page->index = vmo->base + index;
@@ -17,7 +17,6 @@ static inline void page_init(struct page *page, struct vmo *vmo, uint64_t index)
     page->busy = page->always_need = page->dont_need = 0;
     page->state = PAGE_CLEAN;
     page->referenced = 1;
-    frame_set_kind(page, kinds[vmo->kind]);
 }
 
 /* Likewise, in place of nothing or of what mappings may show there. */

@@ -224,7 +224,7 @@ static void supply_range(struct model *root, uint64_t first, uint64_t count, str
     bool taken;
 
     maybe_fail();
-    status = pager_supply_pages(root->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, aux->vmo, aux_first << PAGE_SHIFT);
+    status = supply_pages(root->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, aux->vmo, aux_first << PAGE_SHIFT);
     step("supply %lu pages from %lu of vmo %lu out of vmo %lu from %lu: %d", count, first, root->serial, target->serial,
          from, status);
     check_status(status, expected);

@@ -155,7 +155,7 @@ static status_t run_supply(void)
     for (uint64_t i = 0; i < 3; i++)
         check_equal(vmo_copy(aux, 2 * i * PAGE_SIZE, WINDOW_BASE, PAGE_SIZE, VMO_FROM_USER, false, &done), OK);
     fail_allocation(failing);
-    return pager_supply_pages(paged, page_index << PAGE_SHIFT, 5 * PAGE_SIZE, aux, 0);
+    return supply_pages(paged, page_index << PAGE_SHIFT, 5 * PAGE_SIZE, aux, 0);
 }
 
 /* Something to share: pages and a stretch of zeros, found again by the undoing. */

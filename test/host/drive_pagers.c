@@ -125,7 +125,7 @@ static void supply(struct model *model, uint64_t first, uint64_t count)
     if (expected == OK)
         answered(model, first, count);
     fail_allocation(one_in(8) ? choose_between(1, 4) : 0);
-    status = pager_supply_pages(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, aux, offset);
+    status = supply_pages(model->vmo, first << PAGE_SHIFT, count << PAGE_SHIFT, aux, offset);
     step("supply %lu pages from %lu of key %lu: %d", count, first, model->key, status);
     if (allocation_failed())
         check(status == ERR_NO_MEMORY || status == expected);

@@ -22,7 +22,8 @@ struct fake_frame {
 };
 
 static struct fake_frame *buckets[BUCKETS];
-static uint64_t live_of_kind[FRAME_KINDS], live_objects;
+_Atomic uint64_t frames_of_kind[FRAME_KINDS];
+static uint64_t live_objects;
 static uint64_t fail_countdown;
 static bool failed;
 
@@ -74,7 +75,7 @@ struct page *frame_alloc(uint8_t kind)
     place = place_of(frame->memory);
     check(!*place);
     *place = frame;
-    live_of_kind[kind]++;
+    frames_of_kind[kind]++;
     return &frame->page;
 }
 
@@ -118,17 +119,9 @@ void frame_free(struct page *page)
     check_equal(page->busy, 0);
     check(!list_linked(&page->link));
     *place = frame->next;
-    live_of_kind[page->kind]--;
+    frames_of_kind[page->kind]--;
     free(frame->memory);
     free(frame);
-}
-
-void frame_count_as(struct page *page, uint8_t kind)
-{
-    check(kind != FRAME_FREE && kind < FRAME_KINDS);
-    live_of_kind[page->kind]--;
-    live_of_kind[kind]++;
-    page->kind = kind;
 }
 
 paddr_t page_to_phys(const struct page *page)
@@ -157,7 +150,7 @@ void frame_free_virt(void *address)
 
 uint64_t frames_live_of_kind(uint8_t kind)
 {
-    return live_of_kind[kind];
+    return frames_of_kind[kind];
 }
 
 uint64_t frames_live(void)
@@ -165,7 +158,7 @@ uint64_t frames_live(void)
     uint64_t sum = 0;
 
     for (uint32_t kind = 0; kind < FRAME_KINDS; kind++)
-        sum += live_of_kind[kind];
+        sum += frames_of_kind[kind];
     return sum;
 }
 

@@ -13,6 +13,7 @@
 #include "task/process.h"
 #include "task/sched.h"
 #include "vm/vmo.h"
+#include "vm/pager.h"
 
 /* --- Choices. --- */
 
@@ -65,6 +66,18 @@ uint64_t heap_live(void);                       /* objects */
  */
 uint64_t fail_allocation(uint64_t n);
 bool allocation_failed(void);
+
+/* As sys_pager_supply_pages makes it. */
+static inline status_t supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, struct vmo *aux, uint64_t aux_offset)
+{
+    status_t status = pager_supply_from(&aux, &aux_offset, length);
+
+    if (status != OK)
+        return status;
+    object_ref(&aux->object);
+    object_ref(&vmo->object);
+    return pager_supply_pages(vmo, offset, length, aux, aux_offset);
+}
 
 /* The end of a transfer that vmo_transfer_begin began, as kern/dev/block.c makes it. */
 static inline void end_transfer(const struct vmo_transfer *transfer, status_t status)
