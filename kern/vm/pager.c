@@ -283,13 +283,6 @@ static bool may_be_delivered(int64_t status)
            status == ERR_NO_SPACE || status == ERR_BUFFER_TOO_SMALL;
 }
 
-static void fail_pages(struct vmo *vmo, uint64_t first, uint64_t count, status_t status)
-{
-    user_source_of(vmo)->failures += count;
-    vmo_complete_range(vmo, REQUEST_READ, first, count, status);
-    vmo_complete_range(vmo, REQUEST_DIRTY, first, count, status);
-}
-
 /* Is `data` something that the operation understands? */
 static status_t check_op(const struct vmo *vmo, uint32_t op, uint64_t data)
 {
@@ -323,14 +316,14 @@ static void end_writeback(struct vmo *vmo, uint64_t first, uint64_t count, const
         source->failures += result == VM_PAGER_BAD ? run : 0;
     }
     if (served)
-        user_source_written_back(source);
+        atomic_store(&source->writeback_asked, 0);
 }
 
 status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t length, uint64_t data,
                         const int32_t *results)
 {
     uint64_t first = offset >> PAGE_SHIFT, count = length >> PAGE_SHIFT;
-    status_t status = check_op(vmo, op, data);
+    status_t status = check_op(vmo, op, data), answer = OK;
 
     if (status != OK)
         return status;
@@ -342,15 +335,19 @@ status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t 
     else if (count == 0)
         ;
     else if (op == PAGER_OP_FAIL)
-        fail_pages(vmo, first, count, (status_t)data);
+        answer = (status_t)data;
     else if (op == PAGER_OP_DIRTY)
         status = vmo_dirty_pages(vmo, first, first + count);
     else if (op == PAGER_OP_WRITEBACK_BEGIN)
         vmo_writeback_begin(vmo, first, first + count, data & VMO_DIRTY_RANGE_IS_ZERO);
     else
         end_writeback(vmo, first, count, results);
-    if (op == PAGER_OP_DIRTY)           /* whatever came of it, who waits to write looks again */
-        vmo_complete_range(vmo, REQUEST_DIRTY, first, count, OK);
+    if (answer != OK) {
+        user_source_of(vmo)->failures += count;
+        vmo_complete_range(vmo, REQUEST_READ, first, count, answer);
+    }
+    if (answer != OK || op == PAGER_OP_DIRTY)       /* whatever came of DIRTY, who waits to write looks again */
+        vmo_complete_range(vmo, REQUEST_DIRTY, first, count, answer);
     vmo_unlock(vmo);
     return status;
 }

@@ -39,8 +39,5 @@ status_t pager_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t 
 /* Was it modified since the last reset?  Takes the family lock. */
 bool pager_modified(struct vmo *vmo, bool reset);
 
-/* The key of a pager-backed VMO. */
-uint64_t pager_key(struct vmo *vmo);
-
 /* INFO_PAGER_LIST: up to `room` records from number `skip` on; the number of all is returned. */
 uint64_t pager_list(uint64_t skip, info_pager_vmo_t *records, uint64_t room);

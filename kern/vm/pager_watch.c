@@ -27,7 +27,7 @@ status_t pager_watch_check(struct page_request *request)
         kprintf("quire: slow pager: thread %lu waits %lu s for pages %lu..%lu of vmo %lu (key 0x%lx)\n",
                 current_thread()->object.koid, waited / SECOND, request->first,
                 request->first + request->count - 1, request->vmo->object.koid,
-                pager_key(request->vmo));
+                user_source_of(request->vmo)->key);
     }
     return OK;
 }

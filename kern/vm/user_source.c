@@ -56,8 +56,6 @@ void user_source_unref(struct user_source *source)
     heap_free(source);
 }
 
-uint64_t pager_key(struct vmo *vmo) { return user_source_of(vmo)->key; }
-
 /* --- The packets.  source->lock is held for all of these. --- */
 
 /* False: the port is closed; who waits goes on waiting. */
@@ -192,9 +190,10 @@ static void writeback_dequeued(struct packet *packet)
     user_source_unref(container_of(packet, struct user_source, writeback));
 }
 
-void user_source_ask_writeback(struct user_source *source, uint64_t first, uint64_t end)
+/* A WRITEBACK packet, or more for the one that is not read yet; not again for a while unless the last one was served. */
+static void ask_writeback(struct user_source *source, uint64_t first, uint64_t end)
 {
-    uint64_t now = arch_time();
+    uint64_t now = arch_time(), asked = atomic_load(&source->writeback_asked);
     bool unread;
 
     spin_lock(&source->lock);
@@ -206,8 +205,8 @@ void user_source_ask_writeback(struct user_source *source, uint64_t first, uint6
         end = max_u64(end, (offset + source->writeback.content.page_request.length) >> PAGE_SHIFT);
     }
     if (unread || (!source->complete_wanted && !source->complete_sent && !source->closed &&
-                   (!source->writeback_asked || now - source->writeback_asked >= WRITEBACK_RETRY))) {
-        source->writeback_asked = now;
+                   (!asked || now - asked >= WRITEBACK_RETRY))) {
+        atomic_store(&source->writeback_asked, now);
         send(source, &source->writeback, PAGER_VMO_WRITEBACK, first << PAGE_SHIFT, (end - first) << PAGE_SHIFT);
     }
     spin_unlock(&source->lock);
@@ -218,7 +217,20 @@ void user_source_ask_writeback(struct user_source *source, uint64_t first, uint6
 static void source_putpages(struct vmo *vmo, uint64_t first, uint64_t count)
 {
     if (vmo->budget)
-        user_source_ask_writeback(user_source_of(vmo), first, first + count);
+        ask_writeback(user_source_of(vmo), first, first + count);
+}
+
+/* The dirty budget of the pager is used up: ask for write-back of all its VMOs. */
+static void press(struct pager *pager)
+{
+    spin_lock(&sources_lock);
+    list_for_each(&all_sources, node) {
+        struct user_source *source = list_entry(node, struct user_source, all_link);
+
+        if (source->pager == pager && source->vmo && source->vmo->dirty > 0)
+            ask_writeback(source, 0, source->vmo->size >> PAGE_SHIFT);
+    }
+    spin_unlock(&sources_lock);
 }
 
 static status_t source_throttle(struct vmo *vmo, struct page_request *request)
@@ -234,28 +246,9 @@ static status_t source_throttle(struct vmo *vmo, struct page_request *request)
     if (request && request->may_ask_user) {
         request->throttled |= THROTTLED;
         request->budget_seen = seen;
-        user_source_press(source->pager);
+        press(source->pager);
     }
     return ERR_SHOULD_WAIT;
-}
-
-void user_source_written_back(struct user_source *source)
-{
-    spin_lock(&source->lock);
-    source->writeback_asked = 0;
-    spin_unlock(&source->lock);
-}
-
-void user_source_press(struct pager *pager)
-{
-    spin_lock(&sources_lock);
-    list_for_each(&all_sources, node) {
-        struct user_source *source = list_entry(node, struct user_source, all_link);
-
-        if (source->pager == pager && source->vmo && source->vmo->dirty > 0)
-            user_source_ask_writeback(source, 0, source->vmo->size >> PAGE_SHIFT);
-    }
-    spin_unlock(&sources_lock);
 }
 
 /* --- The end of the service. --- */

@@ -35,11 +35,10 @@ struct user_source {
     bool packet_busy;                   /* queued, or taken and not yet given back */
     struct page_request *active;        /* the request that the queued packet speaks for */
     struct list pending;                /* struct page_request behind it, oldest first */
-    bool complete_wanted;               /* one COMPLETE is to be sent */
-    bool complete_sent;
+    bool complete_wanted, complete_sent;    /* one COMPLETE is to be sent; was */
     bool closed;                        /* the pager is gone: send nothing any more */
     struct packet writeback;            /* that WRITEBACK may be asked for while READs wait for their answer */
-    uint64_t writeback_asked;           /* when; 0: not since write-back last ended well */
+    _Atomic uint64_t writeback_asked;   /* when; 0: not since write-back last ended well, which is said without the lock */
     uint64_t requests, pages_asked;     /* delivered to the pager */
 };
 
@@ -57,14 +56,6 @@ static inline struct user_source *user_source_of(struct vmo *vmo)
 /* The source of this VMO enters the list of all.  BAD_STATE: its pager is closed. */
 status_t user_source_list(struct user_source *source, struct vmo *vmo);
 
-/*
- * Ask for write-back of pages [first, end): a WRITEBACK packet, or more for the one that is not read yet.  Not more often than
- * every WRITEBACK_RETRY nanoseconds unless user_source_written_back says that the last one was served.
- */
-void user_source_ask_writeback(struct user_source *source, uint64_t first, uint64_t end);
-void user_source_written_back(struct user_source *source);
-/* The dirty budget of the pager is used up: ask for write-back of all its VMOs.  Family lock of one of them held. */
-void user_source_press(struct pager *pager);
 
 /* Send the COMPLETE packet, once, as the last.  No lock of rank SOURCE or higher held. */
 void user_source_send_complete(struct user_source *source);
