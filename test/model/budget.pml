@@ -42,7 +42,7 @@ byte changes;
 bool sleeping[WRITERS];                 /* in the queue */
 
 bool permit[WRITERS];
-bool asked;                             /* for write-back: user_source_press */
+bool asked;                             /* for write-back: press */
 byte writers_over;
 
 #define is_full (dirty[0] >= 1 && dirty[0] + dirty[1] >= 2)

@@ -200,7 +200,7 @@ proctype Ender()
         others_left-- }
 }
 
-/* --- The kernel, short of memory or with its budget used up: reclaim's `consider`, or user_source_press. --- */
+/* --- The kernel, short of memory or with its budget used up: reclaim's `consider`, or press. --- */
 
 proctype Clock(bool presses; byte pages)
 {

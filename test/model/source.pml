@@ -183,7 +183,7 @@ inline forget(who, heir)
 /* --- Write-back. --- */
 
 /*
- * The part of user_source_ask_writeback under the lock, for the pages of a bit mask; unread: drop a reference afterwards.  Whether it is
+ * The part of ask_writeback under the lock, for the pages of a bit mask; unread: drop a reference afterwards.  Whether it is
  * time to ask again is left open.
  */
 inline ask_writeback(pages, unread)
