@@ -15,6 +15,7 @@ def pytest_sessionstart(session):
         raise pytest.UsageError(f"{', '.join(missing)} not built: run `make`, or `make test`")
 
 
+@pytest.hookimpl(tryfirst=True)         # xdist looks at the groups in the same hook
 def pytest_collection_modifyitems(items):
     """With several workers, the tests of one file stay together: they share a machine."""
     for item in items:

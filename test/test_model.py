@@ -8,7 +8,8 @@ import spin_model
 from quire.machine import SCALE
 
 LIMIT = int(600 * SCALE)                # seconds of a processor; the longest search takes 15 on a fast one
-pytestmark = pytest.mark.timeout(3600 * SCALE)  # all that one test searches, however busy the host is
+pytestmark = [pytest.mark.timeout(3600 * SCALE),    # all that one test searches, however busy the host is
+              pytest.mark.xdist_group("model")]     # they share what is built
 
 
 @pytest.fixture(scope="module")
