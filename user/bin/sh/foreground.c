@@ -4,6 +4,10 @@
  * The console sets a signal when ^C is typed.  While the shell waits for a job it waits for that
  * too, and sends SIGINT to the job's processes and all that they have started.  A port tells of
  * both.
+ *
+ * A shell in a shell: both hear of the ^C.  Who comes first clears the signal, and the other finds
+ * nothing to do: what ran then may be over, and something else begun.  If it is the outer one, its
+ * SIGINT tells the inner one.
  */
 #include "sh.h"
 
@@ -16,14 +20,15 @@ enum { KEY_CONSOLE = 0 };               /* a process has its koid as key */
 static handle_t port;
 static uint64_t members[COMMANDS_MAX];  /* koids of the foreground job */
 static size_t member_count;
-bool job_interrupted;
+volatile bool job_interrupted;
 
-static void nothing(int number)
+/* The ^C of the shell that this one runs in. */
+static void on_interrupt(int number)
 {
     (void)number;
+    job_interrupted = true;
 }
 
-/* The shell itself must survive the ^C of a shell that it runs in. */
 static bool connect(void)
 {
     if (port != HANDLE_INVALID)
@@ -31,7 +36,7 @@ static bool connect(void)
     if (sys_port_create(0, &port) != OK)
         return false;
     if (sys_object_wait_async(console_handle(), port, KEY_CONSOLE, SIGNAL_USER_0,
-                              WAIT_ASYNC_PERSISTENT) == OK && signal(SIGINT, nothing) != SIG_ERR)
+                              WAIT_ASYNC_PERSISTENT) == OK && signal(SIGINT, on_interrupt) != SIG_ERR)
         return true;
     sys_handle_close(port);
     port = HANDLE_INVALID;
@@ -99,6 +104,8 @@ static void interrupt_job(void)
 
 static void interrupt(void)
 {
+    if (sys_object_wait_one(console_handle(), SIGNAL_USER_0, 0, NULL) != OK)
+        return;
     sys_object_signal(console_handle(), SIGNAL_USER_0, 0);
     if (!job_interrupted) {
         printf("^C\n");
@@ -116,6 +123,7 @@ void foreground_line_begin(void)
 {
     port_packet_t packet;
     sys_object_signal(console_handle(), SIGNAL_USER_0, 0);
+    job_interrupted = false;
     if (connect())
         while (sys_port_wait(port, 0, &packet) == OK)
             ;
@@ -138,11 +146,10 @@ static bool wait_with_console(handle_t process)
     if (sys_object_wait_async(process, port, koid, SIGNAL_TERMINATED, WAIT_ASYNC_ONCE) != OK)
         return true;
     for (;;) {
-        if (sys_port_wait(port, DEADLINE_INFINITE, &packet) != OK)
-            continue;
-        if (packet.key == koid)
+        status_t status = sys_port_wait(port, DEADLINE_INFINITE, &packet);
+        if (status == OK && packet.key == koid)
             return true;
-        if (packet.key == KEY_CONSOLE)
+        if (status == OK && packet.key == KEY_CONSOLE)
             interrupt();
         if (job_interrupted && member_count == 0) {
             sys_port_cancel(port, process, koid);
