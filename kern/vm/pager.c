@@ -93,7 +93,7 @@ struct piece {
     struct page *pages[PAGE_LIST_FANOUT];
 };
 
-/* The pages of aux, all its own, in up to `room` slots from `first` on that one node holds; or a hole before `end`.  Family lock of aux held. */
+/* Take the pages, all its own, out of at most `room` slots of one node; or a hole up to `end`.  Family lock of aux held. */
 static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t room, struct piece *piece)
 {
     struct page_list_run run = page_list_find_run(&aux->pages, first, end);
@@ -157,7 +157,8 @@ static __attribute__((noinline)) void free_pages(struct page **pages, uint64_t c
 }
 
 /* Fill the empty slots of a run from page `index` on: with the pages, or zeros where there is none. */
-static inline __attribute__((always_inline)) void fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t index, struct page **pages)
+static inline __attribute__((always_inline)) void
+fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t index, struct page **pages)
 {
     uint64_t begin = 0, used = 0, zeros = 0, i;
 
@@ -204,7 +205,8 @@ static __attribute__((noinline)) status_t put_zeros(struct vmo *vmo, uint64_t fi
  * Fill the VMO from page `index` on with a piece whose pages belong into one node; the supply goes up to page `all`.  Those that have
  * no place stay in the piece if none has.  NO_MEMORY: nothing, or zeros in part, and it may be called again.
  */
-static inline __attribute__((always_inline)) status_t put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
+static inline __attribute__((always_inline)) status_t
+put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
 {
     uint64_t end = index + piece->count;
     status_t status = OK;

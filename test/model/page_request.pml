@@ -200,7 +200,7 @@ proctype Ender()
         others_left-- }
 }
 
-/* --- The kernel, short of memory or with its budget used up: reclaim's `consider`, or press. --- */
+/* --- The kernel, short of memory or with its budget used up: reclaim's `may_go`, or press. --- */
 
 proctype Clock(bool presses; byte pages)
 {
