@@ -52,7 +52,7 @@ static struct message *start_message(struct process *process, struct thread *thr
 {
     struct vmo *archive = adopt(machine.initrd_base, machine.initrd_size);
     struct object *objects[] = { &process->object, &thread->object, console_object(),
-                                 &system_object, &archive->object };
+                                 &system_object, &archive->object, &default_pager_object };
     struct {
         struct start_message head;
         uint32_t tags[array_size(objects)];
@@ -60,7 +60,8 @@ static struct message *start_message(struct process *process, struct thread *thr
     } text = {
         .head = { .magic = START_MAGIC, .handle_count = array_size(objects), .argument_count = 1,
                   .image_base = USER_BASE, .image_size = boot_program_end - boot_program },
-        .tags = { START_PROCESS, START_THREAD, START_CONSOLE, START_SYSTEM, START_INITRD },
+        .tags = { START_PROCESS, START_THREAD, START_CONSOLE, START_SYSTEM, START_INITRD,
+                  START_DEFAULT_PAGER },
     };
     struct message *message;
 

@@ -17,6 +17,7 @@ struct pipe;
 struct stream;
 struct pager;
 struct block;
+struct backing_store;
 
 #define UNUSED __attribute__((unused))
 

@@ -10,6 +10,7 @@
 #include "sys/helpers.h"
 #include "sys/system.h"
 #include "vm/aspace.h"
+#include "vm/backing_store.h"
 #include "vm/fault.h"
 #include "vm/pager.h"
 
@@ -22,6 +23,7 @@ union info_record {
     info_map_t map;
     info_pager_vmo_t pager;
     info_frame_run_t run;
+    info_segment_t segment;
 };
 
 /* The object asked about, and how far the walk over a list has come (0 at first). */
@@ -200,6 +202,15 @@ static bool next_frame_run(struct info_query *query, union info_record *record)
     return true;
 }
 
+static bool next_segment(struct info_query *query, union info_record *record)
+{
+    while (query->cursor < SEGMENTS_MAX) {
+        if (swap_segment_info(query->cursor++, &record->segment))
+            return true;
+    }
+    return false;
+}
+
 #define ONE(record, type, next)  { OBJECT_##type, false, sizeof(record), next }
 #define LIST(record, type, next) { OBJECT_##type, true, sizeof(record), next }
 
@@ -219,6 +230,7 @@ static const struct topic {
     [INFO_PROCESS_THREADS] = LIST(info_thread_t, PROCESS, next_thread),
     [INFO_PAGER_LIST]      = LIST(info_pager_vmo_t, SYSTEM, next_pager_vmo),
     [INFO_FRAME_MAP]       = LIST(info_frame_run_t, SYSTEM, next_frame_run),
+    [INFO_SEGMENT_LIST]    = LIST(info_segment_t, DEFAULT_PAGER, next_segment),
 };
 
 /* Write as many records as there is room for; *actual and *available count from 0. */

@@ -6,14 +6,23 @@
 #include "vm/fault.h"
 #include "vm/reclaim.h"
 
-struct object system_object;
+struct object system_object, default_pager_object;
 
 static const struct object_ops system_ops = {
     .type = OBJECT_SYSTEM,
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
 };
 
-void system_init(void) { object_init(&system_object, &system_ops, 0); }
+static const struct object_ops default_pager_ops = {
+    .type = OBJECT_DEFAULT_PAGER,
+    .default_rights = RIGHTS_BASIC | RIGHT_WRITE | RIGHT_DESTROY,
+};
+
+void system_init(void)
+{
+    object_init(&system_object, &system_ops, 0);
+    object_init(&default_pager_object, &default_pager_ops, 0);
+}
 
 status_t sys_system_power(UNUSED struct object *object, uint32_t action, uint32_t code)
 {

@@ -9,6 +9,7 @@
 
 void system_init(void);
 extern struct object system_object;             /* the only one */
+extern struct object default_pager_object;      /* likewise: who has a handle may make backing stores, list and open them */
 
 /* Start the boot program, which starts the first program of the boot archive (first_program.c). */
 void first_program_start(void);
