@@ -13,6 +13,7 @@
 
 #include "mm/frame.h"
 #include "mm/heap.h"
+#include "task/sched.h"
 #include "vm/page_list.h"
 
 #define LEAF_BLOCKS  128u
@@ -86,9 +87,11 @@ static void free_leaves(struct segment *segment)
     }
 }
 
-/* NO_MEMORY: some are there. */
+/* NO_MEMORY: some are there, unless more were needed than memory has. */
 static status_t make_leaves(struct segment *segment)
 {
+    if (segment->blocks / LEAF_BLOCKS >= frame_free_count())
+        return ERR_NO_MEMORY;
     for (uint64_t place = 0; place < segment->blocks; place += LEAF_BLOCKS) {
         struct page *page = frame_alloc_zeroed(FRAME_KERNEL);
 
@@ -97,6 +100,7 @@ static status_t make_leaves(struct segment *segment)
                 frame_free(page);
             return ERR_NO_MEMORY;
         }
+        sched_preempt_point();
     }
     return OK;
 }
