@@ -1,9 +1,8 @@
 /*
  * arch.h: the whole contract between the portable kernel and the machine.
  *
- * arch/riscv/ implements this and nothing else.  Physical addresses are paddr_t, times are
- * nanoseconds.  Interrupts are off whenever kernel code runs, except inside arch_idle_wait and
- * arch_interrupt_window.
+ * arch/riscv/ implements this and nothing else.  Physical addresses are paddr_t, times are nanoseconds.
+ * Interrupts are off whenever kernel code runs, except inside arch_idle_wait and arch_interrupt_window.
  */
 #pragma once
 
@@ -177,8 +176,7 @@ void interrupt_timer(void);                 /* the time set has come */
 /* First thing on a new thread's stack, before its entry; arch_switch would return `previous`. */
 void sched_switched(struct thread *previous);
 void return_to_user(void);                  /* before a return to user mode, if hart->reschedule */
-/* EXCEPTION_ kind: the thread stops and its exception port is asked, or its process ends.  Returns
- * if the thread should go on. */
+/* EXCEPTION_ kind: the thread stops and its exception port is asked, or its process ends; returns if it goes on. */
 void user_exception(uint32_t kind, uint64_t address, status_t reason);
 /* vm/fault.h */
 status_t vm_fault(vaddr_t address, uint32_t access);

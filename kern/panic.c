@@ -1,9 +1,8 @@
 /*
  * panic.c: the end after a bug of the kernel's own.
  *
- * The first hart to panic stops the others (they see `panicking` where they wait, or get an
- * interrupt), reports, and switches off with exit status 255, or halts for a debugger with
- * panic=halt on the command line.
+ * The first hart to panic stops the others (they see `panicking` where they wait, or get an interrupt), reports,
+ * and switches off with exit status 255, or halts for a debugger with panic=halt on the command line.
  *
  * Locks: none are taken; the console goes without its own while `panicking` is set.
  */

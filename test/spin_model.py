@@ -8,6 +8,7 @@
 import os
 import pathlib
 import re
+import resource
 import subprocess
 import sys
 
@@ -57,16 +58,20 @@ def build_all(name, flags, defines=()):
 
 
 class Search:
-    """One part of a model, searched to the end."""
+    """One part of a model, searched to the end, or until the checker has used `limit` seconds of a processor.
 
-    def __init__(self, checkers, part, *options, plant=0, limit=600):
+    Its processor time, not the time that passes: what else the host does must not decide.
+    """
+
+    def __init__(self, checkers, part, *options, plant=0, limit=3600):
         model, number = PARTS[part]
         checker = checkers[model]
         command = [checker, "-m1000000", "-w22", "-n", *options]
         environment = os.environ | {"PLANT": str(plant), "PART": str(number)}
-        run = subprocess.run(command, cwd=checker.parent, env=environment, timeout=limit,
-                             capture_output=True, text=True, errors="replace", check=False)
-        self.output = run.stdout + run.stderr
+        run = subprocess.run(command, cwd=checker.parent, env=environment, check=False,
+                             capture_output=True, text=True, errors="replace",
+                             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (limit, limit)))
+        self.output = f"{run.stdout}{run.stderr}\npan ended with status {run.returncode}"
         errors = re.search(r"errors: (\d+)", self.output)
         self.finished = errors is not None and "Search not completed" not in self.output \
             and "max search depth too small" not in self.output

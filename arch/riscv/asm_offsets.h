@@ -1,7 +1,4 @@
-/*
- * asm_offsets.h: where the assembly files find fields of C structures; trap.c and thread.c check
- * each.
- */
+/* asm_offsets.h: where the assembly files find fields of C structures; trap.c and thread.c check each. */
 #pragma once
 
 #define FRAME_SIZE      272         /* struct trap_frame */

@@ -1,15 +1,13 @@
 /*
  * boot.c: from the first C function to kernel_main, on every hart.
  *
- * Root entries 256 to 509 of the kernel's page table are the direct map by gigapages (boot.S), entry
- * 510 the kernel stacks.  They are complete before the first process exists and are copied into each
- * new root; what changes later are tables below entry 510, which all roots share.  The gigapage of
- * the kernel image is split so that text is RX, rodata R and the rest RW: nothing is both writable
- * and executable at any address.
+ * Root entries 256 to 509 of the kernel's page table are the direct map by gigapages (boot.S), entry 510 the kernel
+ * stacks.  They are complete before the first process exists and are copied into each new root; what changes later
+ * are tables below entry 510, which all roots share.  The gigapage of the kernel image is split so that text is RX,
+ * rodata R and the rest RW: nothing is both writable and executable at any address.
  *
- * The hart that the firmware chose to boot becomes index 0, whatever its hardware id.  The others
- * are started by arch_start_harts, one after the other, each on a stack of its own that becomes its
- * idle thread's.
+ * The hart that the firmware chose to boot becomes index 0, whatever its hardware id.  The others are started by
+ * arch_start_harts, one after the other, each on a stack of its own that becomes its idle thread's.
  *
  * Locks: none; until the scheduler runs only one hart is in here at a time.
  */
@@ -30,10 +28,7 @@ extern const char kernel_start[], text_end[], rodata_end[], kernel_end[], boot_g
 static uint64_t image_gigabyte[512] __attribute__((aligned(4096)));
 static uint64_t image_tables[IMAGE_TABLES][512] __attribute__((aligned(4096)));
 
-static uint64_t table_entry(const void *table)
-{
-    return pte_make(virt_to_phys(table), PTE_VALID);
-}
+static uint64_t table_entry(const void *table) { return pte_make(virt_to_phys(table), PTE_VALID); }
 
 /* The entry of one page of the kernel image, by what the linker put there. */
 static uint64_t image_entry(const char *page)
@@ -49,7 +44,8 @@ static uint64_t image_entry(const char *page)
     return pte_make(virt_to_phys(page), flags);
 }
 
-static void map_image(void)
+/* The final kernel half, with W^X. */
+static void mmu_boot(void)
 {
     paddr_t gigabyte = virt_to_phys(kernel_start) & ~(GIGAPAGE - 1);
     uint32_t first = (uint32_t)((virt_to_phys(kernel_start) - gigabyte) / MEGAPAGE);
@@ -62,13 +58,7 @@ static void map_image(void)
         image_gigabyte[first + t] = table_entry(image_tables[t]);
     }
     kernel_root[256 + gigabyte / GIGAPAGE] = table_entry(image_gigabyte);
-}
-
-/* The final kernel half, with W^X. */
-static void mmu_boot(void)
-{
     kernel_root[STACK_AREA >> 30 & 511] = table_entry(stack_area_table);
-    map_image();
     flush_tlb_all();
 }
 

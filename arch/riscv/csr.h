@@ -1,6 +1,4 @@
-/*
- * csr.h: the control and status registers that supervisor mode uses, and their bits.
- */
+/* csr.h: the control and status registers that supervisor mode uses, and their bits. */
 #pragma once
 
 #include <stdint.h>

@@ -301,11 +301,9 @@ bool devices_parse(const void *base)
         return false;
     strings = tree + names;
 
-    for (uint32_t at = reservations; range_inside(at, 16, size); at += 16) {
-        if (cells(tree + at, 2) == 0 && cells(tree + at + 8, 2) == 0)
-            break;
+    for (uint32_t at = reservations;
+         range_inside(at, 16, size) && (cells(tree + at, 2) || cells(tree + at + 8, 2)); at += 16)
         add_reserved(cells(tree + at, 2), cells(tree + at + 8, 2));
-    }
     walk(structure, structure + structure_size, names_size);
     resolve_plic_contexts();
     add_reserved(virt_to_phys(kernel_start), (uint64_t)(kernel_end - kernel_start));

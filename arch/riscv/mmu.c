@@ -7,10 +7,9 @@
  *      38    30 29    21 20    12 11        0
  *     | root   | middle | leaf   | offset    |
  *
- * TLB entries carry the address space's ASID, so they outlive a switch.  hart->space says which space
- * each hart runs now.  A shootdown interrupts the harts that run the space; of every other hart it
- * only clears the bit in mmu->harts, and a hart whose bit is clear flushes the ASID when it next
- * enters the space.
+ * TLB entries carry the address space's ASID, so they outlive a switch.  hart->space says which space each hart runs
+ * now.  A shootdown interrupts the harts that run the space; of every other hart it only clears the bit in
+ * mmu->harts, and a hart whose bit is clear flushes the ASID when it next enters the space.
  *
  * Invariant: a hart with its bit in mmu->harts has no stale entry of the space, or is interrupted
  * before the shootdown returns.  The two sides cannot miss each other: a hart sets `space`, then
@@ -129,10 +128,7 @@ static uint32_t active_elsewhere(const struct arch_mmu *mmu, uint32_t me)
     return mask;
 }
 
-/*
- * Make every hart forget the page at `address` (length PAGE_SIZE) or the whole space (UINT64_MAX).
- * mmu->lock is held and the tables are changed.
- */
+/* Every hart forgets the page at `address` (length PAGE_SIZE) or all of them (UINT64_MAX).  mmu->lock held. */
 static void shootdown(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
 {
     struct hart *hart = this_hart();

@@ -1,7 +1,4 @@
-/*
- * platform.h: what the device tree said that only arch/riscv needs, the calls between its files, and
- * those to the machine-mode firmware (SBI, the Supervisor Binary Interface).
- */
+/* platform.h: what only arch/riscv needs of the device tree, calls between its files, and to the firmware (SBI). */
 #pragma once
 
 #include "arch.h"
@@ -57,10 +54,7 @@ void uart_init(void);
 void plic_init_hart(struct hart *hart);
 void plic_dispatch(void);
 
-/*
- * The registers of interrupted code, as trap.S saves them.  A thread's user registers are always in
- * the frame at the very top of its kernel stack.
- */
+/* The registers of interrupted code, as trap.S saves them; a thread's user registers at the very top of its stack. */
 struct trap_frame {
     uint64_t x[32];                         /* x[0] holds the pc; x[i] register i */
     uint64_t status;                        /* sstatus, in frames of traps from the kernel only */
@@ -91,9 +85,8 @@ int64_t sbi_call(uint64_t extension, uint64_t function, uint64_t a0, uint64_t a1
                  uint64_t a3, uint64_t a4);
 
 /*
- * A call that names a set of harts: an IPI (when it returns, it is sent) or a remote fence (it is
- * done).  Bits of `mask` are our indices, translated to hardware ids.  For TLB fences; length
- * UINT64_MAX is the whole address space.
+ * A call that names a set of harts: an IPI (when it returns, it is sent) or a remote fence (it is done).  Bits of
+ * `mask` are our indices, translated to hardware ids.  For TLB fences; length UINT64_MAX is the whole address space.
  */
 void sbi_hart_call(uint64_t extension, uint64_t function, uint32_t mask, vaddr_t address,
                    uint64_t length, uint64_t asid);

@@ -5,8 +5,7 @@
  * Every enabled interrupt is offered to all online harts and the first to claim it serves it.
  *
  * Invariant: a handler is filled in before its interrupt is enabled and never changes afterwards.
- * Locks: none.  Claim and complete are single registers of one hart; drivers register during the
- * boot, on one hart.
+ * Locks: none.  Claim and complete are single registers of one hart; drivers register during the boot, on one hart.
  */
 #include "platform.h"
 

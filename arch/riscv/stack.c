@@ -5,9 +5,8 @@
  * mapped.  So a stack that overflows faults, and one bit of the stack pointer tells trap.S that it
  * did.  The stack of the boot hart lies in the kernel image with the same geometry.
  *
- * A few free stacks stay mapped for the next thread; more are unmapped and their frames go back.
- * Which slots are in use is told by the page tables themselves.  Leaf tables of the area are never
- * freed: all address spaces share them.
+ * A few free stacks stay mapped for the next thread; more are unmapped and their frames go back.  Which slots are in
+ * use is told by the page tables themselves.  Leaf tables of the area are never freed: all address spaces share them.
  *
  * Locks: stack_lock guards everything here.
  */

@@ -1,9 +1,8 @@
 /*
  * thread.c: the machine's part of threads: first steps, switching, floating point.
  *
- * Floating point: while a thread runs, its registers are in the unit and sstatus.FS says whether it
- * changed them. FS is "initial" exactly when all registers are zero, so threads without floating
- * point switch for free.
+ * Floating point: while a thread runs, its registers are in the unit and sstatus.FS says whether it changed them. FS
+ * is "initial" exactly when all registers are zero, so threads without floating point switch for free.
  *
  * Locks: none; every function works on the current thread, or on one that does not run.
  */

@@ -8,10 +8,8 @@
  */
 #include "platform.h"
 
-enum {
-    DATA = 0, INTERRUPT_ENABLE = 1, FIFO_CONTROL = 2, LINE_CONTROL = 3, MODEM_CONTROL = 4,
-    LINE_STATUS = 5,
-};
+/* The registers, in their order. */
+enum { DATA, INTERRUPT_ENABLE, FIFO_CONTROL, LINE_CONTROL, MODEM_CONTROL, LINE_STATUS };
 enum { INTERRUPT_RECEIVE = 1, INTERRUPT_TRANSMIT = 2 };
 enum { STATUS_RECEIVED = 1, STATUS_EMPTY = 0x20 };
 #define QUEUE_SIZE 16

@@ -29,13 +29,9 @@ enum {
  * environment_count strings, each zero terminated.
  */
 struct start_message {
-    uint32_t magic;
-    uint32_t handle_count;
-    uint32_t argument_count;
-    uint32_t environment_count;
+    uint32_t magic, handle_count, argument_count, environment_count;
     uint64_t image_base, image_size;    /* where the program was loaded */
     uint64_t stack_base, stack_size;    /* its first stack */
     uint32_t ignored_signals, blocked_signals;  /* sets of POSIX signals: 1 << number */
-    uint32_t more_messages;             /* this many follow, with handles and tags but no strings */
-    uint32_t reserved;
+    uint32_t more_messages, reserved;   /* this many follow, with handles and tags but no strings */
 };

@@ -35,25 +35,17 @@ enum {
 #define RIGHT_SAME_RIGHTS 0x80000000u   /* sys_handle_duplicate, _replace: keep what the handle has */
 
 /* Signals of every object.  USER_0..7 belong to programs. */
-enum {
-    SIGNAL_READABLE      = 1 << 0,
-    SIGNAL_WRITABLE      = 1 << 1,
-    SIGNAL_PEER_CLOSED   = 1 << 2,
-    SIGNAL_TERMINATED    = 1 << 3,
-    SIGNAL_ZERO_CHILDREN = 1 << 23,
-    SIGNAL_USER_0        = 1 << 24,
-    SIGNAL_USER_1        = 1 << 25,
-};
+enum { SIGNAL_READABLE = 1 << 0, SIGNAL_WRITABLE = 1 << 1, SIGNAL_PEER_CLOSED = 1 << 2,
+       SIGNAL_TERMINATED = 1 << 3, SIGNAL_ZERO_CHILDREN = 1 << 23,
+       SIGNAL_USER_0 = 1 << 24, SIGNAL_USER_1 = 1 << 25 };
 #define SIGNAL_USER_ALL 0xff000000u
 
 enum { WAIT_ASYNC_ONCE = 0, WAIT_ASYNC_PERSISTENT = 1 };
 
 /* Object types, as INFO_HANDLE_BASIC reports them. */
-enum {
-    OBJECT_ANY = 0, OBJECT_PROCESS, OBJECT_THREAD, OBJECT_VMO, OBJECT_PORT, OBJECT_CHANNEL,
-    OBJECT_PIPE, OBJECT_STREAM, OBJECT_EVENT, OBJECT_PAGER, OBJECT_BLOCK, OBJECT_CONSOLE,
-    OBJECT_SYSTEM, OBJECT_BACKING_STORE, OBJECT_DEFAULT_PAGER,
-};
+enum { OBJECT_ANY = 0, OBJECT_PROCESS, OBJECT_THREAD, OBJECT_VMO, OBJECT_PORT, OBJECT_CHANNEL,
+       OBJECT_PIPE, OBJECT_STREAM, OBJECT_EVENT, OBJECT_PAGER, OBJECT_BLOCK, OBJECT_CONSOLE,
+       OBJECT_SYSTEM, OBJECT_BACKING_STORE, OBJECT_DEFAULT_PAGER };
 
 /* Ports. */
 enum { PKT_USER = 0, PKT_SIGNAL = 1, PKT_PAGE_REQUEST = 9, PKT_BLOCK = 16, PKT_EXCEPTION = 17 };
@@ -89,15 +81,11 @@ typedef struct {
 
 /* Virtual memory objects. */
 enum { VMO_RESIZABLE = 1 << 1, VMO_TRAP_DIRTY = 1 << 3 };
-enum {
-    VMO_CHILD_SNAPSHOT = 1 << 0, VMO_CHILD_RESIZABLE = 1 << 2, VMO_CHILD_SLICE = 1 << 3,
-    VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE = 1 << 4, VMO_CHILD_NO_WRITE = 1 << 5,
-    VMO_CHILD_REFERENCE = 1 << 6,
-};
-enum {
-    VMO_OP_COMMIT = 1, VMO_OP_DECOMMIT = 2, VMO_OP_ZERO = 10, VMO_OP_DONT_NEED = 12,
-    VMO_OP_ALWAYS_NEED = 13, VMO_OP_PREFETCH = 14, VMO_OP_SYNC = 32,
-};
+enum { VMO_CHILD_SNAPSHOT = 1 << 0, VMO_CHILD_RESIZABLE = 1 << 2, VMO_CHILD_SLICE = 1 << 3,
+       VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE = 1 << 4, VMO_CHILD_NO_WRITE = 1 << 5,
+       VMO_CHILD_REFERENCE = 1 << 6 };
+enum { VMO_OP_COMMIT = 1, VMO_OP_DECOMMIT = 2, VMO_OP_ZERO = 10, VMO_OP_DONT_NEED = 12,
+       VMO_OP_ALWAYS_NEED = 13, VMO_OP_PREFETCH = 14, VMO_OP_SYNC = 32 };
 #define VMO_OP_MAY_BLOCK 0x80000000u
 enum { VMO_MAY_BLOCK = 1 };
 #define VMO_SIZE_MAX (1ull << 48)
@@ -192,9 +180,7 @@ typedef struct { uint64_t base, length, vmo_offset, vmo_koid, vmo_size, resident
 enum { FRAME_FREE = 0, FRAME_KERNEL, FRAME_TABLE, FRAME_ANON, FRAME_PAGER, FRAME_DEVICE, FRAME_BUSY, FRAME_KINDS };
 
 typedef struct {
-    uint64_t koid;
-    uint64_t uptime;
-    uint64_t memory_bytes;                  /* RAM that the kernel manages */
+    uint64_t koid, uptime, memory_bytes;    /* memory: RAM that the kernel manages */
     uint64_t frames[FRAME_KINDS];           /* by kind; their sum times PAGE_SIZE is memory_bytes */
     uint64_t objects[16];                   /* live objects by OBJECT_ type */
     uint32_t harts, reserved;

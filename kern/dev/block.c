@@ -1,16 +1,14 @@
 /*
  * block.c: disks and ranges of them as objects, and whatever moves pages between them and VMOs.
  *
- * A device VMO has the disk itself as its source: an absent page becomes a busy frame and a request,
- * both made under the family lock by whoever needs the page.  Only what is asked for is read.  Dirty
- * pages go back by vmo_sync alone, because a file server needs the order of its metadata.
- * sys_block_submit moves bytes between the disk and the frames that any VMO holds already, without a
- * copy, and a BLOCK packet tells the port.  Both are a struct transfer: one allocation for all that
- * is needed, the packet included.
+ * A device VMO has the disk itself as its source: an absent page becomes a busy frame and a request, both made under
+ * the family lock by whoever needs the page.  Only what is asked for is read.  Dirty pages go back by vmo_sync alone,
+ * because a file server needs the order of its metadata.  sys_block_submit moves bytes between the disk and the
+ * frames that any VMO holds already, without a copy, and a BLOCK packet tells the port.  Both are a struct transfer:
+ * one allocation for all that is needed, the packet included.
  *
- * Invariant: a range never reaches beyond the range it was made from.  A frame is busy exactly while
- * one request moves it; a page is never in two writes at once, so the later content is the one that
- * stays on the disk.
+ * Invariant: a range never reaches beyond the range it was made from.  A frame is busy exactly while one request
+ * moves it; a page is never in two writes at once, so the later content is the one that stays on the disk.
  * Locks: the family lock, then disk.lock (in disk_submit).  transfer_done runs in the disk's
  * interrupt, with none held.
  */
@@ -205,10 +203,7 @@ static status_t device_getpages(struct vmo *vmo, uint64_t first, uint64_t count,
     return ERR_SHOULD_WAIT;
 }
 
-static void device_detach(struct vmo *vmo)
-{
-    object_unref(&vmo_block(vmo)->object);
-}
+static void device_detach(struct vmo *vmo) { object_unref(&vmo_block(vmo)->object); }
 
 static const struct pager_ops device_pager_ops = {
     .getpages = device_getpages,
@@ -227,14 +222,6 @@ status_t block_create_vmo(struct block *block, struct vmo **out_vmo)
 
 /* --- Writing back. --- */
 
-/* The dirty page that a sync has to write at `index`, or NULL. */
-static struct page *dirty_page(struct vmo *vmo, uint64_t index)
-{
-    struct page *page = slot_page(page_list_get(&vmo->pages, index));
-
-    return page && page->state == PAGE_DIRTY && page->busy == 0 ? page : NULL;
-}
-
 static void sync_wait(struct vmo *vmo, struct sync *sync, uint32_t until)
 {
     while (sync->in_flight > until)
@@ -247,9 +234,12 @@ static uint64_t write_run(struct transfer *transfer, uint64_t index, uint64_t en
 {
     struct vmo *vmo = transfer->vmo;
     uint64_t last = min_u64(end, index + transfer_max_pages(vmo));
-    struct page *page;
 
-    for (; index < last && (page = dirty_page(vmo, index)); index++) {
+    for (; index < last; index++) {
+        struct page *page = slot_page(page_list_get(&vmo->pages, index));
+
+        if (!page || page->state != PAGE_DIRTY || page->busy)
+            break;
         vmo_clean_start(vmo, page);
         add_page(transfer, page);
     }
@@ -285,10 +275,9 @@ static status_t sync_pages(struct vmo *vmo, struct sync *sync, uint64_t index, u
 }
 
 /*
- * Write the dirty pages of the range to the device and wait until they are on its medium.  The
- * first error is returned; pages that could not be written stay dirty.  NOT_SUPPORTED for other
- * VMOs; OUT_OF_RANGE; IO; NO_MEMORY; CANCELED when the thread is killed while another's transfer
- * holds a page.  Takes the family lock; sleeps.
+ * Write the dirty pages of the range to the device and wait until they are on its medium.  The first error is
+ * returned; pages that could not be written stay dirty.  NOT_SUPPORTED for other VMOs; OUT_OF_RANGE; IO; NO_MEMORY;
+ * CANCELED when the thread is killed while another's transfer holds a page.  Takes the family lock; sleeps.
  */
 status_t vmo_sync(struct vmo *vmo, uint64_t offset, uint64_t length)
 {

@@ -1,6 +1,4 @@
-/*
- * block.h: block devices as objects: a disk or a range of one.  The range is the capability.
- */
+/* block.h: block devices as objects: a disk or a range of one.  The range is the capability. */
 #pragma once
 
 #include "dev/disk.h"
@@ -23,9 +21,8 @@ status_t block_create(struct disk *disk, uint64_t offset, uint64_t length,
 status_t block_create_partition(struct block *block, uint64_t offset, uint64_t length,
                                 struct block **out_block);
 /*
- * A VMO whose pages are the device's.  What lies beyond the end of the device in
- * its last page is zero and never written.  Two VMOs of one range do not see each other's pages
- * before a sync.
+ * A VMO whose pages are the device's.  What lies beyond the end of the device in its last page is
+ * zero and never written.  Two VMOs of one range do not see each other's pages before a sync.
  */
 status_t block_create_vmo(struct block *block, struct vmo **out_vmo);
 /*

@@ -1,6 +1,4 @@
-/*
- * console.h: the serial console: user output and typed bytes.  Kernel messages: lib/kprintf.h.
- */
+/* console.h: the serial console: user output and typed bytes.  Kernel messages: lib/kprintf.h. */
 #pragma once
 
 #include "object/object.h"

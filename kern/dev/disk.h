@@ -1,6 +1,4 @@
-/*
- * disk.h: asynchronous requests to a disk (virtio-blk), many in flight.
- */
+/* disk.h: asynchronous requests to a disk (virtio-blk), many in flight. */
 #pragma once
 
 #include "lib/list.h"
@@ -19,9 +17,8 @@ struct virtio_descriptor {
 };
 
 /*
- * A request.  The owner prepares it with init and add, submits it, and keeps the storage, from
- * the heap, until `done`: that is called with no locks held, perhaps in an interrupt (so it never
- * sleeps), and may free it.
+ * A request.  The owner prepares it with init and add, submits it, and keeps the storage, from the heap, until
+ * `done`: that is called with no locks held, perhaps in an interrupt (so it never sleeps), and may free it.
  */
 struct disk_request {
     uint32_t op;                        /* BLOCK_READ, _WRITE; _FLUSH only with BLOCK_INFO_FLUSH */

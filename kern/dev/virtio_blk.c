@@ -1,22 +1,19 @@
 /*
  * virtio_blk.c: disks, behind virtio-mmio registers (version 2 of the transport) with one queue.
  *
- * The queue is three rings in one frame: descriptors (what and where), available (entries that we
- * give) and used (entries that the device gives back).  Either side announces new entries by
- * counting its index up, so every entry must be in memory before the index, and read after it; that
- * is what the fences are for.  One entry is a whole request: its descriptors are in a table of its
- * own (INDIRECT), so entry i always uses descriptor i.
+ * The queue is three rings in one frame: descriptors (what and where), available (entries that we give) and used
+ * (entries that the device gives back).  Either side announces new entries by counting its index up, so every entry
+ * must be in memory before the index, and read after it; that is what the fences are for.  One entry is a whole
+ * request: its descriptors are in a table of its own (INDIRECT), so entry i always uses descriptor i.
  *
  * A request carries all that the device wants to see of it, so submitting needs no memory: it takes
  * a free number of the queue, or waits in a list, oldest first.  An interrupt ends any number of
  * requests, starts waiting ones in their place, drops the lock, and only then tells the owners.
  *
- * A device that stops because of an error is given up: what runs and waits fails, later requests
- * are refused.
+ * A device that stops because of an error is given up: what runs and waits fails, later requests are refused.
  *
- * Invariant: until then, running[i] is set exactly while i is not among the free numbers, and
- * nothing waits while a number is free.  What the device writes is data: nothing here trusts it for
- * more than a number.
+ * Invariant: until then, running[i] is set exactly while i is not among the free numbers, and nothing waits while a
+ * number is free.  What the device writes is data: nothing here trusts it for more than a number.
  * Locks: disk.lock for the queue, the numbers and the counters.  `done` is called with none.
  */
 #include "dev/disk.h"
@@ -29,9 +26,8 @@ enum {
     REGISTER_OFFERED = 0x010, REGISTER_OFFERED_SELECT = 0x014,
     REGISTER_ACCEPTED = 0x020, REGISTER_ACCEPTED_SELECT = 0x024,
     REGISTER_QUEUE_SELECT = 0x030, REGISTER_QUEUE_MAX = 0x034, REGISTER_QUEUE_SIZE = 0x038,
-    REGISTER_QUEUE_READY = 0x044, REGISTER_QUEUE_NOTIFY = 0x050,
-    REGISTER_INTERRUPT_STATUS = 0x060, REGISTER_INTERRUPT_ACKNOWLEDGE = 0x064,
-    REGISTER_STATUS = 0x070,
+    REGISTER_QUEUE_READY = 0x044, REGISTER_QUEUE_NOTIFY = 0x050, REGISTER_INTERRUPT_STATUS = 0x060,
+    REGISTER_INTERRUPT_ACKNOWLEDGE = 0x064, REGISTER_STATUS = 0x070,
     REGISTER_DESCRIPTORS = 0x080, REGISTER_AVAILABLE = 0x090, REGISTER_USED = 0x0a0,
 };
 
@@ -64,9 +60,7 @@ static const uint32_t types[] = { [BLOCK_READ] = 0, [BLOCK_WRITE] = 1, [BLOCK_FL
 
 struct rings {
     struct virtio_descriptor descriptors[QUEUE_MAX];
-    struct {
-        volatile uint16_t flags, index, ring[QUEUE_MAX], event;
-    } available;
+    struct { volatile uint16_t flags, index, ring[QUEUE_MAX], event; } available;
     struct {
         volatile uint16_t flags, index;
         volatile struct { uint32_t number, length; } ring[QUEUE_MAX];
@@ -98,11 +92,7 @@ static_assert(sizeof(struct disk) <= HEAP_MAX, "a disk comes from the heap");
 static struct disk *disks[array_size(machine.virtio)];
 static uint32_t disk_count;
 
-struct disk *disk_by_index(uint32_t index)
-{
-    return index < disk_count ? disks[index] : NULL;
-}
-
+struct disk *disk_by_index(uint32_t index) { return index < disk_count ? disks[index] : NULL; }
 const block_info_t *disk_info(const struct disk *disk) { return &disk->info; }
 
 static volatile uint32_t *at(const struct disk *disk, uint32_t offset)
@@ -168,10 +158,7 @@ static void start_request(struct disk *disk, struct disk_request *request)
     rings->available.index = index + 1;
 }
 
-/*
- * Start what waits while there are numbers.  The index is visible before we look whether the device
- * wants to be told: else both sides could sleep.
- */
+/* Start what waits while there are numbers.  The index is seen before we look at the flags: else both could sleep. */
 static void start_waiting(struct disk *disk)
 {
     bool started = false;
@@ -337,9 +324,8 @@ static status_t make_queue(struct disk *disk)
 }
 
 /*
- * Sizes and limits.  A chain is never longer than its queue, wherever its table lies; a transfer
- * that begins inside a page touches one page more.  NOT_SUPPORTED for what the rest of the kernel
- * cannot use.
+ * Sizes and limits.  A chain is never longer than its queue, wherever its table lies; a transfer that begins inside a
+ * page touches one page more.  NOT_SUPPORTED for what the rest of the kernel cannot use.
  */
 static status_t read_geometry(struct disk *disk, uint64_t features)
 {

@@ -44,11 +44,6 @@ struct channel_pair {
     struct channel end[2];
 };
 
-bool channel_is_end(const struct channel *channel, const struct object *object)
-{
-    return object == &channel->object || object == &channel->peer->object;
-}
-
 status_t channel_create(struct object *out_ends[2])
 {
     struct channel_pair *pair = heap_alloc_zeroed(sizeof(*pair));
@@ -149,7 +144,8 @@ status_t channel_write(struct channel *channel, struct message *message)
     return status;
 }
 
-status_t channel_read(struct channel *channel, const struct channel_read *read)
+status_t channel_read(struct channel *channel, const channel_call_args_t *to,
+                      uaddr_t actual_bytes_at, uaddr_t actual_handles_at)
 {
     struct channel *peer = channel->peer;
     struct message *message = NULL;
@@ -160,7 +156,7 @@ status_t channel_read(struct channel *channel, const struct channel_read *read)
         status = peer->closed ? ERR_PEER_CLOSED : ERR_SHOULD_WAIT;
     } else {
         message = list_entry(list_first(&channel->messages), struct message, link);
-        status = message_take(message, read);
+        status = message_take(message, to, actual_bytes_at, actual_handles_at);
     }
     if (status == OK) {
         list_remove(&message->link);

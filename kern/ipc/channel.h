@@ -10,8 +10,6 @@ struct channel;                         /* one end; begins with its struct objec
 extern const struct object_ops channel_ops;
 
 status_t channel_create(struct object *out_ends[2]);
-/* Is the object one of the two ends of this channel? */
-bool channel_is_end(const struct channel *channel, const struct object *object);
 
 /*
  * A message to send here, as message_create makes it, and the end of one that was sent, without its
@@ -26,7 +24,8 @@ status_t channel_write(struct channel *channel, struct message *message);
  * Take the oldest message into user memory and the current process' table.  Nothing is taken unless OK.
  * SHOULD_WAIT (none), PEER_CLOSED (none and never again), and what message_take says.
  */
-status_t channel_read(struct channel *channel, const struct channel_read *read);
+status_t channel_read(struct channel *channel, const channel_call_args_t *to,
+                      uaddr_t actual_bytes_at, uaddr_t actual_handles_at);
 /*
  * Send `message` (of at least four bytes), whose first four bytes are replaced by a fresh transaction id, and sleep until a
  * message with that id arrives at this end: on OK it is the caller's, to take and to destroy.  Owns `message` in every case.

@@ -90,10 +90,10 @@ static uint32_t ask(struct object *task, uint32_t kind, uint64_t address, status
 static const char *status_meaning(status_t status)
 {
     switch (status) {
-#define ERROR(name, value, meaning) case ERR_##name: return #name ": " meaning;
+#define ERROR(name, value, meaning) case ERR_##name: return " (" #name ": " meaning ")";
 #include "abi/errors.def"
 #undef ERROR
-    default: return "unknown status";
+    default: return " (unknown status)";
     }
 }
 
@@ -127,8 +127,8 @@ static _Noreturn void die(uint32_t kind, uint64_t address, status_t reason)
     if (kind != EXCEPTION_ILLEGAL_INSTRUCTION && kind != EXCEPTION_BREAKPOINT)
         format_string(where, sizeof(where), " %saddress 0x%lx", kind_of_address, address);
     object_get_name(&process->object, name);
-    kprintf("quire: %s[%lu]: %s%s at pc 0x%lx%s%s%s\n", name, process->object.koid, what[kind],
-            where, arch_user_pc(), *detail ? " (" : "", detail, *detail ? ")" : "");
+    kprintf("quire: %s[%lu]: %s%s at pc 0x%lx%s\n", name, process->object.koid, what[kind], where,
+            arch_user_pc(), detail);
     thread_exit();
 }
 

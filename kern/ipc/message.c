@@ -53,16 +53,6 @@ void message_destroy(struct message *message)
 
 /* --- To a process. --- */
 
-static inline status_t put(uaddr_t to, const void *from, size_t length)
-{
-    return arch_copy_to_user(to, from, length) == 0 ? OK : user_missing(to, length, true);
-}
-
-static inline status_t put_count(uaddr_t to, uint32_t count)
-{
-    return arch_store_to_user(to, count) == 0 ? OK : user_missing(to, sizeof(count), true);
-}
-
 static __attribute__((noinline)) status_t put_pieces(const struct message *message, uaddr_t to)
 {
     for (uint32_t done = 0, part; done < message->num_bytes; done += part) {
@@ -92,21 +82,23 @@ static __attribute__((noinline)) status_t take_handles(struct message *message, 
     return status;
 }
 
-status_t message_take(struct message *message, const struct channel_read *read)
+status_t message_take(struct message *message, const channel_call_args_t *to,
+                      uaddr_t actual_bytes_at, uaddr_t actual_handles_at)
 {
+    uaddr_t bytes = (uaddr_t)to->rd_bytes;
     status_t status = OK;
 
-    if (read->actual_bytes_at)
-        status = put_count(read->actual_bytes_at, message->num_bytes);
-    if (status == OK && read->actual_handles_at)
-        status = put_count(read->actual_handles_at, message->num_handles);
-    if (status == OK &&
-        (message->num_bytes > read->num_bytes || message->num_handles > read->num_handles))
-        status = ERR_BUFFER_TOO_SMALL;
-    if (status == OK)
-        status = message->frame_count > 0 ? put_pieces(message, read->bytes)
-                                          : put(read->bytes, message->only, message->num_bytes);
+    if (actual_bytes_at && arch_store_to_user(actual_bytes_at, message->num_bytes) != 0)
+        return user_missing(actual_bytes_at, sizeof(uint32_t), true);
+    if (actual_handles_at && arch_store_to_user(actual_handles_at, message->num_handles) != 0)
+        return user_missing(actual_handles_at, sizeof(uint32_t), true);
+    if (message->num_bytes > to->rd_num_bytes || message->num_handles > to->rd_num_handles)
+        return ERR_BUFFER_TOO_SMALL;
+    if (message->frame_count > 0)
+        status = put_pieces(message, bytes);
+    else if (arch_copy_to_user(bytes, message->only, message->num_bytes) != 0)
+        status = user_missing(bytes, message->num_bytes, true);
     if (status == OK && message->num_handles > 0)
-        status = take_handles(message, read->handles);
+        status = take_handles(message, (uaddr_t)to->rd_handles);
     return status;
 }

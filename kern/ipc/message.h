@@ -12,13 +12,6 @@ struct message {
     struct handle_slot handles[];
 };
 
-/* Where a message is to be put: buffers, their room, and where the user wants the actual counts (or 0). */
-struct channel_read {
-    uaddr_t bytes, handles;
-    uint32_t num_bytes, num_handles;
-    uaddr_t actual_bytes_at, actual_handles_at;
-};
-
 /* A message that needs no more is made with this room, so that it can be used for another one. */
 #define MESSAGE_SMALL 256ul
 
@@ -54,10 +47,11 @@ static inline transaction_t *message_transaction(const struct message *message)
     return (transaction_t *)message->pieces[0];
 }
 /*
- * Copy the content to the current process with faults disabled; its handles are moved on success.  The actual counts are
- * stored with OK and with BUFFER_TOO_SMALL.  The message itself stays the caller's.  BUFFER_TOO_SMALL, ERR_USER_FAULT,
- * NO_MEMORY, NO_RESOURCES: nothing has moved.
+ * Copy the content to where the rd_ fields of `to` say in the current process, with faults disabled; its handles are
+ * moved on success.  The actual counts are stored, unless at 0, with OK and BUFFER_TOO_SMALL.  The message itself
+ * stays the caller's.  BUFFER_TOO_SMALL, ERR_USER_FAULT, NO_MEMORY, NO_RESOURCES: nothing has moved.
  */
-status_t message_take(struct message *message, const struct channel_read *read);
+status_t message_take(struct message *message, const channel_call_args_t *to,
+                      uaddr_t actual_bytes_at, uaddr_t actual_handles_at);
 /* Close its handles, free it. */
 void message_destroy(struct message *message);

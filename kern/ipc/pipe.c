@@ -19,17 +19,24 @@
 struct pipe {
     struct object object;
     struct pipe_ring *ring;
+    struct wait_queue waiting;          /* ring->lock; threads that cannot read, or write, here */
     bool closed;                        /* ring->lock */
 };
 
 struct pipe_ring {
-    struct spinlock lock;               /* RANK_PIPE: all below, and the ends' flags */
+    struct spinlock lock;               /* RANK_PIPE: all below, and the ends' state */
     atomic_uint ends;                   /* not destroyed yet */
     uint64_t written, taken;
-    struct wait_queue readers, writers;
     char *frames[RING_FRAMES];
     struct pipe reader, writer;
 };
+
+static void init_end(struct pipe *end, struct pipe_ring *ring, signals_t signals)
+{
+    object_init(&end->object, &pipe_ops, signals);
+    wait_queue_init(&end->waiting);
+    end->ring = ring;
+}
 
 status_t pipe_create(struct object *out_ends[2])
 {
@@ -39,14 +46,11 @@ status_t pipe_create(struct object *out_ends[2])
         return ERR_NO_MEMORY;
     spin_init(&ring->lock, RANK_PIPE);
     atomic_init(&ring->ends, 2);
-    wait_queue_init(&ring->readers);
-    wait_queue_init(&ring->writers);
-    object_init(&ring->reader.object, &pipe_ops, 0);
-    object_init(&ring->writer.object, &pipe_ops, SIGNAL_WRITABLE);
-    object_relate(&ring->reader.object, &ring->writer.object);
-    ring->reader.ring = ring->writer.ring = ring;
+    init_end(&ring->reader, ring, 0);
+    init_end(&ring->writer, ring, SIGNAL_WRITABLE);
     out_ends[0] = &ring->reader.object;
     out_ends[1] = &ring->writer.object;
+    object_relate(out_ends[0], out_ends[1]);
     return OK;
 }
 
@@ -70,26 +74,9 @@ static void ring_changed(struct pipe_ring *ring)
         object_signal(&ring->writer.object, writable ? 0 : SIGNAL_WRITABLE,
                       writable ? SIGNAL_WRITABLE : 0);
     if (readable)
-        wait_queue_wake_all(&ring->readers);
+        wait_queue_wake_all(&ring->reader.waiting);
     if (bytes_free(ring) > 0 || ring->reader.closed)
-        wait_queue_wake_all(&ring->writers);
-}
-
-/* The ring's memory for position `at`; *out_length is cut to what lies there in one piece. */
-static char *ring_piece(struct pipe_ring *ring, uint64_t at, size_t *out_length)
-{
-    uint64_t offset = at & PAGE_MASK;
-    char **frame = &ring->frames[at / PAGE_SIZE % RING_FRAMES];
-
-    if (!*frame) {
-        struct page *page = frame_alloc(FRAME_KERNEL);
-
-        if (!page)
-            return NULL;
-        *frame = page_to_virt(page);
-    }
-    *out_length = min_u64(*out_length, PAGE_SIZE - offset);
-    return *frame + offset;
+        wait_queue_wake_all(&ring->writer.waiting);
 }
 
 /* Move bytes between the ring from position `at` on and user memory.  *out_done bytes were moved, also on error. */
@@ -99,15 +86,16 @@ static status_t move_bytes(struct pipe_ring *ring, uint64_t at, uaddr_t user, si
     size_t done = 0, missing = 0;
 
     while (done < length && missing == 0) {
-        size_t part = length - done;
-        char *piece = ring_piece(ring, at + done, &part);
+        uint64_t offset = (at + done) & PAGE_MASK;
+        char **frame = &ring->frames[(at + done) / PAGE_SIZE % RING_FRAMES];
+        size_t part = min_u64(length - done, PAGE_SIZE - offset);
 
-        if (!piece)
+        if (!*frame && !(*frame = frame_alloc_virt(FRAME_KERNEL)))
             break;
         if (into_ring)
-            missing = arch_copy_from_user(piece, user + done, part);
+            missing = arch_copy_from_user(*frame + offset, user + done, part);
         else
-            missing = arch_copy_to_user(user + done, piece, part);
+            missing = arch_copy_to_user(user + done, *frame + offset, part);
         done += part - missing;
     }
     *out_done = done;
@@ -119,63 +107,53 @@ static status_t move_bytes(struct pipe_ring *ring, uint64_t at, uaddr_t user, si
                         !into_ring);
 }
 
-status_t pipe_read(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *out_actual)
+/*
+ * Sleep until `wanted` bytes can be moved, then move as many as can be, up to `length`.  What moved before a failure
+ * counts, unless that is less than wanted.  The direction is a constant.
+ */
+static inline __attribute__((always_inline)) status_t
+transfer(struct pipe_ring *ring, bool into_ring, uaddr_t user, size_t length, size_t wanted,
+         size_t *out_done)
 {
-    struct pipe_ring *ring = pipe->ring;
+    struct pipe *end = into_ring ? &ring->writer : &ring->reader;
+    struct pipe *peer = into_ring ? &ring->reader : &ring->writer;
+    uint64_t *position = into_ring ? &ring->written : &ring->taken;
+    uint64_t available;
     status_t status = OK;
 
-    *out_actual = 0;
-    if (length == 0)
-        return OK;
-
+    *out_done = 0;
     spin_lock(&ring->lock);
-    while (status == OK && bytes_inside(ring) == 0 && !ring->writer.closed)
-        status = wait_queue_sleep(&ring->readers, &ring->lock, DEADLINE_INFINITE, WAIT_INTERRUPTIBLE);
-    if (status == OK && bytes_inside(ring) > 0) {
-        status = move_bytes(ring, ring->taken, buffer, min_u64(length, bytes_inside(ring)), false,
-                            out_actual);
-        if (*out_actual > 0) {
-            status = OK;
-            ring->taken += *out_actual;
-            if (bytes_inside(ring) == 0)
-                ring->written = ring->taken = 0;
-            ring_changed(ring);
-        }
+    while ((available = into_ring ? bytes_free(ring) : bytes_inside(ring)) < wanted &&
+           !peer->closed && status == OK)
+        status = wait_queue_sleep(&end->waiting, &ring->lock, DEADLINE_INFINITE,
+                                  WAIT_INTERRUPTIBLE);
+    if (status == OK && into_ring && peer->closed)
+        status = ERR_PEER_CLOSED;
+    if (status == OK)
+        status = move_bytes(ring, *position, user, min_u64(length, available), into_ring, out_done);
+    if (*out_done < wanted)
+        *out_done = 0;
+    if (*out_done > 0) {
+        status = OK;
+        *position += *out_done;
+        if (bytes_inside(ring) == 0)
+            ring->written = ring->taken = 0;
+        ring_changed(ring);
     }
     spin_unlock(&ring->lock);
     return status;
 }
 
+status_t pipe_read(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *out_actual)
+{
+    return transfer(pipe->ring, false, buffer, length, length > 0, out_actual);
+}
+
 status_t pipe_write(struct pipe *pipe, uaddr_t buffer, size_t length, size_t *out_actual)
 {
-    struct pipe_ring *ring = pipe->ring;
-    bool whole = length <= PIPE_ATOMIC;
-    uint64_t wanted = whole ? length : 1;
-    status_t status = OK;
+    size_t wanted = length <= PIPE_ATOMIC ? length : 1;
 
-    *out_actual = 0;
-    spin_lock(&ring->lock);
-    while (status == OK && *out_actual < length) {
-        if (ring->reader.closed) {
-            status = ERR_PEER_CLOSED;
-        } else if (bytes_free(ring) < wanted) {
-            status = wait_queue_sleep(&ring->writers, &ring->lock, DEADLINE_INFINITE,
-                                      WAIT_INTERRUPTIBLE);
-        } else {
-            size_t done;
-
-            status = move_bytes(ring, ring->written, buffer + *out_actual,
-                                min_u64(length - *out_actual, bytes_free(ring)), true, &done);
-            if (status == OK || !whole) {
-                ring->written += done;
-                *out_actual += done;
-                if (done > 0)
-                    ring_changed(ring);
-            }
-        }
-    }
-    spin_unlock(&ring->lock);
-    return status;
+    return transfer(pipe->ring, true, buffer, length, wanted, out_actual);
 }
 
 static void pipe_unreachable(struct object *object)

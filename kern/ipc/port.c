@@ -1,19 +1,17 @@
 /*
  * port.c: packets, the threads that wait for them, and observers that turn signals into packets.
  *
- * A packet belongs to whoever embeds it; queuing links it and wakes one reader, so it cannot fail
- * for want of memory.  A reader copies a packet to user memory with faults disabled, under the
- * lock, and only then unlinks it: a packet is taken or not, never lost.  Its owner hears of it
- * (dequeued) when no lock is held.
+ * A packet belongs to whoever embeds it; queuing links it and wakes one reader, so it cannot fail for want of
+ * memory.  A reader copies a packet to user memory with faults disabled, under the lock, and only then unlinks
+ * it: a packet is taken or not, never lost.  Its owner hears of it (dequeued) when no lock is held.
  *
  * port_observe makes a record that is an observer and a packet in one.  Whoever unlinks the record
  * from port->waits (its last packet was read, port_cancel, the port or the object closed) has
  * claimed it and alone detaches it; the memory goes with its last count, since a reader may be
  * between taking the packet and `dequeued`.
  *
- * Invariant: while packets are queued, every sleeping reader that a packet woke, or another in its
- * place, will look at the queue again: a reader that leaves without taking what it was woken for
- * wakes the next one.
+ * Invariant: while packets are queued, every sleeping reader that a packet woke, or another in its place, will
+ * look at the queue again: a reader that leaves without taking what it was woken for wakes the next one.
  * Locks: object.lock (held when signals change), then port.lock.
  */
 #include "ipc/port.h"
@@ -30,14 +28,6 @@ struct wait_record {
     struct object *object;              /* a reference */
     bool persistent;
 };
-
-static void port_destroy(struct object *object)
-{
-    struct port *port = container_of(object, struct port, object);
-
-    assert(list_empty(&port->packets) && list_empty(&port->waits));
-    heap_free(port);
-}
 
 status_t port_create(struct object **out_port)
 {
@@ -66,13 +56,16 @@ static void queue_locked(struct port *port, struct packet *packet, bool hand_ove
 bool port_queue_packet(struct port *port, struct packet *packet, bool hand_over)
 {
     spin_lock(&port->lock);
-    bool open = !port->closed;
+    bool is_user = packet->content.type == PKT_USER;
+    bool taken = !port->closed && !(is_user && port->user_packets == PORT_MAX_USER_PACKETS);
 
     assert(!list_linked(&packet->link));
-    if (open)
+    if (taken) {
+        port->user_packets += is_user;
         queue_locked(port, packet, hand_over);
+    }
     spin_unlock(&port->lock);
-    return open;
+    return taken;
 }
 
 /* Take a node out of its list, guarded by the port's lock: false if it is in none. */
@@ -105,18 +98,10 @@ status_t port_queue_user(struct port *port, const port_packet_t *content)
     if (!packet)
         return ERR_NO_MEMORY;
     *packet = (struct packet){ .content = *content, .dequeued = user_packet_dequeued };
-
-    spin_lock(&port->lock);
-    bool room = !port->closed && port->user_packets < PORT_MAX_USER_PACKETS;
-
-    if (room) {
-        port->user_packets++;
-        queue_locked(port, packet, false);
-    }
-    spin_unlock(&port->lock);
-    if (!room)
-        heap_free(packet);
-    return room ? OK : ERR_SHOULD_WAIT;
+    if (port_queue_packet(port, packet, false))
+        return OK;
+    heap_free(packet);
+    return ERR_SHOULD_WAIT;
 }
 
 /* --- Reading. --- */
@@ -127,8 +112,7 @@ static void dequeue_and_unlock(struct port *port, struct packet *packet)
     void (*dequeued)(struct packet *) = packet->dequeued;
 
     list_remove(&packet->link);
-    if (dequeued == user_packet_dequeued)
-        port->user_packets--;
+    port->user_packets -= packet->content.type == PKT_USER;
     spin_unlock(&port->lock);
     if (dequeued)
         dequeued(packet);
@@ -339,5 +323,5 @@ const struct object_ops port_ops = {
     .type = OBJECT_PORT,
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .unreachable = port_unreachable,
-    .destroy = port_destroy,
+    .destroy = object_free,
 };

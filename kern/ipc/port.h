@@ -1,9 +1,4 @@
-/*
- * port.h: a queue of packets, and the one way for a program to wait for many things.
- *
- * Kernel packets are embedded in the objects they speak for, so queuing one never allocates and never fails;
- * only USER packets count against the limit.
- */
+/* port.h: a queue of packets, and the one way for a program to wait for many things. */
 #pragma once
 
 #include "object/handle.h"
@@ -39,8 +34,8 @@ extern const struct object_ops port_ops;
 status_t port_create(struct object **out_port);
 
 /*
- * Queue an embedded packet; false if the port is closed.  The waiting reader is woken, by hand-over if hand_over.
- * Takes port.lock; may be called under locks of lower rank.
+ * Queue an embedded packet; false if the port is closed, or full for one of type USER.  The waiting reader is woken,
+ * by hand-over if hand_over.  Takes port.lock; may be called under locks of lower rank.
  */
 bool port_queue_packet(struct port *port, struct packet *packet, bool hand_over);
 /* Withdraw it if unread: true if it was queued (dequeued is then not called). */

@@ -4,24 +4,15 @@
 #include "arch.h"
 #include "lib/string.h"
 
-/* Let *at point at the next option from there on; its length, 0 at the end and at a `--`. */
-static size_t next_option(const char **at)
-{
-    size_t length = 0;
-
-    while (**at == ' ')
-        (*at)++;
-    while ((*at)[length] && (*at)[length] != ' ')
-        length++;
-    return length == 2 && strncmp(*at, "--", 2) == 0 ? 0 : length;
-}
-
 const char *command_line_value(const char *name, size_t *out_length)
 {
-    const char *word = machine.command_line;
     size_t name_length = strlen(name), length;
 
-    for (; (length = next_option(&word)) > 0; word += length) {
+    for (const char *word = machine.command_line; *word; word += length + (word[length] == ' ')) {
+        for (length = 0; word[length] && word[length] != ' '; length++)
+            ;
+        if (length == 2 && strncmp(word, "--", 2) == 0)
+            break;
         if (length > name_length && strncmp(word, name, name_length) == 0 &&
             word[name_length] == '=') {
             *out_length = length - name_length - 1;

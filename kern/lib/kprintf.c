@@ -2,9 +2,7 @@
  * kprintf.c: messages from the kernel to the person at the console, and the formatter behind them.
  *
  * A message is formatted on the stack and handed over whole, so two harts never mix theirs; what
- * exceeds MESSAGE_MAX is cut.  The formatter's output counts every character and stores those that
- * fit, so one pass serves "how long would it be" and "write it" alike.
- * Invariant: a buffer of size > 0 is always zero terminated.
+ * exceeds MESSAGE_MAX is cut.
  */
 #include "lib/kprintf.h"
 
@@ -12,21 +10,15 @@
 
 #define MESSAGE_MAX 512
 
-struct output {
-    char *buffer;
-    size_t size;            /* of buffer, the zero included */
-    size_t length;          /* characters so far, those that did not fit included */
-};
+struct output { char *next, *end; };        /* where characters go; the last one is for the zero */
 
 static void put(struct output *output, const char *text, size_t length)
 {
-    for (; length > 0; length--, text++, output->length++)
-        if (output->length + 1 < output->size)
-            output->buffer[output->length] = *text;
+    for (; length > 0 && output->next < output->end; length--)
+        *output->next++ = *text++;
 }
 
-static void put_number(struct output *output, const char *sign, uint64_t value, unsigned base,
-                       size_t digits_wanted)
+static void put_number(struct output *output, uint64_t value, unsigned base, size_t digits_wanted)
 {
     char digits[20];
     size_t first = sizeof(digits);
@@ -35,7 +27,6 @@ static void put_number(struct output *output, const char *sign, uint64_t value, 
         digits[--first] = "0123456789abcdef"[value % base];
         value /= base;
     } while (value > 0 || sizeof(digits) - first < min_u64(digits_wanted, sizeof(digits)));
-    put(output, sign, strlen(sign));
     put(output, digits + first, sizeof(digits) - first);
 }
 
@@ -54,19 +45,21 @@ static const char *put_conversion(struct output *output, const char *format, va_
     for (; *format == 'l'; format++)
         is_long = true;
 
-    int64_t number;
+    uint64_t number;
     const char *text;
 
     switch (*format) {
     case 'd':
-        number = is_long ? va_arg(*arguments, int64_t) : va_arg(*arguments, int);
-        put_number(output, number < 0 ? "-" : "",
-                   number < 0 ? -(uint64_t)number : (uint64_t)number, 10, digits);
-        break;
     case 'u':
     case 'x':
-        number = is_long ? va_arg(*arguments, int64_t) : va_arg(*arguments, unsigned);
-        put_number(output, "", (uint64_t)number, *format == 'u' ? 10 : 16, digits);
+        number = is_long ? va_arg(*arguments, uint64_t) : va_arg(*arguments, unsigned);
+        if (*format == 'd' && !is_long)
+            number = (uint64_t)(int)number;
+        if (*format == 'd' && (int64_t)number < 0) {
+            put(output, "-", 1);
+            number = -number;
+        }
+        put_number(output, number, *format == 'x' ? 16 : 10, digits);
         break;
     case 's':
         text = va_arg(*arguments, const char *);
@@ -80,7 +73,7 @@ static const char *put_conversion(struct output *output, const char *format, va_
 
 size_t format_string_v(char *buffer, size_t size, const char *format, va_list arguments)
 {
-    struct output output = { buffer, size, 0 };
+    struct output output = { buffer, buffer + size - 1 };
     va_list rest;
 
     va_copy(rest, arguments);
@@ -91,30 +84,25 @@ size_t format_string_v(char *buffer, size_t size, const char *format, va_list ar
             put(&output, format++, 1);
     }
     va_end(rest);
-    if (size)
-        buffer[min_u64(output.length, size - 1)] = '\0';
-    return output.length;
+    *output.next = '\0';
+    return (size_t)(output.next - buffer);
 }
 
-size_t format_string(char *buffer, size_t size, const char *format, ...)
+void format_string(char *buffer, size_t size, const char *format, ...)
 {
     va_list arguments;
-    size_t length;
 
     va_start(arguments, format);
-    length = format_string_v(buffer, size, format, arguments);
+    format_string_v(buffer, size, format, arguments);
     va_end(arguments);
-    return length;
 }
 
 void kprintf(const char *format, ...)
 {
     char message[MESSAGE_MAX];
     va_list arguments;
-    size_t length;
 
     va_start(arguments, format);
-    length = format_string_v(message, sizeof(message), format, arguments);
+    console_write_kernel(message, format_string_v(message, sizeof(message), format, arguments));
     va_end(arguments);
-    console_write_kernel(message, min_u64(length, sizeof(message) - 1));
 }

@@ -9,8 +9,8 @@
  * output, never interleaved.
  */
 void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Like snprintf: writes at most size - 1 characters and a zero; the full length is returned. */
-size_t format_string(char *buffer, size_t size, const char *format, ...)
+/* Write at most size - 1 characters and a zero; _v returns how many characters they are.  size is not 0. */
+void format_string(char *buffer, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 size_t format_string_v(char *buffer, size_t size, const char *format, va_list arguments);
 

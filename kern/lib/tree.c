@@ -1,5 +1,5 @@
 /*
- * tree.c: the search tree (a treap).
+ * tree.c: the search tree (a treap: a search tree by key, a heap by a random priority).
  *
  * Seen from left to right the keys ascend; seen from the root down the priorities descend.  The
  * shape that satisfies both is unique for given keys and priorities, and priorities are drawn at
@@ -101,14 +101,9 @@ struct tree_node *tree_last_at_most(const struct tree *tree, uint64_t key)
 {
     struct tree_node *node = tree->root, *best = NULL;
 
-    while (node) {
-        if (node->key <= key) {
+    for (; node; node = node->key <= key ? node->child[1] : node->child[0])
+        if (node->key <= key)
             best = node;
-            node = node->child[1];
-        } else {
-            node = node->child[0];
-        }
-    }
     return best;
 }
 

@@ -1,6 +1,5 @@
 /*
- * tree.h: an intrusive search tree keyed by a 64-bit number (a treap: a search tree by key, a heap
- * by a random priority, so it is balanced on average whatever the order of insertion).
+ * tree.h: an intrusive search tree keyed by a 64-bit number, balanced on average whatever the order of insertion.
  *
  * Equal keys are allowed; they are kept in the order of insertion.  Whoever owns the tree's lock may call these.
  */

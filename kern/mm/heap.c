@@ -1,14 +1,12 @@
 /*
  * heap.c: small kernel objects by size class.
  *
- * A frame serves one class; its free objects form a stack inside the frame, and its struct page is
- * the record: `owner` the top of that stack, `index` how many objects are in use, `state` the class
- * (plus one: 0 is not the heap's).  So freeing finds everything from the address alone.  A class
- * lists its frames that have room; one that is full is in no list, one that is wholly free goes
- * back unless it is the only one with room.
+ * A frame serves one class; its free objects form a stack inside the frame, and its struct page is the record:
+ * `owner` the top of that stack, `index` how many objects are in use, `state` the class (plus one: 0 is not the
+ * heap's).  So freeing finds everything from the address alone.  A class lists its frames that have room; one that is
+ * full is in no list, one that is wholly free goes back unless it is the only one with room.
  *
- * Invariant: a frame is in its class' list exactly while it has a free object; at most one there is
- * wholly free.
+ * Invariant: a frame is in its class' list exactly while it has a free object; at most one there is wholly free.
  * Locks: each class has its lock (RANK_HEAP) for its list and the records of its frames.
  */
 #include "mm/heap.h"

@@ -1,7 +1,4 @@
-/*
- * heap.h: small kernel objects, from size classes carved out of frames; a frame whose objects are
- * all free goes back.  Never sleeps.
- */
+/* heap.h: small kernel objects by size class, out of frames; a frame that is wholly free goes back.  Never sleeps. */
 #pragma once
 
 #include "lib/types.h"

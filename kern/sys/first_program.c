@@ -1,23 +1,33 @@
 /*
- * first_program.c: the first process.
+ * first_program.c: the first process, and the system and default pager objects, which it gets.
  *
  * The kernel knows no file formats: a program that is linked into it (boot_program.S, made from
  * user/boot) becomes the first process, and finds the real first program in the boot archive.  It
  * is told in its start message what nobody else could give it: itself, the console, the system, the
  * archive and the command line.  Nothing is undone on failure: the machine is switched off.
  */
-#include "sys/system.h"
-
 #include "abi/start.h"
 #include "dev/console.h"
 #include "ipc/channel.h"
 #include "lib/kprintf.h"
 #include "lib/string.h"
-#include "task/process.h"
+#include "sys/helpers.h"
 #include "vm/aspace.h"
 
 /* boot_program.S: text and constants, then data and at its end a stack. */
 extern const char boot_program[], boot_program_data[], boot_program_end[];
+
+/* The machine as a whole: who holds a handle may list processes, power off and open disks, as its rights say. */
+static const struct object_ops system_ops = {
+    .type = OBJECT_SYSTEM,
+    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
+};
+/* The right to make backing stores, to list and to open them. */
+static const struct object_ops default_pager_ops = {
+    .type = OBJECT_DEFAULT_PAGER,
+    .default_rights = RIGHTS_BASIC | RIGHT_WRITE | RIGHT_DESTROY,
+};
+static struct object system_object, default_pager;
 
 static void require(status_t status)
 {
@@ -52,7 +62,7 @@ static struct message *start_message(struct process *process, struct thread *thr
 {
     struct vmo *archive = adopt(machine.initrd_base, machine.initrd_size);
     struct object *objects[] = { &process->object, &thread->object, console_object(),
-                                 &system_object, &archive->object, &default_pager_object };
+                                 &system_object, &archive->object, &default_pager };
     struct {
         struct start_message head;
         uint32_t tags[array_size(objects)];
@@ -82,10 +92,12 @@ void first_program_start(void)
     struct object *ends[2];
     uint64_t words[4] = { USER_BASE, USER_BASE + (uint64_t)(boot_program_end - boot_program) };
 
+    object_init(&system_object, &system_ops, 0);
+    object_init(&default_pager, &default_pager_ops, 0);
     require(process_create("boot", NULL, &process));
     map(process, boot_program, boot_program_data, VM_READ | VM_EXECUTE);
     map(process, boot_program_data, boot_program_end, VM_READ | VM_WRITE);
-    require(process_add_thread(process, "main", &thread));
+    require(thread_create(process, "main", &thread));
     /* A channel that holds the start message and whose other end is closed. */
     require(channel_create(ends));
     require(channel_write((struct channel *)ends[0], start_message(process, thread)));

@@ -10,17 +10,13 @@
 #include "abi/arguments.h"
 #include "task/process.h"
 
-struct vmo;
-struct port;
-struct channel;
-struct pipe;
-struct stream;
-struct pager;
-struct block;
-struct backing_store;
+struct port; struct channel; struct pipe;
+struct vmo; struct stream; struct pager; struct block; struct backing_store;
 
 #define UNUSED __attribute__((unused))
 
+/* Start the boot program, which starts the first program of the boot archive (first_program.c). */
+void first_program_start(void);
 /* All system calls as the kernel sees them. */
 #define IN(T)     uaddr_t
 #define OUT(T)    uaddr_t

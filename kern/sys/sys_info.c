@@ -8,23 +8,10 @@
 #include "dev/block.h"
 #include "lib/string.h"
 #include "sys/helpers.h"
-#include "sys/system.h"
 #include "vm/aspace.h"
 #include "vm/backing_store.h"
 #include "vm/fault.h"
 #include "vm/pager.h"
-
-union info_record {
-    info_handle_basic_t basic;
-    info_process_t process;
-    info_thread_t thread;
-    info_vmo_t vmo;
-    info_system_t system;
-    info_map_t map;
-    info_pager_vmo_t pager;
-    info_frame_run_t run;
-    info_segment_t segment;
-};
 
 /* The object asked about, and how far the walk over a list has come (0 at first). */
 struct info_query {
@@ -33,14 +20,14 @@ struct info_query {
     uint64_t cursor;
 };
 
-/* Fill in the record at the cursor, or the only one, and advance; false at the end. */
-typedef bool info_next(struct info_query *query, union info_record *record);
+/* Fill in the record (all zero) at the cursor, or the only one, and advance; false at the end. */
+typedef bool info_next(struct info_query *query, void *record);
 
-static bool next_basic(struct info_query *query, union info_record *record)
+static bool next_basic(struct info_query *query, void *record)
 {
     struct object *object = query->object;
 
-    record->basic = (info_handle_basic_t){
+    *(info_handle_basic_t *)record = (info_handle_basic_t){
         .koid = object->koid, .related_koid = object->related_koid,
         .type = object->ops->type, .rights = query->rights,
     };
@@ -63,23 +50,21 @@ static struct object *next_object(struct info_query *query, const struct object_
     return object;
 }
 
-static bool next_process(struct info_query *query, union info_record *record)
+static bool next_process(struct info_query *query, void *record)
 {
     struct object *object = next_object(query, &process_ops);
-    info_process_t *info = &record->process;
+    info_process_t *info = record;
 
     if (!object)
         return false;
     struct process *process = process_from_object(object);
     struct aspace *aspace = process->aspace;
 
-    info->koid = object->koid;
     spin_lock(&process->lock);
-    info->exit_code = process->exit_code;
-    info->started = process->started;
-    info->exited = process->exited;
-    info->killed = process->was_killed;
-    info->num_threads = process->thread_count;
+    *info = (info_process_t){
+        .koid = object->koid, .exit_code = process->exit_code, .num_threads = process->thread_count,
+        .started = process->started, .exited = process->exited, .killed = process->was_killed,
+    };
     spin_unlock(&process->lock);
 
     info->num_handles = handle_table_count(process->handles);
@@ -95,34 +80,36 @@ static bool next_process(struct info_query *query, union info_record *record)
     return true;
 }
 
-static bool next_thread(struct info_query *query, union info_record *record)
+static bool next_thread(struct info_query *query, void *record)
 {
     struct object *object = next_object(query, &thread_ops);
-    info_thread_t *info = &record->thread;
+    info_thread_t *info = record;
 
     if (!object)
         return false;
     struct thread *thread = thread_from_object(object);
 
-    info->koid = object->koid;
-    info->state = thread_state(thread);
-    info->hart = thread->home;
-    info->run_time = thread->run_time;
+    *info = (info_thread_t){
+        .koid = object->koid, .state = thread_state(thread),
+        .hart = thread->home, .run_time = thread->run_time,
+    };
     object_get_name(object, info->name);
     object_unref(object);
     return true;
 }
 
-static bool next_vmo(struct info_query *query, union info_record *record)
+static bool next_vmo(struct info_query *query, void *record)
 {
-    vmo_info(vmo_from_object(query->object), &record->vmo);
-    record->vmo.handle_rights = query->rights;
+    info_vmo_t *info = record;
+
+    vmo_info(vmo_from_object(query->object), info);
+    info->handle_rights = query->rights;
     return true;
 }
 
-static bool next_map(struct info_query *query, union info_record *record)
+static bool next_map(struct info_query *query, void *record)
 {
-    info_map_t *map = &record->map;
+    info_map_t *map = record;
 
     if (!aspace_describe(process_from_object(query->object)->aspace, query->cursor, map, NULL))
         return false;
@@ -130,9 +117,9 @@ static bool next_map(struct info_query *query, union info_record *record)
     return true;
 }
 
-static bool next_system(struct info_query *query, union info_record *record)
+static bool next_system(struct info_query *query, void *record)
 {
-    info_system_t *info = &record->system;
+    info_system_t *info = record;
 
     info->koid = query->object->koid;
     info->uptime = arch_time();
@@ -156,9 +143,9 @@ static bool next_system(struct info_query *query, union info_record *record)
     return true;
 }
 
-static bool next_pager_vmo(struct info_query *query, union info_record *record)
+static bool next_pager_vmo(struct info_query *query, void *record)
 {
-    if (query->cursor >= pager_list(query->cursor, &record->pager, 1))
+    if (query->cursor >= pager_list(query->cursor, record, 1))
         return false;
     query->cursor++;
     return true;
@@ -175,37 +162,32 @@ static void describe_frame(const struct page *page, info_frame_run_t *run)
     bool owned = kind == FRAME_ANON || kind == FRAME_PAGER || kind == FRAME_DEVICE;
 
     run->base = page_to_phys(page);
-    run->frames = 1;
     run->kind = owned && racy->busy > 0 ? FRAME_BUSY : kind;
     run->owner_koid = owned ? racy->owner_koid : 0;
 }
 
 /* The longest run of equal frames from the cursor on. */
-static bool next_frame_run(struct info_query *query, union info_record *record)
+static bool next_frame_run(struct info_query *query, void *record)
 {
-    info_frame_run_t *run = &record->run;
+    info_frame_run_t *run = record, next = { 0 };
 
-    if (query->cursor >= frame_total)
-        return false;
-    describe_frame(&frame_pages[query->cursor++], run);
-    for (; query->cursor < frame_total; query->cursor++) {
-        info_frame_run_t next;
-
-        describe_frame(&frame_pages[query->cursor], &next);
+    for (; query->cursor < frame_total; query->cursor++, run->frames++) {
+        describe_frame(frame_by_number(query->cursor), &next);
+        if (run->frames == 0)
+            *run = next;
         if (next.kind != run->kind || next.owner_koid != run->owner_koid ||
             next.base != run->base + run->frames * PAGE_SIZE)
             break;
-        run->frames++;
         if (query->cursor % 4096 == 0)
             sched_preempt_point();
     }
-    return true;
+    return run->frames > 0;
 }
 
-static bool next_segment(struct info_query *query, union info_record *record)
+static bool next_segment(struct info_query *query, void *record)
 {
     while (query->cursor < SEGMENTS_MAX) {
-        if (swap_segment_info(query->cursor++, &record->segment))
+        if (swap_segment_info(query->cursor++, record))
             return true;
     }
     return false;
@@ -220,6 +202,7 @@ static const struct topic {
     size_t size;                        /* of a record */
     info_next *next;
 } topics[] = {
+    /* The first one is no topic, and stands for every unknown number. */
     [INFO_HANDLE_BASIC]    = ONE(info_handle_basic_t, ANY, next_basic),
     [INFO_PROCESS]         = ONE(info_process_t, PROCESS, next_process),
     [INFO_THREAD]          = ONE(info_thread_t, THREAD, next_thread),
@@ -237,14 +220,15 @@ static const struct topic {
 static status_t write_records(const struct topic *topic, struct info_query *query, uaddr_t to,
                               size_t room, uint64_t *actual, uint64_t *available)
 {
-    union info_record record;
+    _Alignas(uint64_t) char record[sizeof(info_system_t)];       /* the largest */
 
+    assert(topic->size <= sizeof(record));
     do {
-        memset(&record, 0, sizeof(record));
-        if (!topic->next(query, &record))
+        memset(record, 0, sizeof(record));
+        if (!topic->next(query, record))
             break;
         if (*actual < room) {
-            status_t status = user_copy_out(to + *actual * topic->size, &record, topic->size);
+            status_t status = user_copy_out(to + *actual * topic->size, record, topic->size);
 
             if (status != OK)
                 return status;
@@ -258,12 +242,11 @@ static status_t write_records(const struct topic *topic, struct info_query *quer
     return !topic->is_list && *actual == 0 ? ERR_BUFFER_TOO_SMALL : OK;
 }
 
-/* INSPECT is needed for all but HANDLE_BASIC, whose checks an unknown topic gets. */
+/* INSPECT is needed for all but HANDLE_BASIC; an unknown topic is refused after the same checks. */
 status_t sys_object_get_info(handle_t handle, uint32_t topic_number, uaddr_t buffer, size_t size,
                              uaddr_t actual_at, uaddr_t available_at)
 {
-    bool known = topic_number < array_size(topics) && topics[topic_number].next;
-    const struct topic *topic = &topics[known ? topic_number : INFO_HANDLE_BASIC];
+    const struct topic *topic = &topics[topic_number < array_size(topics) ? topic_number : 0];
     rights_t rights = topic->type == OBJECT_ANY ? RIGHT_NONE : RIGHT_INSPECT;
     struct info_query query = { 0 };
     uint64_t actual = 0, available = 0;
@@ -271,10 +254,8 @@ status_t sys_object_get_info(handle_t handle, uint32_t topic_number, uaddr_t buf
                                     &query.object, &query.rights);
     if (status != OK)
         return status;
-    if (known)
-        status = write_records(topic, &query, buffer, size / topic->size, &actual, &available);
-    else
-        status = ERR_NOT_SUPPORTED;
+    status = !topic->next ? ERR_NOT_SUPPORTED :
+             write_records(topic, &query, buffer, size / topic->size, &actual, &available);
     object_unref(query.object);
     if (status != OK && status != ERR_BUFFER_TOO_SMALL)
         return status;

@@ -55,7 +55,11 @@ status_t sys_process_start(struct process *process, struct thread *thread, uintp
     return status;
 }
 
-void sys_process_exit(int64_t code) { process_exit_current(code); }
+void sys_process_exit(int64_t code)
+{
+    process_kill(current_process(), code, false);
+    thread_exit();
+}
 
 status_t sys_task_kill(rights_t held, struct object *object)
 {
@@ -79,7 +83,7 @@ status_t sys_thread_create(struct process *process, uaddr_t name_from, size_t na
                       sys_copy_name(name, name_from, name_length);
 
     if (status == OK)
-        status = process_add_thread(process, name, &thread);
+        status = thread_create(process, name, &thread);
     if (status == OK)
         thread->answers_exceptions = options;
     return status == OK ? sys_new_handle(&thread->object, thread_ops.default_rights, out) : status;

@@ -1,28 +1,8 @@
-/* sys_system.c: the system object and its calls. */
-#include "sys/system.h"
-
+/* sys_system.c: system calls on the machine: the system object and block devices. */
 #include "dev/block.h"
 #include "sys/helpers.h"
 #include "vm/fault.h"
 #include "vm/reclaim.h"
-
-struct object system_object, default_pager_object;
-
-static const struct object_ops system_ops = {
-    .type = OBJECT_SYSTEM,
-    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
-};
-
-static const struct object_ops default_pager_ops = {
-    .type = OBJECT_DEFAULT_PAGER,
-    .default_rights = RIGHTS_BASIC | RIGHT_WRITE | RIGHT_DESTROY,
-};
-
-void system_init(void)
-{
-    object_init(&system_object, &system_ops, 0);
-    object_init(&default_pager_object, &default_pager_ops, 0);
-}
 
 status_t sys_system_power(UNUSED struct object *object, uint32_t action, uint32_t code)
 {
@@ -63,5 +43,73 @@ status_t sys_system_fail_allocation(UNUSED struct object *object, uint32_t count
     status_t status = user_copy_out(left, &before, sizeof(before));
 
     this_hart()->fail_countdown = status == OK ? countdown : before;
+    return status;
+}
+
+/*
+ * --- Block devices.  Whoever may write one is settled by handles alone: those of a read-only disk never
+ * have WRITE (above), and partitions and VMOs have no more than the handle they are made from. ---
+ */
+
+status_t sys_block_get_info(struct block *block, uaddr_t info)
+{
+    block_info_t record = *disk_info(block->disk);
+
+    record.size = block->length;
+    record.disk_offset = block->offset;
+    return user_copy_out(info, &record, sizeof(record));
+}
+
+status_t sys_block_create_partition(rights_t held, struct block *block, uint64_t offset,
+                                    uint64_t length, rights_t rights, uaddr_t out)
+{
+    struct block *partition;
+    status_t status = sys_narrow_rights(held, &rights);
+
+    if (status == OK)
+        status = block_create_partition(block, offset, length, &partition);
+    return status == OK ? sys_new_handle(&partition->object, rights, out) : status;
+}
+
+status_t sys_block_create_vmo(rights_t held, struct block *block, uint32_t options, uaddr_t out)
+{
+    struct vmo *vmo;
+    status_t status = options == 0 ? block_create_vmo(block, &vmo) : ERR_INVALID_ARGS;
+
+    if (status != OK)
+        return status;
+    return sys_new_handle(&vmo->object, vmo_rights(vmo) & (held | ~RIGHT_WRITE), out);
+}
+
+/* The rights that an operation needs; none for an unknown one, which block_submit refuses. */
+static rights_t device_rights(uint32_t op)
+{
+    if (op == BLOCK_READ)
+        return RIGHT_READ;
+    return op == BLOCK_WRITE || op == BLOCK_FLUSH ? RIGHT_WRITE : RIGHT_NONE;
+}
+
+/* A flush has no VMO: the handle is not looked at. */
+status_t sys_block_submit(rights_t held, struct block *block, handle_t port_handle, uint64_t key,
+                          uint32_t op, handle_t vmo_handle, uint64_t vmo_offset,
+                          uint64_t dev_offset, uint64_t length)
+{
+    struct port *port;
+    struct vmo *vmo = NULL;
+
+    if (device_rights(op) & ~held)
+        return ERR_ACCESS_DENIED;
+    status_t status = sys_lookup(port_handle, OBJECT_PORT, RIGHT_WRITE, &port);
+
+    if (status != OK)
+        return status;
+    if (op == BLOCK_READ || op == BLOCK_WRITE)
+        status = sys_lookup(vmo_handle, OBJECT_VMO,
+                            RIGHT_READ | (op == BLOCK_READ ? RIGHT_WRITE : 0), &vmo);
+    if (status == OK)
+        status = block_submit(block, port, key, op, vmo, vmo_offset, dev_offset, length);
+    if (vmo)
+        object_unref(&vmo->object);
+    object_unref(&port->object);
     return status;
 }

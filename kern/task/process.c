@@ -6,8 +6,9 @@
  * a process' threads, contain objects that may be dying: who finds one there takes a reference only
  * if there still is one, and an object unlinks itself before it is freed.
  *
- * Invariant: `exiting` is set before the last started thread is gone or, for a process never
- * started, by whoever kills it; who sets it without leaving a thread behind runs finish(), once.
+ * Invariant: both lists are in the order of koids, which are given out under their locks.  `exiting` is set
+ * before the last started thread is gone or, for a process never started, by whoever kills it; who sets it
+ * without leaving a thread behind runs finish(), once.
  * Locks: process->lock for threads and exit state; processes_lock for the list of all.
  */
 #include "task/process.h"
@@ -56,33 +57,16 @@ status_t process_create(const char *name, struct handle_table *handles, struct p
         heap_free(process);
         return ERR_NO_MEMORY;
     }
-    object_init(&process->object, &process_ops, 0);
     spin_init(&process->lock, RANK_PROCESS);
     list_init(&process->threads);
     wait_queue_init(&process->futexes);
     format_string(process->name, sizeof(process->name), "%s", name);
     spin_lock(&processes_lock);
+    object_init(&process->object, &process_ops, 0);
     list_push_back(&all_processes, &process->all_link);
     spin_unlock(&processes_lock);
     *out_process = process;
     return OK;
-}
-
-status_t process_add_thread(struct process *process, const char *name, struct thread **out_thread)
-{
-    status_t status = thread_create(process, name, out_thread);
-
-    if (status != OK)
-        return status;
-    spin_lock(&process->lock);
-    if (process->exiting)
-        status = ERR_BAD_STATE;
-    else
-        list_push_back(&process->threads, &(*out_thread)->process_link);
-    spin_unlock(&process->lock);
-    if (status != OK)
-        object_unref(&(*out_thread)->object);
-    return status;
 }
 
 status_t process_start(struct thread *thread, bool as_first, struct handle_slot handle,
@@ -146,12 +130,6 @@ bool process_kill(struct process *process, int64_t code, bool killed)
     return first;
 }
 
-_Noreturn void process_exit_current(int64_t code)
-{
-    process_kill(current_process(), code, false);
-    thread_exit();
-}
-
 void process_thread_exited(void)
 {
     struct thread *me = current_thread();
@@ -170,36 +148,23 @@ void process_thread_exited(void)
         finish(process);
 }
 
-/*
- * The live object with the smallest koid from `koid` on of a list that links them at an offset, with
- * a reference; NULL: none.  The list's lock is held.
- */
-static struct object *next_in(const struct list *list, size_t link_offset, uint64_t koid)
-{
-    struct object *next;
-
-    do {
-        next = NULL;
-        list_for_each(list, node) {
-            struct object *object = (struct object *)((char *)node - link_offset);
-
-            if (object->koid >= koid && (!next || object->koid < next->koid) &&
-                atomic_load_explicit(&object->references, memory_order_relaxed) > 0)
-                next = object;
-        }
-    } while (next && !object_ref_unless_dead(next));
-    return next;
-}
-
 struct object *process_next(struct process *process, uint64_t koid)
 {
     struct spinlock *lock = process ? &process->lock : &processes_lock;
+    struct list *list = process ? &process->threads : &all_processes;
+    size_t link_offset = process ? offsetof(struct thread, process_link) :
+                                   offsetof(struct process, all_link);
+    struct object *found = NULL;
 
     spin_lock(lock);
-    struct object *next = process ?
-        next_in(&process->threads, offsetof(struct thread, process_link), koid) :
-        next_in(&all_processes, offsetof(struct process, all_link), koid);
+    list_for_each(list, node) {
+        struct object *object = (struct object *)((char *)node - link_offset);
 
+        if (object->koid >= koid && object_ref_unless_dead(object)) {
+            found = object;
+            break;
+        }
+    }
     spin_unlock(lock);
-    return next;
+    return found;
 }

@@ -24,11 +24,11 @@ struct process {
 
     char name[32];                  /* object.lock */
     struct exception_binding exceptions;    /* object.lock */
-    struct list_node all_link;      /* processes_lock */
+    struct list_node all_link;      /* processes_lock; by koid */
 
     /* Guarded by lock. */
     struct spinlock lock;           /* RANK_PROCESS */
-    struct list threads;            /* struct thread, new or started, without references */
+    struct list threads;            /* struct thread, new or started, without references, by koid */
     uint32_t thread_count;          /* started and not dead */
     struct wait_queue futexes;      /* struct waiter of futex.c */
     bool started, exiting, exited;
@@ -40,8 +40,6 @@ extern const struct object_ops process_ops, thread_ops;
 
 /* With a copy of `handles` (handle_table_copy), or none if NULL.  NO_MEMORY. */
 status_t process_create(const char *name, struct handle_table *handles, struct process **out_process);
-/* Add a new thread: BAD_STATE if the process is exiting. */
-status_t process_add_thread(struct process *process, const char *name, struct thread **out_thread);
 /*
  * Start a thread with these words (see thread.start), as the first one of its process or not: BAD_STATE unless it is
  * new, and the process is or, for further ones, is running.  `handle`, if its object is not NULL, moves into the process
@@ -50,7 +48,6 @@ status_t process_add_thread(struct process *process, const char *name, struct th
 status_t process_start(struct thread *thread, bool as_first, struct handle_slot handle, const uint64_t words[4]);
 /* Kill all threads; the first caller decides the exit code and gets true.  Returns at once. */
 bool process_kill(struct process *process, int64_t code, bool killed);
-_Noreturn void process_exit_current(int64_t code);
 /* The calling thread is dead; the last one ends its process.  Part of thread_exit. */
 void process_thread_exited(void);
 static inline struct process *current_process(void) { return current_thread()->process; }

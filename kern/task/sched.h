@@ -1,10 +1,9 @@
 /*
  * sched.h: which thread runs where.
  *
- * Each hart has a queue of runnable threads (round robin, TIME_SLICE), an idle thread, and at most
- * one `next` thread that was handed the processor.  A woken thread goes to an idle hart if there is
- * one, else to its home; a hart with nothing to do steals.  No hart runs a thread before its
- * registers are saved.
+ * Each hart has a queue of runnable threads (round robin, TIME_SLICE), an idle thread, and at most one `next`
+ * thread that was handed the processor.  A woken thread goes to an idle hart if there is one, else to its home; a
+ * hart with nothing to do steals.  No hart runs a thread before its registers are saved.
  */
 #pragma once
 

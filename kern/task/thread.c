@@ -26,13 +26,11 @@ static void thread_destroy(struct object *object)
     struct thread *thread = thread_from_object(object);
     struct process *process = thread->process;
 
-    if (thread->stack) {        /* never started; one that ran has unlinked itself */
-        if (process) {
-            spin_lock(&process->lock);
-            if (list_linked(&thread->process_link))
-                list_remove(&thread->process_link);
-            spin_unlock(&process->lock);
-        }
+    if (thread->stack) {        /* of a process and never started; one that ran has unlinked itself */
+        spin_lock(&process->lock);
+        if (list_linked(&thread->process_link))
+            list_remove(&thread->process_link);
+        spin_unlock(&process->lock);
         arch_stack_destroy(thread->stack);
     }
     if (thread->exceptions.port)
@@ -70,11 +68,22 @@ status_t thread_create(struct process *process, const char *name, struct thread 
         return ERR_NO_MEMORY;
     }
     thread->stack = stack;
-    if (process)
-        object_ref(&process->object);
-    init(thread, process, name);
     *out_thread = thread;
-    return OK;
+    if (!process) {
+        init(thread, NULL, name);
+        return OK;
+    }
+    object_ref(&process->object);
+    spin_lock(&process->lock);
+    bool exiting = process->exiting;
+
+    init(thread, process, name);
+    if (!exiting)
+        list_push_back(&process->threads, &thread->process_link);
+    spin_unlock(&process->lock);
+    if (exiting)
+        object_unref(&thread->object);
+    return exiting ? ERR_BAD_STATE : OK;
 }
 
 void thread_init_idle(struct thread *thread, struct hart *hart)

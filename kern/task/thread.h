@@ -8,6 +8,7 @@
 #pragma once
 
 #include "arch.h"
+#include "lib/tree.h"
 #include "object/object.h"
 
 struct process;
@@ -55,6 +56,8 @@ struct thread {
     struct list_node run_link;
     uint32_t home;                          /* index of the hart it last ran on, or is queued at */
 
+    struct tree_node timer;                 /* when to end its sleep; the lock of a timer queue */
+
     /* The thread's own. */
     struct trap_frame *user_frame;          /* its user registers, at the top of its stack */
     uint64_t run_time;                      /* nanoseconds, sampled at the clock's ticks */
@@ -64,7 +67,7 @@ struct thread {
     struct arch_thread arch;
 };
 
-/* A thread of a process (not started), or of the kernel (process NULL).  NO_MEMORY. */
+/* A thread of a process (not started), or of the kernel (NULL).  NO_MEMORY; BAD_STATE: the process is exiting. */
 status_t thread_create(struct process *process, const char *name, struct thread **out_thread);
 /* Start a user thread as thread->start says; caller holds process->lock. */
 void thread_start_locked(struct thread *thread);

@@ -9,18 +9,11 @@
  * Locks: each hart's queue has its lock (RANK_TIMER).  Wake-ups happen under it, so a thread
  * that has taken it since it woke may drop its timer.
  */
-#include "lib/tree.h"
 #include "task/sched.h"
-
-/* On the stack of the thread that it unparks. */
-struct timer {
-    struct tree_node node;          /* timer_queue.lock */
-    struct thread *thread;
-};
 
 struct timer_queue {
     struct spinlock lock;
-    struct tree timers;
+    struct tree timers;             /* struct thread by timer */
     uint64_t other;
 };
 
@@ -49,19 +42,19 @@ bool thread_park_timed(int64_t deadline)
 {
     struct hart *hart = this_hart();
     struct timer_queue *queue = &queues[hart->index];
-    struct timer timer = { .thread = hart->current };
+    struct tree_node *timer = &hart->current->timer;
 
     if (deadline <= 0 || arch_time() >= (uint64_t)deadline)
         return false;
     spin_lock(&queue->lock);
-    tree_insert(&queue->timers, &timer.node, (uint64_t)deadline);
-    if (tree_first(&queue->timers) == &timer.node && (uint64_t)deadline < queue->other)
+    tree_insert(&queue->timers, timer, (uint64_t)deadline);
+    if (tree_first(&queue->timers) == timer && (uint64_t)deadline < queue->other)
         program_locked(queue);
     spin_unlock(&queue->lock);
     thread_park();
     spin_lock(&queue->lock);            /* of where the timer was set, wherever we are now */
-    if (timer.node.linked)
-        tree_remove(&queue->timers, &timer.node);
+    if (timer->linked)
+        tree_remove(&queue->timers, timer);
     spin_unlock(&queue->lock);
     return arch_time() < (uint64_t)deadline;
 }
@@ -75,7 +68,7 @@ void interrupt_timer(void)
     spin_lock(&queue->lock);
     while ((node = tree_first(&queue->timers)) && node->key <= now) {
         tree_remove(&queue->timers, node);
-        thread_unpark(tree_entry(node, struct timer, node)->thread);
+        thread_unpark(tree_entry(node, struct thread, timer));
     }
     spin_unlock(&queue->lock);
     sched_tick();

@@ -184,19 +184,23 @@ static void map_resident(struct region *region)
 }
 
 static status_t insert_region(struct aspace *aspace, uint32_t options, uint64_t address,
-                              struct region *region)
+                              struct region *region, uint64_t *out_address)
 {
-    status_t status = aspace->closed ? ERR_BAD_STATE :
-                      choose_address(aspace, options, address, region->length, &region->base);
+    status_t status = ERR_BAD_STATE;
 
-    if (status != OK)
-        return status;
-    object_ref(&region->through->object);
-    aspace->mapped_bytes += region->length;
-    vmo_lock(region->vmo);
-    region_link(aspace, region);
-    vmo_unlock(region->vmo);
-    return OK;
+    spin_lock(&aspace->lock);
+    if (!aspace->closed)
+        status = choose_address(aspace, options, address, region->length, &region->base);
+    if (status == OK) {
+        *out_address = region->base;
+        object_ref(&region->through->object);
+        aspace->mapped_bytes += region->length;
+        vmo_lock(region->vmo);
+        region_link(aspace, region);
+        vmo_unlock(region->vmo);
+    }
+    spin_unlock(&aspace->lock);
+    return status;
 }
 
 /* One region of two, if what comes behind it shows what comes behind it in the VMO, in the same way. */
@@ -261,12 +265,7 @@ status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, u
         .aspace = aspace, .through = vmo, .vmo = target, .vmo_offset = target_offset,
         .length = page_ceil(length), .flags = options & (PROTECTION | VM_SHARED), .allowed = allowed,
     };
-
-    spin_lock(&aspace->lock);
-    status = insert_region(aspace, options, address, region);
-    if (status == OK)
-        *out_address = region->base;
-    spin_unlock(&aspace->lock);
+    status = insert_region(aspace, options, address, region, out_address);
     if (status != OK) {
         heap_free(region);
         return status;
@@ -280,10 +279,7 @@ status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed, u
     return status;
 }
 
-/*
- * Make `at` a border between regions.  ERR_NO_MEMORY.  Under one hold of the family lock: at no
- * moment may vmo_unmap_pages miss a page that is mapped.
- */
+/* Make `at` a border between regions.  NO_MEMORY.  One hold of the family lock: vmo_unmap_pages misses no page. */
 static status_t split(struct aspace *aspace, uint64_t at)
 {
     struct region *low = aspace_find_region(aspace, at);
@@ -331,10 +327,7 @@ static bool user_range_valid(uint64_t address, uint64_t length)
            range_inside(address, page_ceil(length), USER_TOP);
 }
 
-/*
- * Region by region: between them nothing is mapped, and walking there would cost most of it.  The
- * lock is given back, because a VMO may end with its last region.
- */
+/* Region by region: between them nothing is mapped.  The lock is given back: a VMO may end with its last region. */
 static void unmap_regions_unlock(struct aspace *aspace, uint64_t address, uint64_t length)
 {
     struct list gone = LIST_INITIALIZER(gone);

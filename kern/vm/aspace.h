@@ -1,6 +1,4 @@
-/*
- * aspace.h: the regions of a user address space, each a window on a VMO.
- */
+/* aspace.h: the regions of a user address space, each a window on a VMO. */
 #pragma once
 
 #include "arch.h"

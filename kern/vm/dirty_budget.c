@@ -1,8 +1,4 @@
-/*
- * dirty_budget.c: see dirty_budget.h.
- *
- * Locks: budget_lock (RANK_BUDGET), after the family lock.
- */
+/* dirty_budget.c: see dirty_budget.h.  Locks: budget_lock (RANK_BUDGET), after the family lock. */
 #include "vm/dirty_budget.h"
 
 #include "task/wait_queue.h"

@@ -89,35 +89,22 @@ status_t vm_fault(vaddr_t address, uint32_t access)
     page_request_init(&request, true);
     request.of_fault = true;
     do {
-        status = try_fault(aspace, address, access, &request);
-        status = page_request_resolve(&request, status);
+        status = page_request_resolve(&request, try_fault(aspace, address, access, &request));
     } while (status == ERR_RETRY);
     return status;
 }
 
 /* --- The kernel's own accesses to user memory. --- */
 
-/* One page that a copy with faults disabled could not reach. */
-static status_t touch_page(uaddr_t address, bool write)
-{
-    status_t status;
-
-    if (address >= USER_TOP)
-        return ERR_INVALID_ARGS;
-    status = vm_fault(address, write ? MMU_WRITE : MMU_READ);
-    if (status == OK || status == ERR_CANCELED || status == ERR_NO_MEMORY)
-        return status;
-    return ERR_INVALID_ARGS;
-}
-
 status_t user_touch(uaddr_t address, size_t length, bool write)
 {
-    status_t status = OK;
+    status_t status = range_inside(address, length, USER_TOP) ? OK : ERR_INVALID_ARGS;
 
-    if (!range_inside(address, length, USER_TOP))
-        return ERR_INVALID_ARGS;
-    for (uaddr_t page = page_floor(address); page < address + length && status == OK; page += PAGE_SIZE)
-        status = touch_page(page, write);
+    for (uaddr_t page = page_floor(address); status == OK && page < address + length; page += PAGE_SIZE) {
+        status = vm_fault(page, write ? MMU_WRITE : MMU_READ);
+        if (status != OK && status != ERR_CANCELED && status != ERR_NO_MEMORY)
+            status = ERR_INVALID_ARGS;
+    }
     return status;
 }
 
@@ -131,7 +118,7 @@ static __attribute__((noinline)) status_t copy_rest(char *kernel, uaddr_t user, 
         kernel += length - left;
         user += length - left;
         length = left;
-        status = touch_page(user, out);
+        status = user_touch(user, 1, out);
         if (status == OK)
             left = out ? arch_copy_to_user(user, kernel, length)
                        : arch_copy_from_user(kernel, user, length);

@@ -1,6 +1,4 @@
-/*
- * fault.h: page faults, and kernel access to user memory, which is the same thing done by hand.
- */
+/* fault.h: page faults, and kernel access to user memory, which is the same thing done by hand. */
 #pragma once
 
 #include "vm/aspace.h"

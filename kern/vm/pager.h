@@ -1,6 +1,4 @@
-/*
- * pager.h: pagers in user processes.  The contract is Zircon's: docs/pager.md.
- */
+/* pager.h: pagers in user processes.  The contract is Zircon's: docs/pager.md. */
 #pragma once
 
 #include "ipc/port.h"

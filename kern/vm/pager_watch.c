@@ -14,7 +14,7 @@
 #define SECOND 1000000000ul
 
 _Atomic uint64_t pager_watch_time = 1;
-static uint64_t report_after, time_out_after;
+static uint64_t report_after, time_out_after, first_limit;
 
 status_t pager_watch_check(struct page_request *request)
 {
@@ -32,7 +32,7 @@ status_t pager_watch_check(struct page_request *request)
     return OK;
 }
 
-static void wake_late_threads(struct process *process, uint64_t limit)
+static void wake_late_threads(struct process *process)
 {
     uint64_t now = arch_time();
 
@@ -41,18 +41,18 @@ static void wake_late_threads(struct process *process, uint64_t limit)
         struct thread *thread = list_entry(node, struct thread, process_link);
         uint64_t since = atomic_load_explicit(&thread->pager_wait_since, memory_order_relaxed);
 
-        if (since && now > since && now - since >= limit)
+        if (since && now > since && now - since >= first_limit)
             thread_unpark(thread);
     }
     spin_unlock(&process->lock);
 }
 
-static void watch(void *limit_pointer)
+static void watch(void *unused)
 {
-    uint64_t limit = *(const uint64_t *)limit_pointer;
-    uint64_t period = max_u64(limit / 8, SECOND / 4);
+    uint64_t period = max_u64(first_limit / 8, SECOND / 4);
     struct object *process;
 
+    (void)unused;
     for (;;) {
         int64_t next = arch_time() + period;
 
@@ -61,19 +61,17 @@ static void watch(void *limit_pointer)
             ;
         for (uint64_t koid = 0; (process = process_next(NULL, koid + 1)); object_unref(process)) {
             koid = process->koid;
-            wake_late_threads(process_from_object(process), limit);
+            wake_late_threads(process_from_object(process));
         }
     }
 }
 
 void pager_watch_init(void)
 {
-    static uint64_t limit;
-
     report_after = command_line_number("pager_report", 20) * SECOND;
     time_out_after = command_line_number("pager_timeout", 300) * SECOND;
-    limit = report_after && time_out_after ? min_u64(report_after, time_out_after)
-                                           : report_after + time_out_after;
-    if (limit && thread_start_kernel("pager watch", watch, &limit) != OK)
+    first_limit = report_after && time_out_after ? min_u64(report_after, time_out_after)
+                                                 : report_after + time_out_after;
+    if (first_limit && thread_start_kernel("pager watch", watch, NULL) != OK)
         kprintf("quire: no memory for the pager watch; waits for pagers have no limit\n");
 }

@@ -23,6 +23,7 @@
 enum pass { PASS_DONT_NEED, PASS_CLOCK, PASS_DESPERATE };
 
 static _Atomic uint64_t hand;
+static uint64_t frame_high;             /* so many free frames are enough */
 static atomic_uint hinted;              /* there may be pages that DONT_NEED named */
 static struct thread *keeper;           /* the thread that keeps frames free */
 static atomic_uint keeper_awake;
@@ -153,14 +154,14 @@ void frame_shortage(void)
         thread_unpark(keeper);
 }
 
-static void keep(void *high_pointer)
+static void keep(void *unused)
 {
-    uint64_t high = *(const uint64_t *)high_pointer, free;
-
+    (void)unused;
     keeper = current_thread();
     for (;;) {
-        free = frame_free_count();
-        if (free < high && reclaim(high - free, false) == 0)
+        uint64_t free = frame_free_count();
+
+        if (free < frame_high && reclaim(frame_high - free, false) == 0)
             thread_park_until(arch_time() + BACK_OFF);
         atomic_store(&keeper_awake, false);
         while (!atomic_load(&keeper_awake))
@@ -170,10 +171,8 @@ static void keep(void *high_pointer)
 
 void reclaim_init(void)
 {
-    static uint64_t high;
-
     frame_low = max_u64(min_u64(frame_total / 64, 1024), 64);
-    high = frame_low * 3 / 2;
-    if (thread_start_kernel("page-out", keep, &high) != OK)
+    frame_high = frame_low * 3 / 2;
+    if (thread_start_kernel("page-out", keep, NULL) != OK)
         kprintf("quire: no memory for the page-out thread; threads without memory take pages back themselves\n");
 }

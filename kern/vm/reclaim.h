@@ -1,6 +1,4 @@
-/*
- * reclaim.h: taking back frames whose content can be had again from its source.
- */
+/* reclaim.h: taking back frames whose content can be had again from its source. */
 #pragma once
 
 #include "vm/vmo.h"

@@ -61,6 +61,20 @@ static uint64_t set_position(struct stream *stream, uint64_t position)
     return stream->moves;
 }
 
+/* A transfer begins at *offset, or takes its range from the position on; it is cut off at `bound`.  *out_move is for settle. */
+static uint64_t begin(struct stream *stream, const uint64_t *offset, uint64_t bound, uint64_t *length,
+                      uint64_t *out_move)
+{
+    uint64_t start;
+
+    spin_lock(&stream->lock);
+    start = offset ? *offset : stream->position;
+    *length = start < bound ? min_u64(*length, bound - start) : 0;
+    *out_move = offset ? 0 : set_position(stream, start + *length);
+    spin_unlock(&stream->lock);
+    return start;
+}
+
 /* A transfer that took its range in move number `move` (0: it took none) ended at `position`. */
 static void settle(struct stream *stream, uint64_t move, uint64_t position)
 {
@@ -94,30 +108,12 @@ status_t stream_seek(struct stream *stream, uint32_t whence, int64_t offset, uin
 
 /* --- Reading. --- */
 
-/* How much of [start, start + length) is content. */
-static uint64_t clip(struct vmo *vmo, uint64_t start, uint64_t length)
-{
-    uint64_t content = vmo_content_size(vmo);
-
-    return start < content ? min_u64(length, content - start) : 0;
-}
-
 status_t stream_read(struct stream *stream, uaddr_t to, uint64_t length, const uint64_t *offset,
                      uint64_t *out_done)
 {
-    uint64_t start = offset ? *offset : 0, move = 0;
-    status_t status;
+    uint64_t move, start = begin(stream, offset, vmo_content_size(stream->vmo), &length, &move);
+    status_t status = vmo_copy(stream->vmo, start, to, length, VMO_TO_USER, true, out_done);
 
-    if (offset) {
-        length = clip(stream->vmo, start, length);
-    } else {
-        spin_lock(&stream->lock);
-        start = stream->position;
-        length = clip(stream->vmo, start, length);
-        move = set_position(stream, start + length);
-        spin_unlock(&stream->lock);
-    }
-    status = vmo_copy_to_user(stream->vmo, start, to, length, true, out_done);
     if (!offset && *out_done < length)
         settle(stream, move, start + *out_done);
     return status == ERR_OUT_OF_RANGE ? OK : status;    /* content that shrank away is the end, not an error */
@@ -212,7 +208,7 @@ static status_t write_content(struct write *write, uaddr_t from, uint64_t *out_d
     if (status != OK)
         return status;
 
-    status = vmo_copy_from_user(write->vmo, write->start, from, write->length, true, out_done);
+    status = vmo_copy(write->vmo, write->start, from, write->length, VMO_FROM_USER, true, out_done);
     if (status == ERR_OUT_OF_RANGE) {           /* the VMO shrank: as if it had done so afterwards */
         *out_done = write->length;
         status = OK;
@@ -237,14 +233,9 @@ status_t stream_write(struct stream *stream, uaddr_t from, uint64_t length, cons
         return ERR_INVALID_ARGS;
     write.vmo = stream->vmo->kind == VMO_SLICE ? stream->vmo : vmo_target(stream->vmo);
     write.append = !offset && (stream->options & STREAM_APPEND);
-    write.start = offset ? *offset : 0;
     write.length = length;
-    if (!offset && !write.append) {
-        spin_lock(&stream->lock);
-        write.start = stream->position;
-        move = set_position(stream, max_u64(write.start, min_u64(write.start + length, VMO_SIZE_MAX)));
-        spin_unlock(&stream->lock);
-    }
+    if (!write.append)
+        write.start = begin(stream, offset, VMO_SIZE_MAX, &write.length, &move);
     status = write_content(&write, from, out_done);
     if (!offset && (write.append ? *out_done > 0 : *out_done < length))
         settle(stream, move, write.start + *out_done);

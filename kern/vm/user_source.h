@@ -1,6 +1,4 @@
-/*
- * user_source.h: pagers, and the kernel's side of each of their VMOs: from a page request to a packet.
- */
+/* user_source.h: pagers, and the kernel's side of each of their VMOs: from a page request to a packet. */
 #pragma once
 
 #include "ipc/port.h"

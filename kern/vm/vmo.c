@@ -226,41 +226,31 @@ status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end, enum zero_
 {
     status_t status = OK;
 
-    for (struct page_list_run run; first < end && status == OK; first += run.count) {
-        int64_t more = 0;
+    for (uint64_t count; first < end && status == OK; first += count) {
+        slot_t slot = vmo_slot(vmo, first, end, &count);
 
-        run = page_list_find_run(&vmo->pages, first, end);
-        if (!run.slots && run.fill == SLOT_EMPTY)
-            status = page_list_fill(&vmo->pages, first, first + run.count, slot_zero(state));
-        for (uint64_t i = 0; run.slots && i < run.count; i++) {
-            slot_t slot = run.slots[i];
-
-            if (slot_kind(slot) == SLOT_ZERO)
-                continue;
-            run.slots[i] = slot_zero(state);
-            more += slot == SLOT_EMPTY;
-            if (slot != SLOT_EMPTY)
-                drop_page(vmo, slot_page(slot));
-        }
-        if (more > 0)
-            page_list_changed(&vmo->pages, &run, first, more);
+        if (slot_kind(slot) == SLOT_ZERO)
+            continue;
+        if (count > 1)
+            status = page_list_fill(&vmo->pages, first, first + count, slot_zero(state));
+        else
+            status = page_list_set(&vmo->pages, first, slot_zero(state));
+        if (slot_page(slot))
+            drop_page(vmo, slot_page(slot));
     }
     return status;
 }
 
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index)
 {
-    struct page *page;
+    struct page *page = NULL;
 
-    if (vmo->family->busy == 0)
-        return false;
-    for (; (page = page_list_next(&vmo->pages, &first, end)); first++) {
-        if (page->busy) {
-            *out_index = first;
-            return true;
-        }
+    for (*out_index = first; vmo->family->busy > 0; ++*out_index) {
+        page = page_list_next(&vmo->pages, out_index, end);
+        if (!page || page->busy)
+            break;
     }
-    return false;
+    return page != NULL;
 }
 
 /* --- Looking a page up. --- */

@@ -222,8 +222,9 @@ bool vmo_next_dirty(struct vmo *vmo, uint64_t *index, uint64_t end, vmo_dirty_ra
  * pager may be asked, else SHOULD_WAIT.  OUT_OF_RANGE if the range is not inside; INVALID_ARGS for the user buffer.  No locks
  * held; sleeps.
  */
-status_t vmo_copy_to_user(struct vmo *vmo, uint64_t offset, uaddr_t to, uint64_t length, bool may_block, uint64_t *out_done);
-status_t vmo_copy_from_user(struct vmo *vmo, uint64_t offset, uaddr_t from, uint64_t length, bool may_block, uint64_t *out_done);
+enum vmo_copy { VMO_TO_USER, VMO_FROM_USER };
+status_t vmo_copy(struct vmo *vmo, uint64_t offset, uaddr_t user, uint64_t length, enum vmo_copy direction, bool may_block,
+                  uint64_t *out_done);
 
 void vmo_info(struct vmo *vmo, info_vmo_t *info);
 

@@ -11,15 +11,6 @@
 #include "vm/page_request.h"
 #include "vm/vmo_pages.h"
 
-/* What a child is to be, in terms of the VMO that holds the pages. */
-struct making {
-    struct vmo *target;
-    uint64_t first;                 /* its page 0 is this page of the target */
-    uint64_t end;                   /* from this page of the target on it sees zeros */
-    uint64_t size;
-    bool resizable;
-};
-
 /* It counts as the parent's child from now on.  Family lock held. */
 static void count_child(struct vmo *child, struct vmo *parent)
 {
@@ -27,21 +18,6 @@ static void count_child(struct vmo *child, struct vmo *parent)
     child->parent_koid = parent->object.koid;
     if (parent->children++ == 0)
         object_signal(&parent->object, SIGNAL_ZERO_CHILDREN, 0);
-}
-
-static struct vmo *make_view(const struct making *making, enum vmo_kind kind)
-{
-    struct vmo *view = vmo_alloc(kind, making->size, making->resizable, making->target->family);
-
-    if (!view)
-        return NULL;
-    object_ref(&making->target->object);
-    view->parent = making->target;
-    view->base = making->first;
-    vmo_lock(view);
-    count_child(view, making->target);
-    vmo_unlock(view);
-    return view;
 }
 
 /* The slots of one run, as many as fit one node of the child: how many; 0 without memory. */
@@ -91,54 +67,61 @@ static status_t share_slots(struct vmo *child, struct vmo *parent, uint64_t firs
     return OK;
 }
 
-/* A new member of the family: what of [first, end) it sees of the target is settled here.  Family lock held. */
-static status_t join_family(struct vmo *child, const struct making *making)
+/* The child sees pages [first, end) of the target, as they are now, and beyond them zeros.  Family lock held. */
+static status_t join_family(struct vmo *child, struct vmo *target, uint64_t first, uint64_t end)
 {
-    struct vmo *target = making->target, *root = vmo_root(target);
-    uint64_t end = min_u64(making->end, target->size >> PAGE_SHIFT);
-    uint64_t limit = target->ops ? end : min_u64(end, target->source_pages);
+    struct vmo *root = vmo_root(target);
+    uint64_t limit;
 
-    atomic_fetch_add(&target->family->references, 1);
+    end = min_u64(end, target->size >> PAGE_SHIFT);
+    limit = target->ops ? end : min_u64(end, target->source_pages);
     list_push_back(&target->family->members, &child->family_link);
-    child->base = target->base + making->first;
+    child->base = target->base + first;
     count_child(child, root);
     if (root->ops) {
         object_ref(&root->object);
         child->parent = root;
         child->others_mapped = true;
-        child->source_pages = limit > making->first ? limit - making->first : 0;
+        child->source_pages = limit > first ? limit - first : 0;
     }
     end = min_u64(end, page_list_end(&target->pages));
-    if (target->ops || end <= making->first)
+    if (target->ops || end <= first)
         return OK;
-    vmo_protect_pages(target, making->first, end - making->first);
-    return share_slots(child, target, making->first, end);
+    vmo_protect_pages(target, first, end - first);
+    return share_slots(child, target, first, end);
 }
 
-static status_t make_clone(const struct making *making, struct vmo **out_vmo)
+static status_t make_child(struct vmo *target, enum vmo_kind kind, uint64_t first, uint64_t end, uint64_t size,
+                           bool resizable, struct vmo **out_vmo)
 {
-    struct vmo *target = making->target, *child = NULL;
+    struct vmo *child = vmo_alloc(kind, size, resizable, target->family);
     status_t status = OK;
 
+    if (!child)
+        return ERR_NO_MEMORY;
     vmo_lock(target);
-    if (!target->ops)
-        status = vmo_wait_not_busy(target, making->first, making->end);
-    if (status == OK) {
-        child = vmo_alloc(VMO_ANONYMOUS, making->size, making->resizable, target->family);
-        status = child ? join_family(child, making) : ERR_NO_MEMORY;
+    if (kind >= VMO_REFERENCE) {
+        object_ref(&target->object);
+        child->parent = target;
+        child->base = first;
+        count_child(child, target);
+    } else {
+        atomic_fetch_add(&target->family->references, 1);
+        if (!target->ops)
+            status = vmo_wait_not_busy(target, first, end);
+        if (status == OK)
+            status = join_family(child, target, first, end);
     }
     vmo_unlock(target);
-    if (status != OK && child)
+    if (status != OK)
         object_unref(&child->object);
     *out_vmo = child;
     return status;
 }
 
 /* Exactly one kind, and only what that kind can be. */
-static status_t check(struct vmo *parent, uint32_t options, uint64_t offset, uint64_t size,
-                      uint64_t parent_size)
+static status_t check(struct vmo *parent, uint32_t options, uint64_t offset, uint64_t size)
 {
-    struct vmo *target = vmo_target(parent);
     uint32_t kind = options & ~(uint32_t)(VMO_CHILD_RESIZABLE | VMO_CHILD_NO_WRITE);
     bool view = kind == VMO_CHILD_REFERENCE || kind == VMO_CHILD_SLICE;
 
@@ -150,33 +133,25 @@ static status_t check(struct vmo *parent, uint32_t options, uint64_t offset, uin
         return ERR_OUT_OF_RANGE;
     if (kind == VMO_CHILD_SLICE && parent->resizable)
         return ERR_NOT_SUPPORTED;
-    if (kind == VMO_CHILD_SLICE && !range_inside(offset, page_ceil(size), parent_size))
+    if (kind == VMO_CHILD_SLICE && !range_inside(offset, page_ceil(size), vmo_size(parent)))
         return ERR_OUT_OF_RANGE;
-    return kind == VMO_CHILD_SNAPSHOT && vmo_root(target)->ops ? ERR_NOT_SUPPORTED : OK;
+    return kind == VMO_CHILD_SNAPSHOT && vmo_root(vmo_target(parent))->ops ? ERR_NOT_SUPPORTED : OK;
 }
 
 status_t vmo_create_child(struct vmo *parent, uint32_t options, uint64_t offset, uint64_t size,
                           struct vmo **out_vmo)
 {
-    uint64_t parent_size = vmo_size(parent);
-    uint64_t base = parent->kind == VMO_SLICE ? parent->base : 0;
-    struct making making = {
-        .target = vmo_target(parent), .first = base + (offset >> PAGE_SHIFT), .size = size,
-        .end = base + (min_u64(page_ceil(offset + size), parent_size) >> PAGE_SHIFT),
-        .resizable = options & VMO_CHILD_RESIZABLE,
-    };
-    status_t status = check(parent, options, offset, size, parent_size);
+    struct vmo *target = vmo_target(parent);
+    uint64_t parent_size = vmo_size(parent), base = parent->kind == VMO_SLICE ? parent->base : 0;
+    uint64_t first = base + (offset >> PAGE_SHIFT);
+    uint64_t end = base + (min_u64(page_ceil(offset + size), parent_size) >> PAGE_SHIFT);
+    status_t status = check(parent, options, offset, size);
 
     if (status != OK)
         return status;
-    if (options & VMO_CHILD_REFERENCE) {
-        making.size = parent_size;
-        making.resizable = parent->resizable;
-        *out_vmo = make_view(&making, parent->kind == VMO_SLICE ? VMO_SLICE : VMO_REFERENCE);
-    } else if (options & VMO_CHILD_SLICE) {
-        *out_vmo = make_view(&making, VMO_SLICE);
-    } else {
-        status = make_clone(&making, out_vmo);
-    }
-    return status == OK && !*out_vmo ? ERR_NO_MEMORY : status;
+    if (options & VMO_CHILD_REFERENCE)
+        return make_child(target, parent->kind == VMO_SLICE ? VMO_SLICE : VMO_REFERENCE, first, end,
+                          parent_size, parent->resizable, out_vmo);
+    return make_child(target, options & VMO_CHILD_SLICE ? VMO_SLICE : VMO_ANONYMOUS, first, end, size,
+                      options & VMO_CHILD_RESIZABLE, out_vmo);
 }

@@ -20,13 +20,14 @@ struct copy {
     uint64_t offset;            /* next byte in the VMO */
     uaddr_t user;               /* next byte of the user's buffer */
     uint64_t left;
-    bool to_user;
-    struct page_request request;
+    enum vmo_copy direction;
+    struct page_request *request;
 };
 
 /* Copy within one page; ERR_USER_FAULT if the user's side stopped it. */
 static status_t copy_within_page(struct copy *copy, uint64_t length)
 {
+    bool to_user = copy->direction == VMO_TO_USER;
     uint64_t run = (page_ceil(copy->offset + copy->left) - page_floor(copy->offset)) >> PAGE_SHIFT;
     struct page *page;
     char *bytes;
@@ -34,16 +35,16 @@ static status_t copy_within_page(struct copy *copy, uint64_t length)
     status_t status;
 
     vmo_lock(copy->vmo);
-    status = vmo_get_page(copy->vmo, copy->offset >> PAGE_SHIFT, copy->to_user ? WANT_READ : WANT_WRITE,
-                          copy->to_user ? run : min_u64(run, WRITE_RUN), &copy->request, &page);
+    status = vmo_get_page(copy->vmo, copy->offset >> PAGE_SHIFT, to_user ? WANT_READ : WANT_WRITE,
+                          to_user ? run : min_u64(run, WRITE_RUN), copy->request, &page);
     if (status == OK) {
         bytes = (char *)page_to_virt(page ? page : zero_frame) + (copy->offset & PAGE_MASK);
-        missed = copy->to_user ? arch_copy_to_user(copy->user, bytes, length)
-                               : arch_copy_from_user(bytes, copy->user, length);
+        missed = to_user ? arch_copy_to_user(copy->user, bytes, length)
+                         : arch_copy_from_user(bytes, copy->user, length);
         copy->offset += length - missed;
         copy->user += length - missed;
         copy->left -= length - missed;
-        copy->vmo->modified |= !copy->to_user && missed < length;
+        copy->vmo->modified |= !to_user && missed < length;
         if (missed)
             status = ERR_USER_FAULT;
     }
@@ -55,11 +56,10 @@ static status_t copy_all(struct copy *copy)
 {
     while (copy->left > 0) {
         uint64_t length = min_u64(copy->left, PAGE_SIZE - (copy->offset & PAGE_MASK));
-        status_t status = copy_within_page(copy, length);
+        status_t status = page_request_resolve(copy->request, copy_within_page(copy, length));
 
-        status = page_request_resolve(&copy->request, status);
         if (status == ERR_USER_FAULT)
-            status = user_touch(copy->user, 1, copy->to_user);
+            status = user_touch(copy->user, 1, copy->direction == VMO_TO_USER);
         if (status != OK && status != ERR_RETRY)
             return status;
         if (thread_killed())
@@ -69,38 +69,22 @@ static status_t copy_all(struct copy *copy)
     return OK;
 }
 
-static status_t copy_range(struct vmo *vmo, uint64_t offset, uaddr_t user, uint64_t length, bool to_user,
-                           bool may_block, uint64_t *out_done)
+status_t vmo_copy(struct vmo *vmo, uint64_t offset, uaddr_t user, uint64_t length, enum vmo_copy direction,
+                  bool may_block, uint64_t *out_done)
 {
-    struct copy copy;           /* not cleared as a whole: the request is large */
-    status_t status = vmo_locate(&vmo, &offset, length);
+    struct page_request request;
+    struct copy copy = { vmo, offset, user, length, direction, &request };
+    status_t status = vmo_locate(&copy.vmo, &copy.offset, length);
 
     *out_done = 0;
     if (status != OK)
         return status;
     if (!range_inside(user, length, USER_TOP))
         return ERR_INVALID_ARGS;
-    copy.vmo = vmo;
-    copy.offset = offset;
-    copy.user = user;
-    copy.left = length;
-    copy.to_user = to_user;
-    page_request_init(&copy.request, may_block);
-    copy.request.early = to_user;
+    page_request_init(&request, may_block);
+    request.early = direction == VMO_TO_USER;
     status = copy_all(&copy);
-    page_request_end(&copy.request);
+    page_request_end(&request);
     *out_done = length - copy.left;
     return status;
-}
-
-status_t vmo_copy_to_user(struct vmo *vmo, uint64_t offset, uaddr_t to, uint64_t length, bool may_block,
-                          uint64_t *out_done)
-{
-    return copy_range(vmo, offset, to, length, true, may_block, out_done);
-}
-
-status_t vmo_copy_from_user(struct vmo *vmo, uint64_t offset, uaddr_t from, uint64_t length, bool may_block,
-                            uint64_t *out_done)
-{
-    return copy_range(vmo, offset, from, length, false, may_block, out_done);
 }

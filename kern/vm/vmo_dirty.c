@@ -10,25 +10,15 @@
 #include "vm/page_request.h"
 #include "vm/vmo_pages.h"
 
-static bool has_gap(struct vmo *vmo, uint64_t first, uint64_t end)
-{
-    for (struct page_list_run run; first < end; first += run.count) {
-        run = page_list_find_run(&vmo->pages, first, end);
-        if (!run.slots && run.fill == SLOT_EMPTY)
-            return true;
-        for (uint64_t i = 0; run.slots && i < run.count; i++)
-            if (run.slots[i] == SLOT_EMPTY)
-                return true;
-    }
-    return false;
-}
-
 /* Markers become pages first, which changes nothing that one sees: so a lack of memory leaves all as it was. */
 status_t vmo_dirty_pages(struct vmo *vmo, uint64_t first, uint64_t end)
 {
     struct page *page;
-    status_t status = has_gap(vmo, first, end) ? ERR_NOT_FOUND : OK;
+    status_t status = OK;
 
+    for (uint64_t i = first, count; i < end; i += count)
+        if (vmo_slot(vmo, i, end, &count) == SLOT_EMPTY)
+            return ERR_NOT_FOUND;
     for (uint64_t i = first; i < end && status == OK; i++)
         if (!slot_page(page_list_get(&vmo->pages, i)))
             status = vmo_make_zero_page(vmo, i, &page);
@@ -40,21 +30,9 @@ status_t vmo_dirty_pages(struct vmo *vmo, uint64_t first, uint64_t end)
 /* The slots of [first, end) that are zero in state `from` go over to `to`; without memory for a border a run of them stays. */
 static void move_zeros(struct vmo *vmo, uint64_t first, uint64_t end, slot_t from, slot_t to)
 {
-    for (struct page_list_run run; first < end; first += run.count) {
-        int64_t emptied = 0;
-
-        run = page_list_find_run(&vmo->pages, first, end);
-        if (!run.slots && run.fill == from)
-            page_list_fill(&vmo->pages, first, first + run.count, to);
-        for (uint64_t i = 0; run.slots && i < run.count; i++) {
-            if (run.slots[i] != from)
-                continue;
-            run.slots[i] = to;
-            emptied += to == SLOT_EMPTY;
-        }
-        if (emptied > 0)
-            page_list_changed(&vmo->pages, &run, first, -emptied);
-    }
+    for (uint64_t count; first < end; first += count)
+        if (vmo_slot(vmo, first, end, &count) == from)
+            page_list_fill(&vmo->pages, first, first + count, to);
 }
 
 void vmo_writeback_begin(struct vmo *vmo, uint64_t first, uint64_t end, bool zeros_only)
@@ -108,19 +86,14 @@ bool vmo_next_dirty(struct vmo *vmo, uint64_t *index, uint64_t end, vmo_dirty_ra
 
     vmo_lock(vmo);
     end = min_u64(end, vmo->size >> PAGE_SHIFT);
-    for (struct page_list_run run; *index < end; *index += run.count) {
-        run = page_list_find_run(&vmo->pages, *index, end);
-        for (uint64_t i = 0; i < (run.slots ? run.count : 1); i++) {
-            uint64_t this = report_of(run.slots ? run.slots[i] : run.fill);
+    for (uint64_t count; *index < end; *index += count) {
+        uint64_t this = report_of(vmo_slot(vmo, *index, end, &count));
 
-            if (kind == UINT64_MAX && this != kind) {
-                first = *index + i;
-                kind = this;
-            } else if (kind != UINT64_MAX && this != kind) {
-                run.count = i;
-                end = *index + i;
-            }
-        }
+        if (kind != UINT64_MAX && this != kind)
+            break;
+        if (kind == UINT64_MAX)
+            first = *index;
+        kind = this;
     }
     vmo_unlock(vmo);
     *out_range = (vmo_dirty_range_t){ first << PAGE_SHIFT, (*index - first) << PAGE_SHIFT, kind };

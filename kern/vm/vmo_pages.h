@@ -1,6 +1,4 @@
-/*
- * vmo_pages.h: the slots of a VMO, for the files of kern/vm that move pages about.  Family lock held for all.
- */
+/* vmo_pages.h: the slots of a VMO, for the files of kern/vm that move pages about.  Family lock held for all. */
 #pragma once
 
 #include "vm/vmo.h"
@@ -28,6 +26,15 @@ static inline void page_give(struct page *page, struct vmo *vmo, uint64_t index)
     if (vmo->others_mapped)
         vmo_unmap_pages(vmo, index, 1);
     page_init(page, vmo, index);
+}
+
+/* The slot at `index`, and how many below `end` are told by it: one, or a run of zeros or of nothing. */
+static inline slot_t vmo_slot(struct vmo *vmo, uint64_t index, uint64_t end, uint64_t *out_count)
+{
+    struct page_list_run run = page_list_find_run(&vmo->pages, index, end);
+
+    *out_count = run.slots ? 1 : run.count;
+    return run.slots ? *run.slots : run.fill;
 }
 
 /* So many pages became dirty (negative: are so no more). */
@@ -79,8 +86,5 @@ bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_
 /* Write-back of a DIRTY page begins: AWAITING_CLEAN, busy, mapped writable nowhere. */
 void vmo_clean_start(struct vmo *vmo, struct page *page);
 
-/*
- * Wait until no page of [first, end) is busy.  The family lock is dropped meanwhile and held again on return.  CANCELED.
- * Nothing else may be held.
- */
+/* Wait until no page of [first, end) is busy.  CANCELED.  Only the family lock is held, and dropped meanwhile. */
 status_t vmo_wait_not_busy(struct vmo *vmo, uint64_t first, uint64_t end);

@@ -40,14 +40,9 @@ static bool is_answered(slot_t slot, enum request_kind kind)
 /* Who waits for pages of [first, end) looks again.  Those that are as he wants were reported when they became so. */
 static void report_missing(struct vmo *vmo, uint64_t first, uint64_t end, enum request_kind kind)
 {
-    for (struct page_list_run run; first < end; first += run.count) {
-        run = page_list_find_run(&vmo->pages, first, end);
-        if (!run.slots && !is_answered(run.fill, kind))
-            vmo_complete_range(vmo, kind, first, run.count, OK);
-        for (uint64_t i = 0; run.slots && i < run.count; i++)
-            if (!is_answered(run.slots[i], kind))
-                vmo_complete_range(vmo, kind, first + i, 1, OK);
-    }
+    for (uint64_t count; first < end; first += count)
+        if (!is_answered(vmo_slot(vmo, first, end, &count), kind))
+            vmo_complete_range(vmo, kind, first, count, OK);
 }
 
 /* Drop all slots of [first, end) and let those who wait for its pages look again.  Nothing in it is busy. */
@@ -131,8 +126,7 @@ static status_t commit_batch(struct vmo *vmo, uint64_t *index, uint64_t end, enu
         struct page *page;
 
         status = vmo_get_page(vmo, *index, want, end - *index, request, &page);
-        if (status == OK)
-            ++*index;
+        *index += status == OK;
     }
     vmo_unlock(vmo);
     return status;
@@ -163,14 +157,7 @@ status_t vmo_commit(struct vmo *vmo, uint64_t offset, uint64_t length, enum page
     return OK;
 }
 
-/* Whole pages inside the range, as page numbers; empty if there are none. */
-static void whole_pages(uint64_t offset, uint64_t length, uint64_t *first, uint64_t *end)
-{
-    *first = page_ceil(offset) >> PAGE_SHIFT;
-    *end = max_u64(*first, (offset + length) >> PAGE_SHIFT);
-}
-
-/* Anonymous pages become zero again; clean and dirty device pages are dropped unwritten.  Not where a user's pager has its say. */
+/* Whole pages: anonymous ones are zero again, a device's dropped unwritten.  Not where a user's pager has its say. */
 status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length)
 {
     uint64_t first, end;
@@ -178,7 +165,8 @@ status_t vmo_decommit(struct vmo *vmo, uint64_t offset, uint64_t length)
 
     if (status != OK)
         return status;
-    whole_pages(offset, length, &first, &end);
+    first = page_ceil(offset) >> PAGE_SHIFT;
+    end = max_u64(first, (offset + length) >> PAGE_SHIFT);
     vmo_lock(vmo);
     status = vmo_wait_not_busy(vmo, first, end);
     if (status == OK && end > first)
@@ -231,40 +219,32 @@ status_t vmo_zero_pages(struct vmo *vmo, uint64_t first, uint64_t end)
 static status_t zero_device_page(struct vmo *vmo, uint64_t index)
 {
     struct page *page = slot_page(page_list_get(&vmo->pages, index));
-    status_t status = OK;
-    bool absent = !page;
 
-    if (absent)
-        status = vmo_put_page(vmo, index, frame_alloc_zeroed(FRAME_DEVICE));
-    else
+    if (page)
         arch_zero_page(page_to_virt(page));
-    if (status == OK)
-        status = vmo_get_page(vmo, index, WANT_WRITE, 1, NULL, &page);
-    if (status == OK && absent)
+    else if (vmo_put_page(vmo, index, frame_alloc_zeroed(FRAME_DEVICE)) == OK)
         vmo_complete_range(vmo, REQUEST_READ, index, 1, OK);
-    return status;
+    else
+        return ERR_NO_MEMORY;
+    return vmo_get_page(vmo, index, WANT_WRITE, 1, NULL, &page);
 }
 
 /* Whole pages from *index on: all of them at once; a device's become dirty pages, up to BATCH. */
 static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
 {
-    bool pages = vmo->kind == VMO_DEVICE;
-    uint64_t stop = pages ? min_u64(end, *index + BATCH) : end;
+    uint64_t stop = vmo->kind == VMO_DEVICE ? min_u64(end, *index + BATCH) : end;
     status_t status;
 
     vmo_lock(vmo);
     status = vmo_wait_not_busy(vmo, *index, stop);
     if (status == OK && end > vmo->size >> PAGE_SHIFT)
         status = ERR_OUT_OF_RANGE;
-    if (status == OK && !pages) {
+    if (status == OK && vmo->kind != VMO_DEVICE) {
         status = vmo_zero_pages(vmo, *index, end);
         *index = end;
     }
-    while (status == OK && *index < stop) {
+    for (; status == OK && *index < stop; ++*index)
         status = zero_device_page(vmo, *index);
-        if (status == OK)
-            ++*index;
-    }
     vmo->modified = true;
     vmo_unlock(vmo);
     return status;
@@ -272,23 +252,22 @@ static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
 
 status_t vmo_zero(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_block)
 {
-    uint64_t first, end, stop;
     status_t status = vmo_locate(&vmo, &offset, length);
+    uint64_t end = offset + length;
 
-    if (status != OK)
-        return status;
-    stop = offset + length;
-    if (page_floor(offset) == page_floor(stop))         /* inside one page */
-        return length ? zero_part(vmo, offset, length, may_block) : OK;
-    whole_pages(offset, length, &first, &end);
-    if (!page_aligned(offset))
-        status = zero_part(vmo, offset, page_ceil(offset) - offset, may_block);
-    while (status == OK && first < end) {
-        status = zero_batch(vmo, &first, end);
+    while (status == OK && offset < end) {
+        uint64_t piece = min_u64(end - offset, PAGE_SIZE - (offset & PAGE_MASK));
+        uint64_t index = offset >> PAGE_SHIFT;
+
+        if (piece == PAGE_SIZE) {
+            status = zero_batch(vmo, &index, end >> PAGE_SHIFT);
+            offset = index << PAGE_SHIFT;
+        } else {
+            status = zero_part(vmo, offset, piece, may_block);
+            offset += piece;
+        }
         sched_preempt_point();
     }
-    if (status == OK && !page_aligned(stop))
-        status = zero_part(vmo, page_floor(stop), stop & PAGE_MASK, may_block);
     return status;
 }
 
@@ -296,21 +275,17 @@ void vmo_info(struct vmo *vmo, info_vmo_t *info)
 {
     struct vmo *target = vmo_target(vmo);
 
-    memset(info, 0, sizeof *info);
-    info->koid = vmo->object.koid;
-    info->parent_koid = vmo->parent_koid;
-    info->size_bytes = vmo_size(vmo);
-    info->content_size = vmo_content_size(vmo);
     vmo_lock(target);
-    info->committed_bytes = info->populated_bytes = target->resident << PAGE_SHIFT;
-    info->dirty_bytes = target->dirty << PAGE_SHIFT;
-    info->change_events = target->change_events;
-    info->num_children = vmo->children;
-    info->num_mappings = target->mappings;
+    *info = (info_vmo_t){
+        .koid = vmo->object.koid, .parent_koid = vmo->parent_koid, .size_bytes = vmo_size(vmo),
+        .content_size = vmo_content_size(vmo), .committed_bytes = target->resident << PAGE_SHIFT,
+        .populated_bytes = target->resident << PAGE_SHIFT, .dirty_bytes = target->dirty << PAGE_SHIFT,
+        .change_events = target->change_events, .num_children = vmo->children,
+        .num_mappings = target->mappings, .share_count = atomic_load(&vmo->object.handles),
+        .flags = INFO_VMO_PAGED | (vmo->resizable ? INFO_VMO_RESIZABLE : 0) |
+                 (target->kind == VMO_ANONYMOUS && target->parent_koid ? INFO_VMO_IS_COW_CLONE : 0) |
+                 (vmo_root(target)->kind == VMO_PAGER ? INFO_VMO_PAGER_BACKED : 0),
+    };
     vmo_unlock(target);
     object_get_name(&vmo->object, info->name);
-    info->share_count = atomic_load(&vmo->object.handles);
-    info->flags = INFO_VMO_PAGED | (vmo->resizable ? INFO_VMO_RESIZABLE : 0) |
-                  (target->kind == VMO_ANONYMOUS && target->parent_koid ? INFO_VMO_IS_COW_CLONE : 0) |
-                  (vmo_root(target)->kind == VMO_PAGER ? INFO_VMO_PAGER_BACKED : 0);
 }

@@ -58,10 +58,7 @@ void vmo_transfer_done(struct vmo *vmo, uint64_t first, uint64_t count, status_t
 
 /* --- Transfers that a user starts. --- */
 
-/*
- * A page that is there already, or made for a device read.  The device fills a page of this VMO
- * alone; one that the transfer covers only in part is zeroed first.
- */
+/* A page that is there, this VMO's alone if it is to be filled; or a new one, zeroed if it is filled only in part. */
 static status_t lend(struct vmo *vmo, uint64_t index, bool into_memory, bool whole, struct page **out_page)
 {
     struct page *page = slot_page(page_list_get(&vmo->pages, index));
@@ -81,24 +78,11 @@ static status_t lend(struct vmo *vmo, uint64_t index, bool into_memory, bool who
     return status;
 }
 
-static status_t check(struct vmo *vmo, uint64_t offset, uint64_t length, bool into_memory)
-{
-    uint64_t busy;
-
-    if (into_memory && vmo_root(vmo)->ops)
-        return ERR_NOT_SUPPORTED;
-    if (!range_inside(offset, length, vmo->size))
-        return ERR_OUT_OF_RANGE;
-    if (vmo_find_busy(vmo, offset >> PAGE_SHIFT, page_ceil(offset + length) >> PAGE_SHIFT, &busy))
-        return ERR_BAD_STATE;
-    return OK;
-}
-
 status_t vmo_transfer_begin(struct vmo *vmo, uint64_t offset, uint64_t length, bool into_memory,
                             struct vmo_transfer *transfer)
 {
     status_t status = vmo_locate(&vmo, &offset, length);
-    uint64_t end = offset + length, at = page_floor(offset);
+    uint64_t end = offset + length, at = page_floor(offset), busy;
 
     if (status != OK)
         return status;
@@ -106,7 +90,12 @@ status_t vmo_transfer_begin(struct vmo *vmo, uint64_t offset, uint64_t length, b
     transfer->first = offset >> PAGE_SHIFT;
     transfer->count = 0;
     vmo_lock(vmo);
-    status = check(vmo, offset, length, into_memory);
+    if (into_memory && vmo_root(vmo)->ops)
+        status = ERR_NOT_SUPPORTED;
+    else if (!range_inside(offset, length, vmo->size))
+        status = ERR_OUT_OF_RANGE;
+    else if (vmo_find_busy(vmo, offset >> PAGE_SHIFT, page_ceil(end) >> PAGE_SHIFT, &busy))
+        status = ERR_BAD_STATE;
     for (; status == OK && at < end; at += PAGE_SIZE) {
         assert(transfer->count < array_size(transfer->pages));
         status = lend(vmo, at >> PAGE_SHIFT, into_memory, at >= offset && at + PAGE_SIZE <= end,

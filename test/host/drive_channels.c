@@ -132,10 +132,10 @@ static void check_content(const struct queued *content, const uint8_t *bytes, co
 static void receive(uint32_t end)
 {
     const uint32_t *actual = (uint32_t *)(window + 0x41000);
-    struct channel_read read = {
-        .bytes = WINDOW_BASE + 0x20000, .handles = WINDOW_BASE + 0x40000, .actual_bytes_at = WINDOW_BASE + 0x41000,
-        .actual_handles_at = WINDOW_BASE + 0x41004,
-        .num_bytes = one_in(3) ? choose(300) : CHANNEL_MAX_BYTES, .num_handles = one_in(3) ? choose(3) : CHANNEL_MAX_HANDLES,
+    channel_call_args_t to = {
+        .rd_bytes = (void *)(WINDOW_BASE + 0x20000), .rd_handles = (handle_t *)(WINDOW_BASE + 0x40000),
+        .rd_num_bytes = one_in(3) ? choose(300) : CHANNEL_MAX_BYTES,
+        .rd_num_handles = one_in(3) ? choose(3) : CHANNEL_MAX_HANDLES,
     };
     struct queued head = queues[end][0];
     uint32_t handles_before = handle_table_count(director_process()->handles);
@@ -145,14 +145,14 @@ static void receive(uint32_t end)
         expected = closed[!end] ? ERR_PEER_CLOSED : ERR_SHOULD_WAIT;
     else if (one_in(10))
         window_closed = true, expected = ERR_USER_FAULT;
-    else if (head.bytes > read.num_bytes || head.handles > read.num_handles)
+    else if (head.bytes > to.rd_num_bytes || head.handles > to.rd_num_handles)
         expected = ERR_BUFFER_TOO_SMALL;
     fail_allocation(one_in(8));
-    status = channel_read(ends[end], &read);
+    status = channel_read(ends[end], &to, WINDOW_BASE + 0x41000, WINDOW_BASE + 0x41004);
     window_closed = false;
     if (allocation_failed())
         expected = ERR_NO_MEMORY;
-    step("read at end %u with room for %u and %u: %d", end, read.num_bytes, read.num_handles, status);
+    step("read at end %u with room for %u and %u: %d", end, to.rd_num_bytes, to.rd_num_handles, status);
     check_equal(status, expected);
     if (status != OK) {
         check_equal(handle_table_count(director_process()->handles), handles_before);
@@ -174,9 +174,9 @@ static void caller_body(void *argument)
     struct caller *caller = argument;
     struct queued content = { caller->number, choose_between(4, 5000), choose(4), 0 };
     uint64_t at = 0x60000 + caller->slot * 0x2000;
-    struct channel_read read = {
-        .bytes = WINDOW_BASE + at, .num_bytes = 0x1000, .handles = WINDOW_BASE + at + 0x1000, .num_handles = 64,
-        .actual_bytes_at = WINDOW_BASE + at + 0x1800, .actual_handles_at = WINDOW_BASE + at + 0x1804,
+    channel_call_args_t to = {
+        .rd_bytes = (void *)(WINDOW_BASE + at), .rd_num_bytes = 0x1000,
+        .rd_handles = (handle_t *)(WINDOW_BASE + at + 0x1000), .rd_num_handles = 64,
     };
     struct message *message = make_message(&content), *answer;
 
@@ -191,7 +191,7 @@ static void caller_body(void *argument)
         }
         caller->status = channel_call(caller->end, message, caller->deadline, &answer);
         if (caller->status == OK) {
-            caller->status = message_take(answer, &read);
+            caller->status = message_take(answer, &to, WINDOW_BASE + at + 0x1800, WINDOW_BASE + at + 0x1804);
             message_destroy(answer);
         }
         if (own || gone || full)

@@ -66,7 +66,7 @@ void read_word(struct model *model)
 
     must_wait = inside && read_waits(target, index);
     maybe_fail();
-    status = vmo_copy_to_user(model->vmo, (page << PAGE_SHIFT) + half * HALF + 8, WINDOW_BASE, 8, beside(), &done);
+    status = vmo_copy(model->vmo, (page << PAGE_SHIFT) + half * HALF + 8, WINDOW_BASE, 8, VMO_TO_USER, beside(), &done);
     expected = inside ? expect_access(target, index, words) : ERR_OUT_OF_RANGE;
     step("read page %lu of vmo %lu: %d", page, model->serial, status);
     check_status(status, expected);
@@ -86,7 +86,7 @@ void write_word(struct model *model)
     must_wait = inside && write_waits(target, index);
     maybe_fail();
     memcpy(window, &value, 8);
-    status = vmo_copy_from_user(model->vmo, (page << PAGE_SHIFT) + half * HALF + 8, WINDOW_BASE, 8, beside(), &done);
+    status = vmo_copy(model->vmo, (page << PAGE_SHIFT) + half * HALF + 8, WINDOW_BASE, 8, VMO_FROM_USER, beside(), &done);
     expected = inside ? expect_access(target, index, words) : ERR_OUT_OF_RANGE;
     step("write page %lu of vmo %lu: %d", page, model->serial, status);
     check_status(status, expected);

@@ -46,7 +46,7 @@ static void nothing(void)
 }
 
 static status_t run_process(void)       { return process_create("new", NULL, (struct process **)&made[0]); }
-static status_t run_thread(void)        { return process_add_thread(process, "new", (struct thread **)&made[0]); }
+static status_t run_thread(void)        { return thread_create(process, "new", (struct thread **)&made[0]); }
 static status_t run_vmo(void)           { return vmo_create(number, true, (struct vmo **)&made[0]); }
 static status_t run_event(void)         { return event_create(&made[0]); }
 static status_t run_port(void)          { return port_create(&made[0]); }
@@ -109,7 +109,7 @@ static status_t run_write(void)
 {
     uint64_t done;
 
-    return vmo_copy_from_user(vmo, (page_index << PAGE_SHIFT) + 7, WINDOW_BASE, 100, false, &done);
+    return vmo_copy(vmo, (page_index << PAGE_SHIFT) + 7, WINDOW_BASE, 100, VMO_FROM_USER, false, &done);
 }
 
 static status_t run_commit(void)
@@ -153,7 +153,7 @@ static status_t run_supply(void)
     uint64_t failing = fail_allocation(0), done;
 
     for (uint64_t i = 0; i < 3; i++)
-        check_equal(vmo_copy_from_user(aux, 2 * i * PAGE_SIZE, WINDOW_BASE, PAGE_SIZE, false, &done), OK);
+        check_equal(vmo_copy(aux, 2 * i * PAGE_SIZE, WINDOW_BASE, PAGE_SIZE, VMO_FROM_USER, false, &done), OK);
     fail_allocation(failing);
     return pager_supply_pages(paged, page_index << PAGE_SHIFT, 5 * PAGE_SIZE, aux, 0);
 }
@@ -164,7 +164,7 @@ static void prepare_child(void)
     uint64_t failing = fail_allocation(0), done;
 
     for (uint64_t i = 0; i < 3; i++)
-        check_equal(vmo_copy_from_user(vmo, (page_index + i) << PAGE_SHIFT, WINDOW_BASE, 9, false, &done), OK);
+        check_equal(vmo_copy(vmo, (page_index + i) << PAGE_SHIFT, WINDOW_BASE, 9, VMO_FROM_USER, false, &done), OK);
     fail_allocation(failing);
 }
 
@@ -236,11 +236,12 @@ static void undo_pipe_write(void)
 /* Reading a message with handles needs room in the table. */
 static status_t run_channel_read(void)
 {
-    struct channel_read read = {
-        .bytes = WINDOW_BASE, .handles = WINDOW_BASE + 0x10000, .num_bytes = 100, .num_handles = 64,
+    channel_call_args_t to = {
+        .rd_bytes = (void *)WINDOW_BASE, .rd_handles = (handle_t *)(WINDOW_BASE + 0x10000),
+        .rd_num_bytes = 100, .rd_num_handles = 64,
     };
 
-    return channel_read(ends[1], &read);
+    return channel_read(ends[1], &to, 0, 0);
 }
 
 /* partial: what came before the failure may stay; only the end is compared. */

@@ -99,7 +99,7 @@ static struct vmo *make_aux(const struct model *model, uint64_t first, uint64_t 
         if (content(model, first + i) == 0 && one_in(2))
             continue;                           /* absent: supplied as zeros */
         memset(window, content(model, first + i), PAGE_SIZE);
-        check_equal(vmo_copy_from_user(aux, offset + (i << PAGE_SHIFT), WINDOW_BASE, PAGE_SIZE, false, &done), OK);
+        check_equal(vmo_copy(aux, offset + (i << PAGE_SHIFT), WINDOW_BASE, PAGE_SIZE, VMO_FROM_USER, false, &done), OK);
     }
     return aux;
 }
@@ -213,7 +213,7 @@ static void peek(struct model *model)
 {
     uint64_t page = choose(PAGES), done;
     bool inside = page < model->vmo->size >> PAGE_SHIFT;
-    status_t status = vmo_copy_to_user(model->vmo, (page << PAGE_SHIFT) + 5, WINDOW_BASE + 0x70000, 1, false, &done);
+    status_t status = vmo_copy(model->vmo, (page << PAGE_SHIFT) + 5, WINDOW_BASE + 0x70000, 1, VMO_TO_USER, false, &done);
 
     step("look at page %lu of key %lu: %d", page, model->key, status);
     if (status == OK)

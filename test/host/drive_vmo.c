@@ -103,7 +103,7 @@ static void write_bytes(struct model *model)
     for (uint64_t i = 0; expected == OK && i < length; i++)
         window[i] = (uint8_t)(1 + choose(255));
     fail_allocation(one_in(6) ? choose_between(1, 8) : 0);
-    status = vmo_copy_from_user(name_of(model), offset, WINDOW_BASE, length, one_in(2), &done);
+    status = vmo_copy(name_of(model), offset, WINDOW_BASE, length, VMO_FROM_USER, one_in(2), &done);
     if (allocation_failed() && expected == OK)
         expected = ERR_NO_MEMORY;
     step("write 0x%lx bytes at 0x%lx of vmo %ld: %d", length, offset, model - models, status);
@@ -121,7 +121,7 @@ static void read_bytes(struct model *model)
     if (expected == OK && length > WINDOW_SIZE)
         return;
     step("read 0x%lx bytes at 0x%lx of vmo %ld", length, offset, model - models);
-    status = vmo_copy_to_user(name_of(model), offset, WINDOW_BASE, length, one_in(2), &done);
+    status = vmo_copy(name_of(model), offset, WINDOW_BASE, length, VMO_TO_USER, one_in(2), &done);
     check_equal(status, expected);
     if (status == OK && memcmp(window, model->bytes + offset, length) != 0)
         fail("the bytes read are not those written");
@@ -136,8 +136,8 @@ static void copy_with_bad_buffer(struct model *model)
     bool write = one_in(2);
 
     step("%s vmo %ld at 0x%lx with the buffer 0x%lx", write ? "write" : "read", model - models, offset, address);
-    check_equal(write ? vmo_copy_from_user(name_of(model), offset, address, length, false, &done)
-                      : vmo_copy_to_user(name_of(model), offset, address, length, false, &done), expected);
+    check_equal(write ? vmo_copy(name_of(model), offset, address, length, VMO_FROM_USER, false, &done)
+                      : vmo_copy(name_of(model), offset, address, length, VMO_TO_USER, false, &done), expected);
     check_equal(done, 0);
     if (write && expected == ERR_INVALID_ARGS && range_inside(address, length, USER_TOP))
         now_resident(model, offset, 1);
@@ -229,7 +229,7 @@ static void waiter_body(void *argument)
     struct waiter *waiter = argument;
     uint64_t done;
 
-    waiter->status = vmo_copy_to_user(name_of(waiter->model), waiter->offset, WINDOW_BASE + 0x80000, 1, false, &done);
+    waiter->status = vmo_copy(name_of(waiter->model), waiter->offset, WINDOW_BASE + 0x80000, 1, VMO_TO_USER, false, &done);
     waiter->done = true;
 }
 

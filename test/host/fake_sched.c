@@ -259,7 +259,7 @@ struct thread *spawn(struct process *process, void (*body)(void *), void *argume
     struct handle_slot no_handle = { NULL, 0 };
     struct thread *thread;
 
-    if (process_add_thread(process, "simulated", &thread) != OK)
+    if (thread_create(process, "simulated", &thread) != OK)
         return NULL;
     if (!process->started)
         check_equal(process_start(thread, true, no_handle, words), OK);

@@ -36,7 +36,7 @@ static status_t act_on_pages(struct actor *actor)
             check_content(model, actor->first, value);
         return status;
     case READ:
-        status = vmo_copy_to_user(model->vmo, actor->first << PAGE_SHIFT, WINDOW_BASE + at, length, true, &done);
+        status = vmo_copy(model->vmo, actor->first << PAGE_SHIFT, WINDOW_BASE + at, length, VMO_TO_USER, true, &done);
         for (uint64_t i = 0; i < done >> PAGE_SHIFT; i++)
             check_content(model, actor->first + i, window[at + (i << PAGE_SHIFT) + 5]);
         return status;
@@ -44,7 +44,7 @@ static status_t act_on_pages(struct actor *actor)
         for (uint64_t i = 0; i < actor->count; i++)
             window[at + i] = content(model, actor->first + i);
         for (uint64_t i = 0; i < actor->count; i++) {
-            status = vmo_copy_from_user(model->vmo, ((actor->first + i) << PAGE_SHIFT) + 5, WINDOW_BASE + at + i, 1, true,
+            status = vmo_copy(model->vmo, ((actor->first + i) << PAGE_SHIFT) + 5, WINDOW_BASE + at + i, 1, VMO_FROM_USER, true,
                                         &done);
             if (status != OK)
                 return status;

@@ -2,46 +2,19 @@
  * signal_thread.c: the signal thread: it stops the other threads and makes them run handlers.
  *
  * A fault, a sys_thread_interrupt and the end of a handler all stop a thread and send a packet here
- * (an exception port).  A stopped thread is made to run a handler by putting its registers into a
- * frame on its stack and giving it others: the pc of the handler, and as return address a
- * breakpoint, which stops it again when the handler is done; then the frame's registers are given
- * back.
+ * (an exception port).  signal_frame.c makes a stopped thread run a handler, and go on after it.
  *
  * Invariant: a thread that is stopped is resumed before the next packet is taken.
  * Locks: none, and none may be: any lock might be held by a thread that waits to be resumed.  The
  * table of actions is changed here only, on request.  Memory of other threads is read and written
  * by the kernel (sys_vmo_write, sys_vmo_read), which refuses where this thread would fault.
  */
-#include "signals.h"
+#include "signal_thread.h"
 
 #include <string.h>
 #include <sys/wait.h>
 
 enum { THREADS_MAX = 64, DIRECTED_MAX = 32, LEAVING_MAX = 32 };
-
-struct signal_frame {
-    ucontext_t context;
-    siginfo_t info;
-};
-
-/* The page through which the kernel copies. */
-struct scratch {
-    struct signal_frame frame;
-    struct thread_signals signals;
-};
-
-_Static_assert(sizeof(mcontext_t) == sizeof(thread_state_t), "one is copied to the other");
-_Static_assert(sizeof(struct scratch) <= PAGE_SIZE, "scratch is a page");
-
-/* A thread that is stopped. */
-struct stopped {
-    handle_t thread;
-    uint64_t koid;
-    struct thread_signals *place;       /* in the thread's memory */
-    struct thread_signals signals;
-    thread_state_t state;
-    bool has_signals, changed;          /* changed: `state` is to be written */
-};
 
 struct signal_thread_setup signal_thread_setup;
 
@@ -54,27 +27,6 @@ static struct {
 } directed[DIRECTED_MAX];               /* to single threads that have not stopped yet */
 static uint64_t leaving[LEAVING_MAX];   /* threads that take no more signals; 0: free */
 static info_thread_t threads[THREADS_MAX];
-
-static struct scratch *scratch(void)
-{
-    return signal_thread_setup.scratch_page;
-}
-
-/* --- Memory of a stopped thread. --- */
-
-static bool fetch(void *to, uintptr_t from, size_t length)
-{
-    if (sys_vmo_write(signal_thread_setup.scratch, 0, (const void *)from, 0, length) != OK)
-        return false;
-    memcpy(to, scratch(), length);
-    return true;
-}
-
-static bool store(uintptr_t to, const void *from, size_t length)
-{
-    memcpy(scratch(), from, length);
-    return sys_vmo_read(signal_thread_setup.scratch, 0, (void *)to, 0, length) == OK;
-}
 
 /* --- Ends. --- */
 
@@ -92,72 +44,6 @@ static void give_up(int number)
 {
     process_end_mark(process_self(), number);
     sys_exception_bind(process_self(), HANDLE_INVALID, 0);
-}
-
-/* --- Running a handler. --- */
-
-/* False: it would reach below the other stack. */
-static bool place_frame(const struct stopped *stopped, const struct sigaction *action,
-                        uintptr_t *out_place)
-{
-    const stack_t *other = &stopped->signals.alternate;
-    uintptr_t sp = stopped->state.x[REG_SP];
-    bool is_on_it = sp - (uintptr_t)other->ss_sp - 1 < other->ss_size;
-    if ((action->sa_flags & SA_ONSTACK) != 0 && other->ss_size > 0 && !is_on_it) {
-        sp = (uintptr_t)other->ss_sp + other->ss_size;
-        is_on_it = true;
-    }
-    *out_place = (sp - sizeof(struct signal_frame)) & -16ul;
-    return !is_on_it || *out_place - (uintptr_t)other->ss_sp < other->ss_size;
-}
-
-/* False: there is no room on the stack. */
-static bool enter_handler(struct stopped *stopped, const siginfo_t *info)
-{
-    struct sigaction *action = &actions[info->si_signo];
-    struct thread_signals *signals = &stopped->signals;
-    uint64_t *x = stopped->state.x;
-    struct signal_frame *frame = &scratch()->frame;
-    uintptr_t sp;
-    if (!place_frame(stopped, action, &sp))
-        return false;
-    memset(frame, 0, sizeof *frame);
-    frame->info = *info;
-    frame->context.uc_stack = signals->alternate;
-    frame->context.uc_sigmask = signals->blocked;
-    memcpy(&frame->context.uc_mcontext, &stopped->state, sizeof stopped->state);
-    if (sys_vmo_read(signal_thread_setup.scratch, 0, (void *)sp, 0, sizeof *frame) != OK)
-        return false;
-
-    x[REG_PC] = (uintptr_t)action->sa_handler;
-    x[REG_RA] = (uintptr_t)signal_return;
-    x[REG_SP] = sp;
-    x[REG_A0] = info->si_signo;
-    x[REG_A0 + 1] = sp + offsetof(struct signal_frame, info);
-    x[REG_A0 + 2] = sp + offsetof(struct signal_frame, context);
-    __asm__("mv %0, gp" : "=r"(x[3]));
-    stopped->changed = true;
-
-    signals->blocked |= action->sa_mask & ~SIGNALS_NEVER_BLOCKED;
-    if ((action->sa_flags & SA_NODEFER) == 0)
-        signals->blocked |= SIGNAL_BIT(info->si_signo);
-    signals->delivered++;
-    signals->final += (action->sa_flags & SA_RESTART) == 0;
-    if ((action->sa_flags & SA_RESETHAND) != 0)
-        action->sa_handler = SIG_DFL;
-    return true;
-}
-
-static void leave_handler(struct stopped *stopped)
-{
-    static struct signal_frame frame;
-    if (!fetch(&frame, stopped->state.x[REG_SP], sizeof frame)) {
-        give_up(SIGSEGV);
-        return;
-    }
-    memcpy(&stopped->state, &frame.context.uc_mcontext, sizeof stopped->state);
-    stopped->signals.blocked = frame.context.uc_sigmask & ~SIGNALS_NEVER_BLOCKED;
-    stopped->changed = true;
 }
 
 /* --- What is pending. --- */
@@ -181,7 +67,7 @@ static void deliver(struct stopped *stopped, const siginfo_t *info)
         return;
     if (handler == SIG_DFL)
         die(number);
-    if (!enter_handler(stopped, info))
+    if (!signal_frame_enter(stopped, &actions[number], info))
         die(SIGSEGV);
 }
 
@@ -323,7 +209,8 @@ static void fault(struct stopped *stopped, const port_packet_t *packet)
     _sig_func_ptr handler = actions[info.si_signo].sa_handler;
     bool is_blocked = (stopped->signals.blocked & SIGNAL_BIT(info.si_signo)) != 0;
     if (handler == SIG_DFL || handler == SIG_IGN || is_blocked ||
-        stopped->signals.held % HELD_FOR_HEAP > 0 || !stopped->has_signals || !enter_handler(stopped, &info))
+        stopped->signals.held % HELD_FOR_HEAP > 0 || !stopped->has_signals ||
+        !signal_frame_enter(stopped, &actions[info.si_signo], &info))
         give_up(info.si_signo);
 }
 
@@ -356,19 +243,20 @@ static void thread_stopped(const port_packet_t *packet)
     if (sys_thread_read_state(stopped.thread, &stopped.state) == OK) {
         stopped.place = (void *)(stopped.state.x[REG_TP] + signal_thread_setup.own_signals_offset);
         stopped.has_signals = stopped.state.x[REG_TP] != 0 &&
-            fetch(&stopped.signals, (uintptr_t)stopped.place, sizeof stopped.signals) &&
+            signal_fetch(&stopped.signals, (uintptr_t)stopped.place, sizeof stopped.signals) &&
             stopped.signals.ready;
         if (packet->exception.kind == EXCEPTION_INTERRUPT) {
             look_for_pending(&stopped);
         } else if (packet->exception.kind == EXCEPTION_BREAKPOINT &&
                    packet->exception.pc == (uintptr_t)signal_return) {
-            leave_handler(&stopped);
+            if (!signal_frame_leave(&stopped))
+                give_up(SIGSEGV);
             look_for_pending(&stopped);
         } else {
             fault(&stopped, packet);
         }
         if (stopped.has_signals)
-            store((uintptr_t)stopped.place, &stopped.signals, sizeof stopped.signals);
+            signal_store((uintptr_t)stopped.place, &stopped.signals, sizeof stopped.signals);
         if (stopped.changed)
             sys_thread_write_state(stopped.thread, &stopped.state);
     }

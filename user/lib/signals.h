@@ -2,7 +2,7 @@
  * signals.h: what the parts of signal handling share (docs/processes.md has the picture).
  *
  * signal.c and signal_wait.c are what threads call; signal_thread.c is the signal thread, which stops the others and
- * makes them run handlers; signal_send.c sends to processes.
+ * makes them run handlers (signal_frame.c); signal_send.c sends to processes.
  */
 #pragma once
 

@@ -51,30 +51,8 @@ static inline void leaves_nothing(void (*story)(void))
 
 /* --- Clients. --- */
 
-static inline void asks(unsigned number, enum access_kind kind, handle_t vmo, uint64_t first,
-                        uint64_t count)
-{
-    access_start(&accesses[number], kind, vmo, first, count);
-    wait_until_asked(&accesses[number]);
-}
-
-#define ENDS(number, status) CHECK_STATUS(access_end(&accesses[number]), status)
-
 static inline status_t try_supply(struct rig rig, uint64_t first, uint64_t count, handle_t aux)
 {
     return sys_pager_supply_pages(rig.pager, rig.vmo, first * PAGE_SIZE, count * PAGE_SIZE, aux, 0);
 }
 
-static inline status_t try_op(struct rig rig, uint32_t op, uint64_t first, uint64_t count,
-                              uint64_t data)
-{
-    return sys_pager_op_range(rig.pager, op, rig.vmo, first * PAGE_SIZE, count * PAGE_SIZE, data);
-}
-
-static inline handle_t new_filled(uint64_t pages, int byte)
-{
-    handle_t vmo = new_vmo(pages);
-
-    vmo_fill(vmo, 0, pages * PAGE_SIZE, byte);
-    return vmo;
-}

@@ -5,6 +5,7 @@
 
 #include "writeback_rig.h"
 
+#define OTHER_KEY 77u                   /* of a second VMO */
 #define MINIMUM 64u                     /* pages that each pager may always have dirty */
 #define MORE    64u                     /* pages of a full rig that are not dirty */
 

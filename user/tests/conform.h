@@ -10,7 +10,6 @@
 #include "cow.h"
 #include "exception_rig.h"
 
-#define AT(page) ((uint64_t)(page) * PAGE_SIZE)
 #define DELIVERED(status) ((uint64_t)(int64_t)(status))     /* as the data of PAGER_OP_FAIL */
 
 /* A VMO that cannot be resized, so that it can have slices. */
@@ -31,24 +30,10 @@ static inline struct rig rig_supplied(uint64_t pages, uint64_t first, uint64_t c
     return rig;
 }
 
-static inline handle_t new_filled(uint64_t pages, int byte)
-{
-    handle_t vmo = new_vmo(pages);
-
-    vmo_fill(vmo, 0, AT(pages), byte);
-    return vmo;
-}
-
 static inline status_t try_supply(struct rig rig, uint64_t first, uint64_t count, handle_t aux,
                                   uint64_t aux_first)
 {
     return sys_pager_supply_pages(rig.pager, rig.vmo, AT(first), AT(count), aux, AT(aux_first));
-}
-
-static inline status_t try_op(struct rig rig, uint32_t op, uint64_t first, uint64_t count,
-                              uint64_t data)
-{
-    return sys_pager_op_range(rig.pager, op, rig.vmo, AT(first), AT(count), data);
 }
 
 static inline status_t try_fail(struct rig rig, uint64_t first, uint64_t count, status_t status)
@@ -72,14 +57,6 @@ static inline status_t try_write(handle_t vmo, uint64_t page)
 
 /* --- Who waits.  `number` is that of the thread in accesses[]. --- */
 
-/* Start the access and see that it waits for the pager. */
-static inline void ask(unsigned number, enum access_kind kind, handle_t vmo, uint64_t first,
-                       uint64_t count)
-{
-    access_start(&accesses[number], kind, vmo, first, count);
-    wait_until_asked(&accesses[number]);
-}
-
 static inline void ask_op(unsigned number, uint32_t op, handle_t vmo, uint64_t first,
                           uint64_t count)
 {
@@ -87,7 +64,6 @@ static inline void ask_op(unsigned number, uint32_t op, handle_t vmo, uint64_t f
     wait_until_asked(&accesses[number]);
 }
 
-#define ENDS(number, status) CHECK_STATUS(access_end(&accesses[number]), status)
 #define WAITS(number)        wait_until_asked(&accesses[number])    /* still, or again */
 
 /* A read of supplied pages that ends well. */
@@ -97,21 +73,47 @@ static inline void ends_with_content(unsigned number)
     CHECK(access_read_content(&accesses[number]));
 }
 
+/* --- A thread that reads from a stream, from its beginning. --- */
+
+__attribute__((unused)) static struct {
+    struct raw_thread thread;
+    handle_t stream;
+    size_t length, actual;
+    status_t status;
+    volatile char bytes[AT(4)];
+} reader;
+
+static inline void read_stream(void *unused)
+{
+    (void)unused;
+    reader.status =
+        sys_stream_read(reader.stream, (char *)reader.bytes, reader.length, &reader.actual);
+}
+
+static inline void stream_read_start(handle_t vmo, uint64_t pages)
+{
+    CHECK_OK(sys_stream_create(STREAM_READ, vmo, 0, &reader.stream));
+    reader.length = AT(pages);
+    raw_thread_start(&reader.thread, read_stream, NULL);
+}
+
+/* It ended well: so many bytes were read. */
+static inline size_t stream_read_end(void)
+{
+    wait_for_end(reader.thread.handle);
+    CHECK_OK(reader.status);
+    CLOSE(reader.stream);
+    return reader.actual;
+}
+
 /* --- Loads and stores, and crash(address, status). --- */
 
 __attribute__((unused)) static handle_t reports[array_size(accesses)];
 
 static inline void touch_start(unsigned number, enum access_kind kind, volatile char *address)
 {
-    struct access *access = &accesses[number];
-
-    access->kind = kind;
-    access->address = address;
-    access->buffer[0] = '!';                /* what a store stores */
     reports[number] = new_port();
-    raw_thread_create(&access->thread);
-    bind_to(access->thread.handle, reports[number]);
-    raw_thread_go(&access->thread, access_run, access);
+    touch_start_bound(&accesses[number], reports[number], kind, address, '!');
 }
 
 static inline void touch_asks(unsigned number, enum access_kind kind, volatile char *address)

@@ -52,16 +52,6 @@ static inline void detach(struct rig rig)
 
 /* --- DIRTY packets and their answer. --- */
 
-static inline void expect_dirty(struct rig rig, uint64_t first, uint64_t count)
-{
-    expect_packet(rig.port, RIG_KEY, PAGER_VMO_DIRTY, first, count);
-}
-
-static inline void allow(struct rig rig, uint64_t first, uint64_t count)
-{
-    pager_op(rig, PAGER_OP_DIRTY, first, count, 0);
-}
-
 static inline void serve_dirty(struct rig rig, uint64_t first, uint64_t count)
 {
     expect_dirty(rig, first, count);

@@ -7,7 +7,6 @@
 
 #define SNAPSHOT VMO_CHILD_SNAPSHOT
 #define ON_WRITE VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE
-#define READ_WRITE (VM_READ | VM_WRITE)
 
 /* The range is given in pages. */
 static inline handle_t new_child(handle_t vmo, uint32_t options, uint64_t first, uint64_t pages)
@@ -35,6 +34,14 @@ static inline void close_all(const handle_t *handles, size_t count)
 }
 #define CLOSE(...) close_all((const handle_t[]){ __VA_ARGS__ },                              \
                              sizeof((const handle_t[]){ __VA_ARGS__ }) / sizeof(handle_t))
+
+static inline handle_t new_filled(uint64_t pages, int byte)
+{
+    handle_t vmo = new_vmo(pages);
+
+    vmo_fill(vmo, 0, pages * PAGE_SIZE, byte);
+    return vmo;
+}
 
 /* Every byte of a page. */
 static inline void fill_page(handle_t vmo, uint64_t page, int byte)
@@ -93,4 +100,12 @@ static inline void serve_read(struct rig rig, uint64_t first, uint64_t count)
 {
     expect_read(rig, first, count);
     supply(rig, first, count);
+}
+
+/* Start the access and see that it waits for the pager. */
+static inline void ask(unsigned number, enum access_kind kind, handle_t vmo, uint64_t first,
+                       uint64_t count)
+{
+    access_start(&accesses[number], kind, vmo, first, count);
+    wait_until_asked(&accesses[number]);
 }

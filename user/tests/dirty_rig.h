@@ -48,7 +48,7 @@ static inline bool dirty_is(struct rig rig, const char *expected)
 
 static inline void pager_op(struct rig rig, uint32_t op, uint64_t first, uint64_t count, uint64_t data)
 {
-    CHECK_OK(sys_pager_op_range(rig.pager, op, rig.vmo, first * PAGE_SIZE, count * PAGE_SIZE, data));
+    CHECK_OK(try_op(rig, op, first, count, data));
 }
 
 static inline void begin(struct rig rig, uint64_t first, uint64_t count)
@@ -59,6 +59,16 @@ static inline void begin(struct rig rig, uint64_t first, uint64_t count)
 static inline void end(struct rig rig, uint64_t first, uint64_t count)
 {
     pager_op(rig, PAGER_OP_WRITEBACK_END, first, count, 0);
+}
+
+static inline void expect_dirty(struct rig rig, uint64_t first, uint64_t count)
+{
+    expect_packet(rig.port, RIG_KEY, PAGER_VMO_DIRTY, first, count);
+}
+
+static inline void allow(struct rig rig, uint64_t first, uint64_t count)
+{
+    pager_op(rig, PAGER_OP_DIRTY, first, count, 0);
 }
 
 static inline void write_byte(struct rig rig, uint64_t page, char value)

@@ -66,6 +66,12 @@ static inline void unbind(handle_t task)
     CHECK_OK(sys_exception_bind(task, HANDLE_INVALID, 0));
 }
 
+static inline void breakpoint(void *unused)
+{
+     (void)unused;
+    __asm__ volatile("ebreak");
+}
+
 /* A thread that is not started yet, so that a port can be bound to it first. */
 static inline void raw_thread_create(struct raw_thread *thread)
 {
@@ -78,6 +84,25 @@ static inline void raw_thread_go(struct raw_thread *thread, void (*function)(voi
     CHECK_OK(sys_thread_start(thread->handle, (uintptr_t)raw_thread_entry,
                               (uintptr_t)thread->stack + sizeof thread->stack, (uintptr_t)argument,
                               (uintptr_t)function));
+}
+
+/* Its reports go to the port from its first instruction on. */
+static inline void raw_thread_start_bound(struct raw_thread *thread, handle_t port, void (*function)(void *),
+                                          void *argument)
+{
+    raw_thread_create(thread);
+    bind_to(thread->handle, port);
+    raw_thread_go(thread, function, argument);
+}
+
+/* A load, or a store of the byte, by such a thread. */
+static inline void touch_start_bound(struct access *access, handle_t port, enum access_kind kind,
+                                     volatile char *address, char byte)
+{
+    access->kind = kind;
+    access->address = address;
+    access->buffer[0] = byte;
+    raw_thread_start_bound(&access->thread, port, access_run, access);
 }
 
 /* --- Every register. --- */

@@ -15,7 +15,6 @@
 
 #define PLACE  0x2200000000ul           /* where nothing else is */
 #define FAR    0x2240000000ul           /* not under the same page tables */
-#define READ_WRITE (VM_READ | VM_WRITE)
 
 enum { ROUNDS = 60, FAILURES_MAX = 100 };
 
@@ -105,7 +104,7 @@ static inline void close_held(void)
     }
 }
 
-static inline void close_all(status_t status)
+static inline void undo_held(status_t status)
 {
     (void)status;
     close_held();

@@ -5,6 +5,8 @@
 
 #include "common.h"
 
+#define READ_WRITE (VM_READ | VM_WRITE)
+
 /* Another handle to the same object with only these rights. */
 static inline handle_t reduced(handle_t handle, rights_t rights)
 {

@@ -8,6 +8,7 @@
 /* --- Pagers and the VMOs they serve. --- */
 
 #define RIG_KEY 0x1122334455667788ull
+#define AT(page) ((uint64_t)(page) * PAGE_SIZE)
 
 struct rig {
     handle_t pager, port, vmo;
@@ -60,6 +61,12 @@ static inline void supply(struct rig rig, uint64_t first, uint64_t count)
     CHECK_OK(
         sys_pager_supply_pages(rig.pager, rig.vmo, first * PAGE_SIZE, count * PAGE_SIZE, aux, 0));
     CHECK_OK(sys_handle_close(aux));
+}
+
+static inline status_t try_op(struct rig rig, uint32_t op, uint64_t first, uint64_t count,
+                              uint64_t data)
+{
+    return sys_pager_op_range(rig.pager, op, rig.vmo, AT(first), AT(count), data);
 }
 
 static inline void fail(struct rig rig, uint64_t first, uint64_t count, status_t status)
@@ -236,3 +243,5 @@ static inline bool is_waiting(const struct access *access)
 }
 
 __attribute__((unused)) static struct access accesses[4];
+
+#define ENDS(number, status) CHECK_STATUS(access_end(&accesses[number]), status)

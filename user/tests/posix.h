@@ -27,3 +27,18 @@ static inline int open_motd(void)
     CHECK(file > 2);
     return file;
 }
+
+static inline bool only_signal_handles_are_left(void *unused)
+{
+    (void)unused;
+    return open_handles() <= handles_at_start + 3;
+}
+
+/*
+ * For the last case of a program with signals.  Two ports stay: of children's ends and of the signal
+ * thread; and what that copies through.  It closes its handle of a thread after it has resumed it.
+ */
+static inline void check_only_signal_handles_are_left(void)
+{
+    CHECK(comes_true(only_signal_handles_are_left, NULL));
+}

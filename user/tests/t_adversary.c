@@ -11,7 +11,7 @@ static void silent(void)
     struct rig rig = rig_create(8);
 
     for (unsigned i = 0; i < 4; i++)
-        asks(i, ACCESS_READ, rig.vmo, 2 * i, 1);
+        ask(i, ACCESS_READ, rig.vmo, 2 * i, 1);
     others_go_on();
     for (unsigned i = 0; i < 4; i++) {
         CHECK(is_waiting(&accesses[i]));
@@ -32,19 +32,19 @@ static void late(void)
     struct rig rig = rig_create(4);
     handle_t aux = new_filled(1, 'l');
 
-    asks(0, ACCESS_READ, rig.vmo, 0, 1);
+    ask(0, ACCESS_READ, rig.vmo, 0, 1);
     expect_read(rig, 0, 1);
     kill_asleep(&accesses[0].thread);
     supply(rig, 0, 1);
     CHECK(is_supplied(rig.vmo, 0, 1));
-    asks(0, ACCESS_READ, rig.vmo, 1, 1);
+    ask(0, ACCESS_READ, rig.vmo, 1, 1);
     expect_read(rig, 1, 1);
     supply(rig, 1, 1);
     ENDS(0, OK);
     CHECK_OK(try_supply(rig, 1, 1, aux));
     CHECK(is_supplied(rig.vmo, 1, 1));
     CHECK_EQ(committed(aux), 0);
-    asks(0, ACCESS_READ, rig.vmo, 3, 1);
+    ask(0, ACCESS_READ, rig.vmo, 3, 1);
     expect_read(rig, 3, 1);
     CHECK_OK(sys_vmo_set_size(rig.vmo, 3 * PAGE_SIZE));
     ENDS(0, ERR_OUT_OF_RANGE);
@@ -70,7 +70,7 @@ static void out_of_order(void)
     struct rig rig = rig_create(4);
 
     for (unsigned i = 0; i < 4; i++)
-        asks(i, i % 2 ? ACCESS_WRITE : ACCESS_READ, rig.vmo, i, 1);
+        ask(i, i % 2 ? ACCESS_WRITE : ACCESS_READ, rig.vmo, i, 1);
     for (unsigned i = 0; i < 4; i++)
         expect_read(rig, i, 1);
     for (unsigned i = 4; i-- > 0;) {
@@ -94,20 +94,20 @@ static void twice(void)
     struct rig rig = rig_create(4);
     handle_t aux = new_filled(2, '2');
 
-    asks(0, ACCESS_READ, rig.vmo, 0, 2);
+    ask(0, ACCESS_READ, rig.vmo, 0, 2);
     expect_read(rig, 0, 2);
     supply(rig, 0, 2);
     CHECK_OK(try_supply(rig, 0, 2, aux));
     fail(rig, 0, 2, ERR_IO);                                    /* to whom? */
     ENDS(0, OK);
     CHECK(access_read_content(&accesses[0]) && is_supplied(rig.vmo, 0, 2));
-    asks(0, ACCESS_READ, rig.vmo, 2, 1);
+    ask(0, ACCESS_READ, rig.vmo, 2, 1);
     expect_read(rig, 2, 1);
     fail(rig, 2, 1, ERR_IO);
     fail(rig, 2, 1, ERR_NO_SPACE);
     supply(rig, 2, 1);
     ENDS(0, ERR_IO);
-    asks(0, ACCESS_READ, rig.vmo, 3, 1);
+    ask(0, ACCESS_READ, rig.vmo, 3, 1);
     fail(rig, 3, 1, ERR_IO_DATA_INTEGRITY);                     /* before the packet was read */
     ENDS(0, ERR_IO_DATA_INTEGRITY);
     expect_silence(rig.port);
@@ -126,7 +126,7 @@ static void too_much(void)
     struct rig rig = rig_create(8);
     handle_t aux = new_filled(16, 'm');
 
-    asks(0, ACCESS_READ, rig.vmo, 4, 1);
+    ask(0, ACCESS_READ, rig.vmo, 4, 1);
     expect_read(rig, 4, 1);
     CHECK_STATUS(try_supply(rig, 4, 5, aux), ERR_OUT_OF_RANGE);
     CHECK_EQ(committed(aux), 11);
@@ -170,7 +170,7 @@ static void too_little(void)
     fail(rig, 0, 1, ERR_IO);
     ENDS(0, ERR_IO);
     CHECK(is_supplied(rig.vmo, 1, 7));
-    asks(0, ACCESS_READ, rig.vmo, 0, 8);
+    ask(0, ACCESS_READ, rig.vmo, 0, 8);
     expect_read(rig, 0, 1);
     supply(rig, 0, 1);
     ENDS(0, OK);
@@ -191,8 +191,8 @@ static void wrong_vmo(void)
     handle_t aux = new_filled(1, 'w'), plain = new_vmo(2);
 
     other.vmo = new_pager_vmo(rig.pager, rig.port, RIG_KEY + 1, 2);
-    asks(0, ACCESS_READ, rig.vmo, 0, 1);
-    asks(1, ACCESS_READ, foreign.vmo, 0, 1);
+    ask(0, ACCESS_READ, rig.vmo, 0, 1);
+    ask(1, ACCESS_READ, foreign.vmo, 0, 1);
     expect_read(rig, 0, 1);
     supply(other, 0, 1);
     CHECK(is_supplied(other.vmo, 0, 1));
@@ -231,8 +231,8 @@ static void after_detach(void)
     struct rig rig = rig_create(4);
     handle_t aux = new_filled(1, 'd');
 
-    asks(0, ACCESS_READ, rig.vmo, 0, 1);
-    asks(1, ACCESS_WRITE, rig.vmo, 1, 1);
+    ask(0, ACCESS_READ, rig.vmo, 0, 1);
+    ask(1, ACCESS_WRITE, rig.vmo, 1, 1);
     expect_read(rig, 0, 1);
     CHECK_OK(sys_pager_detach_vmo(rig.pager, rig.vmo));
     ENDS(0, ERR_BAD_STATE);
@@ -276,12 +276,12 @@ static void stolen(void)
     static handle_t port;
 
     port = rig.port;
-    asks(0, ACCESS_READ, rig.vmo, 0, 1);
+    ask(0, ACCESS_READ, rig.vmo, 0, 1);
     raw_thread_start(&thief, steal, &port);
     wait_for_end(thief.handle);
-    asks(1, ACCESS_READ, rig.vmo, 0, 1);                        /* chained: no packet */
+    ask(1, ACCESS_READ, rig.vmo, 0, 1);                        /* chained: no packet */
     expect_silence(rig.port);
-    asks(2, ACCESS_READ, rig.vmo, 1, 1);
+    ask(2, ACCESS_READ, rig.vmo, 1, 1);
     expect_read(rig, 1, 1);
     supply(rig, 0, 2);
     for (unsigned i = 0; i < 3; i++)
@@ -300,13 +300,13 @@ static void port_goes(void)
     for (unsigned step = 0; step < 3; step++) {
         struct rig rig = rig_create(4);
 
-        asks(0, ACCESS_READ, rig.vmo, 0, 1);
+        ask(0, ACCESS_READ, rig.vmo, 0, 1);
         if (step > 0)
             expect_read(rig, 0, 1);
         if (step > 1)
-            asks(1, ACCESS_READ, rig.vmo, 1, 1);
+            ask(1, ACCESS_READ, rig.vmo, 1, 1);
         CLOSE(rig.port);
-        asks(2, ACCESS_READ, rig.vmo, 2, 1);
+        ask(2, ACCESS_READ, rig.vmo, 2, 1);
         CHECK(is_waiting(&accesses[0]));
         supply(rig, 0, 2);
         ENDS(0, OK);
@@ -347,7 +347,7 @@ static void packet_into_own_vmo(void)
     char *memory = map_vmo(rig.vmo, READ_WRITE, 0, PAGE_SIZE);
     port_packet_t *packet = (port_packet_t *)memory;
 
-    asks(0, ACCESS_READ, other.vmo, 0, 1);
+    ask(0, ACCESS_READ, other.vmo, 0, 1);
     waiter.port = other.port;
     waiter.packet = packet;
     raw_thread_start(&waiter.thread, wait_for_packet, &waiter);
@@ -443,8 +443,8 @@ static void answered_at_once(void)
     for (unsigned round = 0; round < 20; round++) {
         struct rig rig = rig_create(4);
 
-        asks(0, ACCESS_READ, rig.vmo, 0, 4);
-        asks(1, ACCESS_WRITE, rig.vmo, 2, 1);
+        ask(0, ACCESS_READ, rig.vmo, 0, 4);
+        ask(1, ACCESS_WRITE, rig.vmo, 2, 1);
         atomic_store(&answerers_ready, 0);
         for (unsigned i = 0; i < array_size(answerers); i++) {
             answerers[i].rig = rig;

@@ -53,7 +53,7 @@ static void disordered_zeros(void)
     CHECK_OK(sys_vmo_set_size(rig.vmo, 8 * PAGE_SIZE));
     end(rig, 0, 8);                     /* 4 was zero then and is; 5 was stored to; 6 and 7 came after */
     CHECK(dirty_is(rig, "5+1 6+2z"));
-    asks(0, ACCESS_READ, rig.vmo, 4, 1);
+    ask(0, ACCESS_READ, rig.vmo, 4, 1);
     expect_read(rig, 4, 1);
     supply(rig, 4, 1);
     ENDS(0, OK);
@@ -120,8 +120,8 @@ static void not_theirs(void)
     CHECK_OK(sys_vmo_set_size(rig.vmo, 5 * PAGE_SIZE));
     pager_op(rig, PAGER_OP_DIRTY, 0, 2, 0);
     write_byte(rig, 0, 'a');
-    asks(0, ACCESS_WRITE, rig.vmo, 2, 1);
-    asks(1, ACCESS_READ, rig.vmo, 3, 1);
+    ask(0, ACCESS_WRITE, rig.vmo, 2, 1);
+    ask(1, ACCESS_READ, rig.vmo, 3, 1);
     refused(foreign, ERR_INVALID_ARGS, 0, 5);
     CHECK_STATUS(sys_pager_query_vmo_stats(foreign.pager, rig.vmo, PAGER_RESET_VMO_STATS, &stats,
                                            sizeof stats),
@@ -155,9 +155,9 @@ static void silent(void)
     struct rig rig = trap_create(4);
 
     supply(rig, 0, 4);
-    asks(0, ACCESS_WRITE, rig.vmo, 0, 1);
-    asks(1, ACCESS_WRITE, rig.vmo, 0, 2);
-    asks(2, ACCESS_WRITE, rig.vmo, 3, 1);
+    ask(0, ACCESS_WRITE, rig.vmo, 0, 1);
+    ask(1, ACCESS_WRITE, rig.vmo, 0, 2);
+    ask(2, ACCESS_WRITE, rig.vmo, 3, 1);
     CHECK(is_supplied(rig.vmo, 0, 4));
     CHECK_STATUS(sys_vmo_write(rig.vmo, 0, "x", 2 * PAGE_SIZE, 1), ERR_SHOULD_WAIT);
     others_go_on();
@@ -176,11 +176,6 @@ TEST(a_silent_pagers_writers)
     leaves_nothing(silent);
 }
 
-static void expect_dirty(struct rig rig, uint64_t first, uint64_t count)
-{
-    expect_packet(rig.port, RIG_KEY, PAGER_VMO_DIRTY, first, count);
-}
-
 /* The wrong kind of answer, too little, too much, out of order, twice. */
 static void confused(void)
 {
@@ -190,8 +185,8 @@ static void confused(void)
     other.vmo = new_pager_vmo(rig.pager, rig.port, RIG_KEY + 1, 8);
     supply(rig, 0, 4);
     supply(other, 0, 4);
-    asks(0, ACCESS_WRITE, rig.vmo, 0, 4);
-    asks(1, ACCESS_READ, rig.vmo, 4, 1);
+    ask(0, ACCESS_WRITE, rig.vmo, 0, 4);
+    ask(1, ACCESS_READ, rig.vmo, 4, 1);
     expect_dirty(rig, 0, 4);
     expect_read(rig, 4, 1);
     CHECK_OK(try_supply(rig, 0, 4, aux));                                   /* that is no leave */
@@ -226,7 +221,7 @@ static void shrunk(void)
     struct rig rig = trap_create(4);
 
     supply(rig, 0, 4);
-    asks(0, ACCESS_WRITE, rig.vmo, 1, 3);
+    ask(0, ACCESS_WRITE, rig.vmo, 1, 3);
     expect_dirty(rig, 1, 3);
     CHECK_OK(sys_vmo_set_size(rig.vmo, 3 * PAGE_SIZE));
     CHECK(is_waiting(&accesses[0]));
@@ -363,7 +358,7 @@ static void immense(void)
                                   &rig.vmo));
     CHECK_OK(try_supply(rig, 0, pages, aux));
     CHECK_EQ(committed(rig.vmo), 0);
-    asks(0, ACCESS_WRITE, rig.vmo, 5, 1);
+    ask(0, ACCESS_WRITE, rig.vmo, 5, 1);
     CHECK_STATUS(try_op(rig, PAGER_OP_DIRTY, 0, pages, 0), ERR_NO_MEMORY);
     wait_until_asked(&accesses[0]);
     kill_asleep(&accesses[0].thread);

@@ -156,9 +156,9 @@ static void killed_unanswered(const char *step)
 {
     struct victim victim = victim_start(step);
 
-    asks(0, ACCESS_READ, victim.vmo, 0, 1);
-    asks(1, ACCESS_WRITE, victim.vmo, 0, 1);
-    asks(2, ACCESS_READ, victim.vmo, 8, 4);
+    ask(0, ACCESS_READ, victim.vmo, 0, 1);
+    ask(1, ACCESS_WRITE, victim.vmo, 0, 1);
+    ask(2, ACCESS_READ, victim.vmo, 8, 4);
     hear(&victim, NULL);
     others_go_on();
     CHECK(is_waiting(&accesses[0]));
@@ -317,8 +317,7 @@ static void writes_back(void)
     access_start_bytes(&accesses[0], ACCESS_WRITE, victim.vmo, 0, 1);
     hear(&victim, NULL);
     ENDS(0, OK);
-    access_start(&accesses[1], ACCESS_WRITE, victim.vmo, 0, 1);
-    wait_until_asked(&accesses[1]);
+    ask(1, ACCESS_WRITE, victim.vmo, 0, 1);
     victim_kill(&victim);
     ENDS(1, ERR_BAD_STATE);
     CHECK_OK(sys_vmo_read(victim.vmo, 0, &byte, 0, 1));

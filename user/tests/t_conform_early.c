@@ -129,21 +129,6 @@ TEST(others_do_not_wake_early)
     rig_close(rig);
 }
 
-static struct {
-    struct raw_thread thread;
-    handle_t stream;
-    size_t actual;
-    status_t status;
-    volatile char bytes[AT(2)];
-} reader;
-
-static void read_stream(void *unused)
-{
-    (void)unused;
-    reader.status = sys_stream_read(reader.stream, (char *)reader.bytes, sizeof reader.bytes,
-                                    &reader.actual);
-}
-
 static bool stream_has_begun(void *unused)
 {
     (void)unused;
@@ -155,17 +140,13 @@ TEST(a_stream_reader_goes_on)
 {
     struct rig rig = rig_create(2);
 
-    CHECK_OK(sys_stream_create(STREAM_READ, rig.vmo, 0, &reader.stream));
-    raw_thread_start(&reader.thread, read_stream, NULL);
+    stream_read_start(rig.vmo, 2);
     expect_read(rig, 0, 2);
     supply(rig, 0, 1);
     CHECK(comes_true(stream_has_begun, NULL));
     supply(rig, 1, 1);
-    wait_for_end(reader.thread.handle);
-    CHECK_OK(reader.status);
-    CHECK(reader.actual == AT(2) && reader.bytes[AT(1)] == content_of(1));
+    CHECK(stream_read_end() == AT(2) && reader.bytes[AT(1)] == content_of(1));
     expect_silence(rig.port);
-    CLOSE(reader.stream);
     rig_close(rig);
 }
 

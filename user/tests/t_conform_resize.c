@@ -73,34 +73,15 @@ TEST(shrink_under_mapped_accesses)
     rig_close(rig);
 }
 
-static struct {
-    struct raw_thread thread;
-    handle_t stream;
-    size_t actual;
-    status_t status;
-    char bytes[AT(4)];
-} reader;
-
-static void read_stream(void *unused)
-{
-    (void)unused;
-    reader.status = sys_stream_read(reader.stream, reader.bytes, sizeof reader.bytes,
-                                    &reader.actual);
-}
-
 /* 2.9: a stream read: what shrinks away is the end of the content, not an error. */
 TEST(shrink_under_a_stream_read)
 {
     struct rig rig = rig_supplied(4, 0, 2);
 
-    CHECK_OK(sys_stream_create(STREAM_READ, rig.vmo, 0, &reader.stream));
-    raw_thread_start(&reader.thread, read_stream, NULL);
+    stream_read_start(rig.vmo, 4);
     expect_read(rig, 2, 2);
     resize(rig, 2);
-    wait_for_end(reader.thread.handle);
-    CHECK_OK(reader.status);
-    CHECK_EQ(reader.actual, AT(2));
-    CLOSE(reader.stream);
+    CHECK_EQ(stream_read_end(), AT(2));
     rig_close(rig);
 }
 

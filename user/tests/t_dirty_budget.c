@@ -5,9 +5,7 @@
  * Machine: cpus=4 memory=32M
  */
 #include "budget_rig.h"
-#include "exception_rig.h"
-
-#define OTHER_KEY 77u
+#include "stream_rig.h"
 
 /* --- Where the limit is. --- */
 
@@ -110,8 +108,7 @@ TEST(a_second_pager_gets_its_minimum)
     struct rig silent = full_rig(RIG_KEY), second = empty_rig(OTHER_KEY, 100);
 
     CHECK_EQ(fill(second, 100), MINIMUM);
-    access_start(&accesses[0], ACCESS_WRITE, second.vmo, MINIMUM, 1);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_WRITE, second.vmo, MINIMUM, 1);
     expect_packet(second.port, OTHER_KEY, PAGER_VMO_WRITEBACK, 0, 100);
     write_back(second);
     CHECK_OK(access_end(&accesses[0]));
@@ -126,8 +123,7 @@ TEST(the_second_profits_from_the_first)
     struct rig first = full_rig(RIG_KEY), second = empty_rig(OTHER_KEY, 100);
 
     CHECK_EQ(fill(second, 100), MINIMUM);
-    access_start(&accesses[0], ACCESS_WRITE, second.vmo, MINIMUM, 1);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_WRITE, second.vmo, MINIMUM, 1);
     write_back(first);
     CHECK_OK(access_end(&accesses[0]));
     rig_close(second);
@@ -141,8 +137,7 @@ TEST(a_writer_waits_and_goes_on)
     struct rig rig = full_rig(RIG_KEY);
     uint64_t next = dirty_pages(rig.vmo);
 
-    access_start(&accesses[0], ACCESS_WRITE, rig.vmo, next, 2);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_WRITE, rig.vmo, next, 2);
     expect_full_writeback(rig);
     CHECK(is_waiting(&accesses[0]));
     CHECK_EQ(dirty_pages(rig.vmo), next);
@@ -170,42 +165,23 @@ TEST(a_store_waits_and_goes_on)
     rig_close(rig);
 }
 
-static struct stream_writer {
-    struct raw_thread thread;
-    handle_t stream;
-    volatile status_t status;
-    size_t written;
-    char bytes[3 * PAGE_SIZE];
-} stream_writer;
-
-static void stream_run(void *argument)
-{
-    struct stream_writer *writer = argument;
-
-    writer->status = sys_stream_write(writer->stream, writer->bytes, sizeof writer->bytes, &writer->written);
-}
-
 TEST(a_stream_waits_and_goes_on)
 {
     struct rig rig = full_rig(RIG_KEY);
+    handle_t stream = appender(rig);
     uint64_t size = 0, content = 0;
 
     CHECK_OK(sys_vmo_get_size(rig.vmo, &size));
     CHECK_OK(sys_vmo_set_content_size(rig.vmo, size));
-    CHECK_OK(sys_stream_create(STREAM_WRITE | STREAM_APPEND, rig.vmo, 0, &stream_writer.stream));
-    memset(stream_writer.bytes, 'w', sizeof stream_writer.bytes);
-    raw_thread_start(&stream_writer.thread, stream_run, &stream_writer);
-    CHECK(comes_true(waits_for_pager, &stream_writer.thread.handle));
+    write_waits(0, stream, AT(3));
     CHECK_OK(sys_vmo_get_content_size(rig.vmo, &content));
     CHECK_EQ(content, size + 3 * PAGE_SIZE);        /* reserved; nothing else waits */
     expect_packet(rig.port, RIG_KEY, PAGER_VMO_WRITEBACK, 0, size / PAGE_SIZE + 3);
     write_back(rig);
-    wait_for_end(stream_writer.thread.handle);
-    CHECK_OK(stream_writer.status);
-    CHECK_EQ(stream_writer.written, sizeof stream_writer.bytes);
+    write_ends(0, OK, AT(3));
     CHECK_EQ(byte_of(rig.vmo, size / PAGE_SIZE + 2), 'w');
     CHECK_EQ(dirty_pages(rig.vmo), 3);
-    CHECK_OK(sys_handle_close(stream_writer.stream));
+    CHECK_OK(sys_handle_close(stream));
     rig_close(rig);
 }
 
@@ -274,8 +250,7 @@ TEST(all_vmos_of_the_pager_are_asked_for)
     write_byte(stranger, 2, 'd');
     while (sys_vmo_write(rig.vmo, 0, "x", AT(dirty_pages(rig.vmo)), 1) == OK)
         ;
-    access_start(&accesses[0], ACCESS_WRITE, rig.vmo, next + 5, 1);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_WRITE, rig.vmo, next + 5, 1);
     expect_full_writeback(rig);
     expect_packet(some.port, 1, PAGER_VMO_WRITEBACK, 0, 3);
     expect_silence(none.port);
@@ -314,8 +289,7 @@ TEST(budget_first_then_permission)
 
     CHECK_OK(sys_pager_create_vmo(rig.pager, VMO_TRAP_DIRTY, trap.port, OTHER_KEY, AT(2), &trap.vmo));
     supply(trap, 0, 2);
-    access_start(&accesses[0], ACCESS_WRITE, trap.vmo, 0, 1);
-    wait_until_asked(&accesses[0]);
+    ask(0, ACCESS_WRITE, trap.vmo, 0, 1);
     expect_full_writeback(rig);
     expect_silence(trap.port);                      /* no DIRTY before there is room */
     write_back(rig);
@@ -343,183 +317,6 @@ TEST(permission_alone_for_what_awaits_being_clean)
     CHECK_OK(sys_handle_close(trap.vmo));
     CHECK_OK(sys_handle_close(trap.port));
     rig_close(rig);
-}
-
-/* --- Giving up, and what else ends a wait. --- */
-
-TEST(a_waiter_can_be_killed)
-{
-    struct rig rig = full_rig(RIG_KEY);
-    uint64_t next = dirty_pages(rig.vmo);
-    char *memory = map_vmo(rig.vmo, VM_READ | VM_WRITE, AT(next), AT(2));
-
-    access_start(&accesses[0], ACCESS_WRITE, rig.vmo, next, 1);
-    store_start(&accesses[1], memory + AT(1), 's');
-    wait_until_asked(&accesses[0]);
-    wait_until_asked(&accesses[1]);
-    kill_asleep(&accesses[0].thread);
-    kill_asleep(&accesses[1].thread);
-    CHECK_EQ(dirty_pages(rig.vmo), next);
-    unmap(memory, AT(2));
-    rig_close(rig);
-}
-
-TEST(a_waiting_call_can_be_interrupted)
-{
-    struct rig rig = full_rig(RIG_KEY);
-    uint64_t next = dirty_pages(rig.vmo);
-
-    for (int i = 0; i < 3; i++) {
-        access_start(&accesses[0], ACCESS_WRITE, rig.vmo, next, 1);
-        wait_until_asked(&accesses[0]);
-        CHECK_OK(sys_thread_interrupt(accesses[0].thread.handle));
-        CHECK_STATUS(access_end(&accesses[0]), ERR_CANCELED);
-    }
-    CHECK_EQ(dirty_pages(rig.vmo), next);
-    rig_close(rig);
-}
-
-/* The store is made again afterwards. */
-TEST(a_waiting_store_can_be_interrupted)
-{
-    struct rig rig = full_rig(RIG_KEY);
-    char *memory = map_vmo(rig.vmo, VM_READ | VM_WRITE, AT(dirty_pages(rig.vmo)), AT(1));
-    handle_t reports = new_port();
-
-    accesses[0].kind = ACCESS_STORE;
-    accesses[0].address = memory;
-    accesses[0].buffer[0] = 's';
-    raw_thread_create(&accesses[0].thread);
-    bind_to(accesses[0].thread.handle, reports);
-    raw_thread_go(&accesses[0].thread, access_run, &accesses[0]);
-    wait_until_asked(&accesses[0]);
-    CHECK_OK(sys_thread_interrupt(accesses[0].thread.handle));
-    expect_report(reports, accesses[0].thread.handle, EXCEPTION_INTERRUPT, OK);
-    retry(accesses[0].thread.handle);
-    wait_until_asked(&accesses[0]);
-    write_back(rig);
-    wait_for_end(accesses[0].thread.handle);
-    CHECK_EQ(*memory, 's');
-    unmap(memory, AT(1));
-    CHECK_OK(sys_handle_close(reports));
-    rig_close(rig);
-}
-
-/* A writer of a page that is there waits for a second VMO of the pager; `accesses[0]` is he. */
-static struct rig with_waiter(struct rig full)
-{
-    struct rig second = { full.pager, new_port(), HANDLE_INVALID };
-
-    second.vmo = new_pager_vmo(full.pager, second.port, OTHER_KEY, 2);
-    supply(second, 0, 2);
-    access_start_bytes(&accesses[0], ACCESS_WRITE, second.vmo, 10, 20);
-    wait_until_asked(&accesses[0]);
-    return second;
-}
-
-static void close_second(struct rig second)
-{
-    CHECK_OK(sys_handle_close(second.vmo));
-    CHECK_OK(sys_handle_close(second.port));
-}
-
-TEST(detach_ends_the_wait)
-{
-    struct rig rig = full_rig(RIG_KEY), second = with_waiter(rig);
-
-    CHECK_OK(sys_pager_detach_vmo(second.pager, second.vmo));
-    CHECK_STATUS(access_end(&accesses[0]), ERR_BAD_STATE);      /* the clean page is gone */
-    expect_packet(second.port, OTHER_KEY, PAGER_VMO_COMPLETE, 0, 0);
-    close_second(second);
-    rig_close(rig);
-}
-
-TEST(closing_the_pager_ends_the_wait)
-{
-    struct rig rig = full_rig(RIG_KEY), second = with_waiter(rig);
-
-    CHECK_OK(sys_handle_close(rig.pager));
-    CHECK_OK(access_end(&accesses[0]));             /* pages that are there can be used */
-    close_second(second);
-    CHECK_OK(sys_handle_close(rig.vmo));
-    CHECK_OK(sys_handle_close(rig.port));
-}
-
-TEST(the_end_of_a_vmo_makes_room)
-{
-    struct rig rig = full_rig(RIG_KEY), second = with_waiter(rig);
-
-    CHECK_OK(sys_handle_close(rig.vmo));
-    CHECK_OK(access_end(&accesses[0]));
-    CHECK_EQ(dirty_pages(second.vmo), 1);
-    close_second(second);
-    CHECK_OK(sys_handle_close(rig.pager));
-    CHECK_OK(sys_handle_close(rig.port));
-}
-
-TEST(a_shrink_makes_room)
-{
-    struct rig rig = full_rig(RIG_KEY), second = with_waiter(rig);
-
-    CHECK_OK(sys_vmo_set_size(rig.vmo, AT(10)));
-    CHECK_OK(access_end(&accesses[0]));
-    close_second(second);
-    rig_close(rig);
-}
-
-TEST(zeroing_makes_room)
-{
-    struct rig rig = full_rig(RIG_KEY), second = with_waiter(rig);
-
-    CHECK_OK(sys_vmo_op_range(rig.vmo, VMO_OP_ZERO, AT(3), AT(2), NULL, 0));
-    CHECK_OK(access_end(&accesses[0]));
-    close_second(second);
-    rig_close(rig);
-}
-
-TEST(bad_pages_make_room)
-{
-    struct rig rig = full_rig(RIG_KEY), second = with_waiter(rig);
-    int32_t result = VM_PAGER_BAD;
-
-    begin(rig, 0, 1);
-    CHECK_OK(sys_pager_op_range(rig.pager, PAGER_OP_WRITEBACK_END, rig.vmo, 0, AT(1), (uintptr_t)&result));
-    CHECK_OK(access_end(&accesses[0]));
-    close_second(second);
-    rig_close(rig);
-}
-
-/* The page that is waited for is cut off, or dropped. */
-TEST(the_page_goes_under_the_waiter)
-{
-    struct rig rig = full_rig(RIG_KEY), second = with_waiter(rig);
-
-    CHECK_OK(sys_vmo_set_size(second.vmo, 0));
-    CHECK_STATUS(access_end(&accesses[0]), ERR_OUT_OF_RANGE);
-    close_second(second);
-    second = with_waiter(rig);
-    evict(ALL);
-    expect_packet(second.port, OTHER_KEY, PAGER_VMO_READ, 0, 1);
-    supply(second, 0, 1);
-    wait_until_asked(&accesses[0]);
-    write_back(rig);
-    CHECK_OK(access_end(&accesses[0]));
-    close_second(second);
-    rig_close(rig);
-}
-
-TEST(a_closed_port_does_not_end_the_wait)
-{
-    struct rig rig = full_rig(RIG_KEY);
-
-    access_start(&accesses[0], ACCESS_WRITE, rig.vmo, dirty_pages(rig.vmo), 1);
-    wait_until_asked(&accesses[0]);
-    CHECK_OK(sys_handle_close(rig.port));
-    CHECK(is_waiting(&accesses[0]));
-    write_back(rig);
-    CHECK_OK(access_end(&accesses[0]));
-    CHECK_OK(sys_handle_close(rig.vmo));
-    CHECK_OK(sys_handle_close(rig.pager));
 }
 
 /* --- The books. --- */

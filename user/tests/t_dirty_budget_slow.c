@@ -26,11 +26,7 @@ TEST(stores_time_out)
     char *memory = map_vmo(rig.vmo, VM_READ | VM_WRITE, AT(dirty_pages(rig.vmo)), AT(1));
     handle_t reports = new_port();
 
-    accesses[0].kind = ACCESS_STORE;
-    accesses[0].address = memory;
-    raw_thread_create(&accesses[0].thread);
-    bind_to(accesses[0].thread.handle, reports);
-    raw_thread_go(&accesses[0].thread, access_run, &accesses[0]);
+    touch_start_bound(&accesses[0], reports, ACCESS_STORE, memory, 's');
     expect_report(reports, accesses[0].thread.handle, EXCEPTION_STORE_FAULT, ERR_TIMED_OUT);
     CHECK_OK(sys_exception_resume(accesses[0].thread.handle, EXCEPTION_KILL_THREAD));
     wait_for_end(accesses[0].thread.handle);

@@ -81,9 +81,15 @@ static int64_t fault(const char *routine, handle_t vmo, uint32_t number)
     return tiny_end_of(start_faulter(routine, vmo, number, HANDLE_INVALID)).exit_code;
 }
 
+static bool are_so_many_processes(void *count)
+{
+    return system_info().objects[OBJECT_PROCESS] == *(uint64_t *)count;
+}
+
 /* `make` makes the VMO for each try anew. */
 static void try_fault(const char *routine, handle_t (*make)(void), uint32_t sites)
 {
+    uint64_t processes = system_info().objects[OBJECT_PROCESS];
     struct holdings before;
     int64_t left = 0;
 
@@ -94,6 +100,7 @@ static void try_fault(const char *routine, handle_t (*make)(void), uint32_t site
         CHECK_OK(sys_handle_close(vmo));
         if (n == 0) {
             CHECK_EQ(left, 0);
+            CHECK(comes_true(are_so_many_processes, &processes));   /* its tables are gone too */
             before = holdings();
             continue;
         }

@@ -182,8 +182,8 @@ static status_t observe(void)
 
 TEST(port_packets)
 {
-    try(&(struct attempt){ prepare_port, queue_packet, close_all }, 1);
-    try(&(struct attempt){ prepare_port, observe, close_all }, 1);
+    try(&(struct attempt){ prepare_port, queue_packet, undo_held }, 1);
+    try(&(struct attempt){ prepare_port, observe, undo_held }, 1);
 }
 
 static void prepare_pipe(void)
@@ -201,7 +201,7 @@ static status_t write_pipe(void)
 
 TEST(pipe_bytes)
 {
-    try(&(struct attempt){ prepare_pipe, write_pipe, close_all }, 4);
+    try(&(struct attempt){ prepare_pipe, write_pipe, undo_held }, 4);
 }
 
 /* --- Devices. --- */

@@ -32,9 +32,9 @@ static status_t commit(void)
 
 TEST(writes)
 {
-    try(&(struct attempt){ prepare_wide_vmo, write_low, close_all }, 5);
-    try(&(struct attempt){ prepare_wide_vmo, write_high, close_all }, 8);
-    try(&(struct attempt){ prepare_wide_vmo, commit, close_all }, 21);
+    try(&(struct attempt){ prepare_wide_vmo, write_low, undo_held }, 5);
+    try(&(struct attempt){ prepare_wide_vmo, write_high, undo_held }, 8);
+    try(&(struct attempt){ prepare_wide_vmo, commit, undo_held }, 21);
 }
 
 /* --- Snapshots, clones and slices. --- */
@@ -115,7 +115,7 @@ TEST(snapshots)
 TEST(copies_on_write)
 {
     try(&(struct attempt){ prepare_snapshot, copy_on_write, undo_copy }, 3);
-    try(&(struct attempt){ prepare_snapshot, write_to_parent, close_all }, 3);
+    try(&(struct attempt){ prepare_snapshot, write_to_parent, undo_held }, 3);
 }
 
 static void prepare_rig(void)
@@ -167,10 +167,10 @@ static status_t ask(void)
 
 TEST(supplies)
 {
-    try(&(struct attempt){ prepare_rig, supply_run, close_all }, 3);
+    try(&(struct attempt){ prepare_rig, supply_run, undo_held }, 3);
     try(&(struct attempt){ prepare_shared_aux, supply_few, undo_shared_aux }, 4);
-    try(&(struct attempt){ prepare_rig, zero_run, close_all }, 0);
-    try(&(struct attempt){ prepare_rig, ask, close_all }, 0);
+    try(&(struct attempt){ prepare_rig, zero_run, undo_held }, 0);
+    try(&(struct attempt){ prepare_rig, ask, undo_held }, 0);
 }
 
 /* The clone has pages of its own before and in the range, and none behind it. */
@@ -257,7 +257,7 @@ static status_t write_stream(void)
 
 TEST(stream_writes)
 {
-    try(&(struct attempt){ prepare_stream, write_stream, close_all }, 3);
+    try(&(struct attempt){ prepare_stream, write_stream, undo_held }, 3);
 }
 
 /* --- Results that go where no page is yet. --- */

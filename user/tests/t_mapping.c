@@ -9,7 +9,6 @@
 
 #define PLACE 0x2200000000ul            /* where nothing else is, */
 #define ROOM  0x1000000ul               /* nor this far above */
-#define READ_WRITE (VM_READ | VM_WRITE)
 #define MAX_REGIONS 64
 
 static void map_page(unsigned page, uint32_t options, handle_t vmo, unsigned from, unsigned count)

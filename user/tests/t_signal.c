@@ -3,77 +3,12 @@
  *
  * Machine: cpus=4 memory=128M
  */
-#include "posix.h"
+#include "signal_rig.h"
 
-#include <pthread.h>
 #include <setjmp.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <time.h>
-
-#define UNUSED __attribute__((unused))
-
-static atomic_int counts[NSIG], last;
-static siginfo_t last_info;
-
-static void count(int number)
-{
-    atomic_fetch_add(&counts[number], 1);
-    atomic_store(&last, number);
-}
-
-static void count_info(int number, siginfo_t *info, UNUSED void *context)
-{
-    last_info = *info;
-    count(number);
-}
-
-static void handle(int number, void (*handler)(int), int flags)
-{
-    struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
-
-    CHECK_EQ(sigaction(number, &action, NULL), 0);
-    atomic_store(&counts[number], 0);
-}
-
-static sigset_t only(int number)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, number);
-    return set;
-}
-
-static void mask(int how, int number)
-{
-    sigset_t set = only(number);
-
-    CHECK_EQ(sigprocmask(how, &set, NULL), 0);
-}
-
-static bool is_pending(int number)
-{
-    sigset_t set;
-
-    return sigpending(&set) == 0 && sigismember(&set, number);
-}
-
-/* How a child ended that runs the function: its code, or minus the signal. */
-static int in_child(int (*function)(void *), void *argument)
-{
-    int status = 0;
-    pid_t pid = fork();
-
-    if (pid == 0)
-        _exit(function(argument));
-    CHECK(pid > 0);
-    CHECK_EQ(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
 
 /* --- Without any handler. --- */
 
@@ -466,6 +401,5 @@ TEST(names)
 
 TEST(nothing_is_left_behind)
 {
-    /* Two ports: of children's ends and of the signal thread; and what that copies through. */
-    CHECK(open_handles() <= handles_at_start + 3);
+    check_only_signal_handles_are_left();
 }

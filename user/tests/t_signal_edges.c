@@ -3,71 +3,13 @@
  *
  * Machine: cpus=4 memory=128M
  */
-#include "posix.h"
+#include "signal_rig.h"
 
-#include <pthread.h>
 #include <setjmp.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-
-#define UNUSED __attribute__((unused))
-
-static atomic_int counts[NSIG];
-
-static void count(int number)
-{
-    atomic_fetch_add(&counts[number], 1);
-}
-
-static void handle(int number, void (*handler)(int), int flags)
-{
-    struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
-
-    CHECK_EQ(sigaction(number, &action, NULL), 0);
-    atomic_store(&counts[number], 0);
-}
-
-static void mask(int how, int number)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, number);
-    CHECK_EQ(pthread_sigmask(how, &set, NULL), 0);
-}
-
-static void rest(void)
-{
-    sys_nanosleep(after(1000000));
-}
-
-static int end_of(pid_t pid)
-{
-    int status = 0;
-
-    CHECK(pid > 0);
-    CHECK_EQ(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-static int in_child(int (*function)(void *), void *argument)
-{
-    pid_t pid = fork();
-
-    if (pid == 0)
-        _exit(function(argument));
-    return end_of(pid);
-}
 
 /* --- Fork. --- */
-
-static void leave_with_9(UNUSED int number)
-{
-    _exit(9);
-}
 
 /* A child has its parent's handlers from its first instruction on. */
 TEST(a_signal_to_a_child_just_made)
@@ -134,18 +76,6 @@ TEST(fork_in_a_handler)
         }
         CHECK_EQ(end_of(made_by_handler), 7);
     }
-}
-
-static atomic_bool enough;
-
-/* Signals do not queue, so nobody knows how many have to be sent. */
-static void *send_many(void *target)
-{
-    while (!enough) {
-        pthread_kill(target, SIGUSR1);
-        rest();
-    }
-    return NULL;
 }
 
 static void fork_and_wait(int number)
@@ -354,6 +284,5 @@ TEST(jumps_out_of_everything)
 
 TEST(nothing_is_left_behind)
 {
-    /* Two ports: of children's ends and of the signal thread; and what that copies through. */
-    CHECK(open_handles() <= handles_at_start + 3);
+    check_only_signal_handles_are_left();
 }

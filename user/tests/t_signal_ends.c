@@ -3,73 +3,13 @@
  *
  * Machine: cpus=4 memory=128M
  */
-#include "posix.h"
+#include "signal_rig.h"
 
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 
-#define UNUSED __attribute__((unused))
-
-static atomic_int counts[NSIG];
 static volatile char *volatile nowhere = (char *)0x50;
-
-static void count(int number)
-{
-    atomic_fetch_add(&counts[number], 1);
-}
-
-static void handle(int number, void (*handler)(int), int flags)
-{
-    struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
-
-    CHECK_EQ(sigaction(number, &action, NULL), 0);
-    atomic_store(&counts[number], 0);
-}
-
-static void rest(void)
-{
-    sys_nanosleep(after(1000000));
-}
-
-static int end_of(pid_t pid)
-{
-    int status = 0;
-
-    CHECK(pid > 0);
-    CHECK_EQ(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-static int in_child(int (*function)(void *), void *argument)
-{
-    pid_t pid = fork();
-
-    if (pid == 0)
-        _exit(function(argument));
-    return end_of(pid);
-}
-
-static void leave_with_9(UNUSED int number)
-{
-    _exit(9);
-}
-
-static atomic_bool enough;
-
-/* Signals do not queue, so nobody knows how many have to be sent. */
-static void *send_many(void *target)
-{
-    while (!enough) {
-        pthread_kill(target, SIGUSR1);
-        rest();
-    }
-    return NULL;
-}
 
 /* `tests/t_signal_ends ignore`: ^C is heard twice and does not end it.  test_signals.py types. */
 int test_helper(UNUSED int argument_count, UNUSED char **arguments)
@@ -355,6 +295,5 @@ TEST(a_fault_of_the_signal_thread_is_the_end)
 
 TEST(nothing_is_left_behind)
 {
-    /* Two ports: of children's ends and of the signal thread; and what that copies through. */
-    CHECK(open_handles() <= handles_at_start + 3);
+    check_only_signal_handles_are_left();
 }

@@ -10,7 +10,7 @@
 #define PAGES 8
 
 /* Page i is filled with i + 1. */
-static handle_t new_filled(uint64_t pages, uint32_t options)
+static handle_t new_numbered(uint64_t pages, uint32_t options)
 {
     handle_t vmo = HANDLE_INVALID;
 
@@ -23,7 +23,7 @@ static handle_t new_filled(uint64_t pages, uint32_t options)
 TEST(both_sides_are_isolated)
 {
     for (unsigned kind = 0; kind < 2; kind++) {
-        handle_t vmo = new_filled(PAGES, 0);
+        handle_t vmo = new_numbered(PAGES, 0);
         handle_t child = new_child(vmo, kind ? ON_WRITE : SNAPSHOT, 0, PAGES);
 
         for (uint64_t i = 0; i < PAGES; i++)
@@ -44,7 +44,7 @@ TEST(both_sides_are_isolated)
 /* Both had the pages mapped and written before; no TLB may remember that. */
 TEST(mappings_lose_write_permission)
 {
-    handle_t vmo = new_filled(PAGES, 0);
+    handle_t vmo = new_numbered(PAGES, 0);
     volatile char *parent = map_vmo(vmo, READ_WRITE, 0, PAGES * PAGE_SIZE);
 
     for (uint64_t i = 0; i < PAGES; i++)
@@ -71,7 +71,7 @@ TEST(mappings_lose_write_permission)
 /* Once the kernel has copied for one mapping, the others may not go on with the old page. */
 TEST(all_mappings_of_one_vmo_agree)
 {
-    handle_t vmo = new_filled(2, 0);
+    handle_t vmo = new_numbered(2, 0);
     volatile char *first = map_vmo(vmo, READ_WRITE, 0, 2 * PAGE_SIZE);
     volatile char *second = map_vmo(vmo, READ_WRITE, 0, 2 * PAGE_SIZE);
     volatile char *third = map_vmo(vmo, VM_READ, PAGE_SIZE, PAGE_SIZE);
@@ -103,7 +103,7 @@ TEST(all_mappings_of_one_vmo_agree)
 
 TEST(what_lies_behind_the_parent_reads_zero)
 {
-    handle_t vmo = new_filled(4, VMO_RESIZABLE);
+    handle_t vmo = new_numbered(4, VMO_RESIZABLE);
     handle_t child = new_child(vmo, SNAPSHOT, 2, 5);
     handle_t beyond = new_child(vmo, SNAPSHOT, 9, 2);
     uint64_t size;
@@ -129,7 +129,7 @@ TEST(what_lies_behind_the_parent_reads_zero)
 
 TEST(resizing_one_does_not_touch_the_other)
 {
-    handle_t vmo = new_filled(PAGES, VMO_RESIZABLE);
+    handle_t vmo = new_numbered(PAGES, VMO_RESIZABLE);
     handle_t child = new_child(vmo, SNAPSHOT | VMO_CHILD_RESIZABLE, 0, PAGES);
     handle_t fixed = new_child(vmo, SNAPSHOT, 0, PAGES);
 
@@ -147,7 +147,7 @@ TEST(resizing_one_does_not_touch_the_other)
 TEST(a_chain_of_snapshots_is_exact)
 {
     enum { DEPTH = 60 };
-    handle_t chain[DEPTH] = { new_filled(PAGES, 0) };
+    handle_t chain[DEPTH] = { new_numbered(PAGES, 0) };
 
     for (int i = 1; i < DEPTH; i++) {
         chain[i] = new_child(chain[i - 1], SNAPSHOT, 0, PAGES);
@@ -189,7 +189,7 @@ TEST(many_snapshots_of_one)
 
 TEST(sharing_costs_no_frames_and_writing_one_each)
 {
-    handle_t vmo = new_filled(PAGES, 0);
+    handle_t vmo = new_numbered(PAGES, 0);
     int64_t before = frames_held();
     handle_t child = new_child(vmo, SNAPSHOT, 0, PAGES),
              other = new_child(child, SNAPSHOT, 0, PAGES);
@@ -216,7 +216,7 @@ TEST(sharing_costs_no_frames_and_writing_one_each)
 TEST(the_last_owner_takes_the_page_over)
 {
     for (unsigned survivor = 0; survivor < 2; survivor++) {
-        handle_t both[2] = { new_filled(PAGES, 0) };
+        handle_t both[2] = { new_numbered(PAGES, 0) };
 
         both[1] = new_child(both[0], SNAPSHOT, 0, PAGES);
         volatile char *at = map_vmo(both[survivor], READ_WRITE, 0, PAGES * PAGE_SIZE);
@@ -241,7 +241,7 @@ TEST(the_last_owner_takes_the_page_over)
 /* Commit is a write that changes nothing. */
 TEST(commit_makes_a_snapshot_own_its_pages)
 {
-    handle_t vmo = new_filled(4, 0), child = new_child(vmo, SNAPSHOT, 0, 6);
+    handle_t vmo = new_numbered(4, 0), child = new_child(vmo, SNAPSHOT, 0, 6);
     int64_t before = frames_held();
 
     CHECK_OK(sys_vmo_op_range(child, VMO_OP_PREFETCH, 0, 6 * PAGE_SIZE, NULL, 0));
@@ -257,7 +257,7 @@ TEST(commit_makes_a_snapshot_own_its_pages)
 
 TEST(zeroing_and_decommitting_reach_one_side_only)
 {
-    handle_t vmo = new_filled(4, 0), child = new_child(vmo, SNAPSHOT, 0, 4);
+    handle_t vmo = new_numbered(4, 0), child = new_child(vmo, SNAPSHOT, 0, 4);
     volatile char *at = map_vmo(child, READ_WRITE, 0, 4 * PAGE_SIZE);
     int64_t before = frames_held();
 
@@ -341,7 +341,7 @@ TEST(rights_of_the_child)
 
 TEST(refusals)
 {
-    handle_t vmo = new_filled(2, 0), blind = reduced(vmo, RIGHT_DUPLICATE | RIGHT_WRITE);
+    handle_t vmo = new_numbered(2, 0), blind = reduced(vmo, RIGHT_DUPLICATE | RIGHT_WRITE);
     handle_t lonely = reduced(vmo, RIGHT_READ), child;
     int64_t before = 0;
 
@@ -376,7 +376,7 @@ TEST(refusals)
 
 TEST(an_empty_snapshot)
 {
-    handle_t vmo = new_filled(2, 0), child = new_child(vmo, SNAPSHOT | VMO_CHILD_RESIZABLE, 0, 0);
+    handle_t vmo = new_numbered(2, 0), child = new_child(vmo, SNAPSHOT | VMO_CHILD_RESIZABLE, 0, 0);
 
     CHECK_OK(sys_vmo_set_size(child, PAGE_SIZE));
     CHECK(page_is(child, 0, 0));
@@ -385,7 +385,7 @@ TEST(an_empty_snapshot)
 
 TEST(info_and_children)
 {
-    handle_t vmo = new_filled(2, 0), child = new_child(vmo, SNAPSHOT, 0, 2);
+    handle_t vmo = new_numbered(2, 0), child = new_child(vmo, SNAPSHOT, 0, 2);
     info_vmo_t parent = vmo_info(vmo), info = vmo_info(child);
 
     CHECK(info.flags & INFO_VMO_IS_COW_CLONE);

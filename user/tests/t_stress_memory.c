@@ -15,7 +15,6 @@
 #define OBJECTS   6u
 #define PLACE     0x2200000000ul        /* WINDOW pages for each worker */
 #define WINDOW    64u
-#define READ_WRITE (VM_READ | VM_WRITE)
 
 static int64_t duration = 2 * SECOND;
 

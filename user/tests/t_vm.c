@@ -4,7 +4,6 @@
 #include "toucher.h"
 
 #define PLACE 0x2100000000ul            /* where nothing else is */
-#define READ_WRITE (VM_READ | VM_WRITE)
 
 static status_t map_at(uintptr_t at, uint32_t options, handle_t vmo, uint64_t offset,
                        uint64_t length)

@@ -7,7 +7,6 @@
 #include "toucher.h"
 
 #define PLACE 0x2100000000ul            /* where nothing else is */
-#define READ_WRITE (VM_READ | VM_WRITE)
 
 TEST(mappings_of_one_vmo_show_the_same_bytes)
 {

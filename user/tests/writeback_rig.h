@@ -6,7 +6,6 @@
 #include "dirty_rig.h"
 
 #define ALL UINT64_MAX
-#define AT(page) ((uint64_t)(page) * PAGE_SIZE)
 
 static inline uint64_t evict(uint64_t pages)
 {
@@ -32,6 +31,18 @@ static inline struct rig writeback_create(uint64_t pages, uint32_t options)
     return rig;
 }
 
+/* A rig whose pages [0, count) are supplied, and dirty from `first` on. */
+static inline struct rig dirty_rig(uint64_t pages, uint64_t count, uint64_t first)
+{
+    struct rig rig = writeback_create(pages, VMO_RESIZABLE);
+
+    if (count)
+        supply(rig, 0, count);
+    for (uint64_t i = first; i < count; i++)
+        write_byte(rig, i, 'd');
+    return rig;
+}
+
 static inline void expect_writeback(struct rig rig, uint64_t first, uint64_t count)
 {
     expect_packet(rig.port, RIG_KEY, PAGER_VMO_WRITEBACK, first, count);
@@ -40,7 +51,7 @@ static inline void expect_writeback(struct rig rig, uint64_t first, uint64_t cou
 /* END with results, one a page. */
 static inline status_t try_end_with(struct rig rig, uint64_t first, uint64_t count, const int32_t *results)
 {
-    return sys_pager_op_range(rig.pager, PAGER_OP_WRITEBACK_END, rig.vmo, AT(first), AT(count), (uintptr_t)results);
+    return try_op(rig, PAGER_OP_WRITEBACK_END, first, count, (uintptr_t)results);
 }
 
 static inline uint64_t dirty_pages(handle_t vmo)
