@@ -141,11 +141,13 @@ status_t sys_object_signal(struct object *object, signals_t clear, signals_t set
 status_t sys_object_get_child(rights_t held, struct object *parent, uint64_t koid, rights_t rights,
                               uaddr_t out)
 {
-    bool is_process = parent->ops == &process_ops, is_pager = parent->ops->type == OBJECT_DEFAULT_PAGER;
+    bool is_process = parent->ops == &process_ops;
+    bool is_pager = parent->ops->type == OBJECT_DEFAULT_PAGER;
 
     if (!is_process && !is_pager && parent->ops->type != OBJECT_SYSTEM)
         return ERR_WRONG_TYPE;
-    struct object *child = is_pager ? backing_store_find(koid) : process_next(is_process ? process_from_object(parent) : NULL, koid);
+    struct object *child = is_pager ? backing_store_find(koid) :
+                           process_next(is_process ? process_from_object(parent) : NULL, koid);
 
     if (!child)
         return ERR_NOT_FOUND;

@@ -57,12 +57,13 @@ static uint32_t order_of(uint64_t count) { return count > 1 ? highest_bit(count 
 status_t backing_store_create(int32_t priority, uint32_t cluster_size, struct object **out_store)
 {
     struct backing_store *store = heap_alloc_zeroed(sizeof *store);
+    uint64_t pages = cluster_size ? min_u64(cluster_size >> PAGE_SHIFT, 8) : 4;
 
     if (!store)
         return ERR_NO_MEMORY;
     object_init(&store->object, &backing_store_ops, 0);
     store->info.priority = priority == 4 || priority == -1 ? 4 : 0;
-    store->info.cluster_size = PAGE_SIZE << order_of(cluster_size ? min_u64(cluster_size >> PAGE_SHIFT, 8) : 4);
+    store->info.cluster_size = PAGE_SIZE << order_of(pages);
     *out_store = &store->object;
     return OK;
 }
@@ -77,13 +78,14 @@ static struct leaf *leaf_of(struct segment *segment, uint64_t place)
 
 static void free_leaves(struct segment *segment)
 {
+    struct page_list *list = &segment->leaves;
     struct page *page;
 
-    for (uint64_t index = 0; (page = page_list_next(&segment->leaves, &index, UINT64_MAX)); frame_free(page)) {
-        struct page_list_run run = page_list_find_run(&segment->leaves, index, index + 1);
+    for (uint64_t i = 0; (page = page_list_next(list, &i, UINT64_MAX)); frame_free(page)) {
+        struct page_list_run run = page_list_find_run(list, i, i + 1);
 
         *run.slots = SLOT_EMPTY;
-        page_list_changed(&segment->leaves, &run, index, -1);
+        page_list_changed(list, &run, i, -1);
     }
 }
 
@@ -92,10 +94,10 @@ static status_t make_leaves(struct segment *segment)
 {
     if (segment->blocks / LEAF_BLOCKS >= frame_free_count())
         return ERR_NO_MEMORY;
-    for (uint64_t place = 0; place < segment->blocks; place += LEAF_BLOCKS) {
+    for (uint64_t i = 0; i * LEAF_BLOCKS < segment->blocks; i++) {
         struct page *page = frame_alloc_zeroed(FRAME_KERNEL);
 
-        if (!page || page_list_set(&segment->leaves, place / LEAF_BLOCKS, slot_of_page(page)) != OK) {
+        if (!page || page_list_set(&segment->leaves, i, slot_of_page(page)) != OK) {
             if (page)
                 frame_free(page);
             return ERR_NO_MEMORY;
@@ -113,7 +115,8 @@ static status_t insert(const struct segment *wanted)
     for_each_segment(segment) {
         if (!segment->store)
             empty = empty ? empty : segment;
-        else if (segment->device.disk == wanted->device.disk && segment->start < wanted->end && wanted->start < segment->end)
+        else if (segment->device.disk == wanted->device.disk &&
+                 segment->start < wanted->end && wanted->start < segment->end)
             status = ERR_INVALID_ARGS;
     }
     if (status != OK || !empty)
@@ -126,18 +129,19 @@ static status_t insert(const struct segment *wanted)
     return OK;
 }
 
-status_t backing_store_add_segment(struct backing_store *store, const struct swap_device *device, uint64_t offset,
-                                   uint64_t count, uint32_t record_size)
+status_t backing_store_add_segment(struct backing_store *store, const struct swap_device *device,
+                                   uint64_t offset, uint64_t count, uint32_t record_size)
 {
     struct segment segment = { .store = store, .device = *device };
 
-    if (record_size == 0 || (record_size & (record_size - 1)) || record_size > PAGE_SIZE || count == 0 ||
-        !range_inside(offset, count, device->length / record_size))
+    if (record_size == 0 || (record_size & (record_size - 1)) || record_size > PAGE_SIZE ||
+        count == 0 || !range_inside(offset, count, device->length / record_size))
         return ERR_INVALID_ARGS;
     segment.start = device->offset + offset * record_size;
     segment.end = segment.start + count * record_size;
     segment.first = (segment.start + device->block_size - 1) & -(uint64_t)device->block_size;
-    segment.blocks = ((max_u64(segment.end, segment.first) - segment.first) & -(uint64_t)store->info.cluster_size) >> PAGE_SHIFT;
+    segment.blocks = (max_u64(segment.end, segment.first) - segment.first) /
+                     store->info.cluster_size * (store->info.cluster_size >> PAGE_SHIFT);
     segment.free = segment.blocks;
     status_t status = make_leaves(&segment);
 
@@ -208,8 +212,9 @@ bool swap_segment_info(uint32_t number, info_segment_t *info)
 
     if (store)
         *info = (info_segment_t){
-            .store_koid = store->object.koid, .offset = segment->start, .length = segment->end - segment->start,
-            .pages_total = segment->blocks, .pages_free = segment->free, .disk = segment->device.disk,
+            .store_koid = store->object.koid, .disk = segment->device.disk,
+            .offset = segment->start, .length = segment->end - segment->start,
+            .pages_total = segment->blocks, .pages_free = segment->free,
             .priority = store->info.priority, .cluster_size = store->info.cluster_size,
             .draining = store->state == STORE_DRAINING,
         };
@@ -274,28 +279,24 @@ static uint64_t find_run(struct segment *segment, uint32_t order)
     return segment->blocks;
 }
 
-/* Where a segment stands in the order of turns. */
 static uint64_t turn(const struct segment *segment) { return max_u64(segment->given, swap_clock); }
+
+/* Who has more gives next: first by priority, then by turns. */
+static uint64_t merit(const struct segment *segment)
+{
+    return ((segment->store->info.priority + 1ul) << 60) - turn(segment);
+}
 
 static struct segment *choose_segment(void)
 {
     struct segment *best = NULL;
 
     for_each_segment(segment) {
-        if (segment->free == 0 || segment->store->state != STORE_LIVE)
-            continue;
-        if (!best || segment->store->info.priority > best->store->info.priority ||
-            (segment->store->info.priority == best->store->info.priority && turn(segment) < turn(best)))
+        if (segment->free > 0 && segment->store->state == STORE_LIVE &&
+            (!best || merit(segment) > merit(best)))
             best = segment;
     }
     return best;
-}
-
-/* So many blocks more are free. */
-static void count_free(struct segment *segment, int64_t count)
-{
-    segment->free += count;
-    segment->store->info.pages_free += count;
 }
 
 uint64_t swap_alloc(uint32_t wanted, void *owner, uint64_t index, uint32_t *out_count)
@@ -306,7 +307,9 @@ uint64_t swap_alloc(uint32_t wanted, void *owner, uint64_t index, uint32_t *out_
     struct segment *segment = choose_segment();
 
     if (segment) {
-        uint32_t count = (uint32_t)min_u64(wanted, segment->store->info.cluster_size >> PAGE_SHIFT), order = order_of(count);
+        info_backing_store_t *info = &segment->store->info;
+        uint32_t count = (uint32_t)min_u64(wanted, info->cluster_size >> PAGE_SHIFT);
+        uint32_t order = order_of(count);
 
         while ((place = find_run(segment, order)) == segment->blocks)
             order--;                    /* a free block is a run of one */
@@ -314,7 +317,8 @@ uint64_t swap_alloc(uint32_t wanted, void *owner, uint64_t index, uint32_t *out_
         *used_of(segment, place) |= ((1ul << count) - 1) << place % 64;
         for (uint32_t i = 0; i < count; i++)
             *entry_of(segment, place + i) = (struct swap_entry){ owner, index + i, 1 };
-        count_free(segment, -(int64_t)count);
+        segment->free -= count;
+        info->pages_free -= count;
         swap_clock = turn(segment);
         segment->given = swap_clock + count;
     }
@@ -322,13 +326,18 @@ uint64_t swap_alloc(uint32_t wanted, void *owner, uint64_t index, uint32_t *out_
     return segment ? block_at(segment, place) : SWAP_NONE;
 }
 
-void swap_hold(uint64_t block)
+static struct swap_entry *entry_in_use(uint64_t block)
 {
-    spin_lock(&swap_lock);
     struct swap_entry *entry = entry_of(segment_of(block), place_of(block));
 
     assert(entry->holders > 0);
-    entry->holders++;
+    return entry;
+}
+
+void swap_hold(uint64_t block)
+{
+    spin_lock(&swap_lock);
+    entry_in_use(block)->holders++;
     spin_unlock(&swap_lock);
 }
 
@@ -338,7 +347,8 @@ static void give_back(struct segment *segment, uint64_t place)
     uint64_t *used = used_of(segment, place), bit = place % 64;
 
     *used &= ~(1ul << bit);
-    count_free(segment, 1);
+    segment->free++;
+    segment->store->info.pages_free++;
     for (uint32_t order = 0; order < array_size(segment->hints); order++) {
         if (free_runs(*used, order) >> (bit & -(1ul << order)) & 1)
             segment->hints[order] = min_u64(segment->hints[order], place - bit);
@@ -347,16 +357,13 @@ static void give_back(struct segment *segment, uint64_t place)
 
 void swap_release(uint64_t block, bool good)
 {
-    struct segment *segment = segment_of(block);
-
     spin_lock(&swap_lock);
-    struct swap_entry *entry = entry_of(segment, place_of(block));
+    bool last = --entry_in_use(block)->holders == 0;
 
-    assert(entry->holders > 0);
-    if (--entry->holders == 0 && good)
-        give_back(segment, place_of(block));
-    else if (entry->holders == 0)
-        segment->store->info.pages_retired++;
+    if (last && good)
+        give_back(segment_of(block), place_of(block));
+    else if (last)
+        segment_of(block)->store->info.pages_retired++;
     spin_unlock(&swap_lock);
 }
 
@@ -366,7 +373,8 @@ const struct swap_device *swap_place(uint64_t block, uint64_t *out_offset)
     return &segment_of(block)->device;
 }
 
-bool swap_next_used(const struct backing_store *store, uint64_t *block, struct swap_entry *entry, void (*ref)(void *owner))
+bool swap_next_used(const struct backing_store *store, uint64_t *block, struct swap_entry *entry,
+                    void (*ref)(void *owner))
 {
     uint64_t place = *block == SWAP_NONE ? 0 : place_of(*block);
     bool found = false;

@@ -40,8 +40,8 @@ status_t backing_store_create(int32_t priority, uint32_t cluster_size, struct ob
  * Use the records [offset, offset + count) of the device.  INVALID_ARGS: no such records, or a segment of any store has some of
  * the bytes; BAD_STATE: not live; NO_RESOURCES: the table is full; NO_MEMORY.
  */
-status_t backing_store_add_segment(struct backing_store *store, const struct swap_device *device, uint64_t offset,
-                                   uint64_t count, uint32_t record_size);
+status_t backing_store_add_segment(struct backing_store *store, const struct swap_device *device,
+                                   uint64_t offset, uint64_t count, uint32_t record_size);
 /* BAD_STATE: deleted. */
 status_t backing_store_info(struct backing_store *store, info_backing_store_t *info);
 /* Give out none of its blocks from now on, or (false) give them out again.  BAD_STATE: deleted. */
@@ -66,6 +66,7 @@ void swap_release(uint64_t block, bool good);
 /* Which device holds a block that is in use, and at which byte of the disk.  Takes no lock. */
 const struct swap_device *swap_place(uint64_t block, uint64_t *out_offset);
 /* The first block of the store from *block (SWAP_NONE: any) on that is in use; `ref` keeps its owner.  False: there is none. */
-bool swap_next_used(const struct backing_store *store, uint64_t *block, struct swap_entry *entry, void (*ref)(void *owner));
+bool swap_next_used(const struct backing_store *store, uint64_t *block, struct swap_entry *entry,
+                    void (*ref)(void *owner));
 /* So many pages were written to (SWAP_OUT) or read from blocks, beginning with this one, or could not be. */
 void swap_count(uint64_t block, uint32_t way, uint32_t pages, status_t status);

@@ -29,8 +29,8 @@ static void print_counters(uint64_t koid)
     if (sys_object_get_child(default_pager_handle(), koid, RIGHT_INSPECT, &store) != OK)
         return;
     if (sys_backing_store_info(store, &info, sizeof info) == OK)
-        printf("in: %" PRIu64 " pages in %" PRIu64 " requests, out: %" PRIu64 " pages in %" PRIu64 " requests\n",
-               info.system.pages[SWAP_IN], info.system.calls[SWAP_IN], info.system.pages[SWAP_OUT],
+        printf("in: %" PRIu64 " pages in %" PRIu64 " requests, out: %" PRIu64 " pages in %" PRIu64
+               " requests\n", info.system.pages[SWAP_IN], info.system.calls[SWAP_IN], info.system.pages[SWAP_OUT],
                info.system.calls[SWAP_OUT]);
     sys_handle_close(store);
 }
@@ -42,7 +42,8 @@ int main(void)
     size_t count;
     if (default_pager_handle() == HANDLE_INVALID)
         errx(1, "no right to ask the default pager");
-    status_t status = info_list(default_pager_handle(), INFO_SEGMENT_LIST, sizeof(info_segment_t), &records, &count);
+    status_t status = info_list(default_pager_handle(), INFO_SEGMENT_LIST, sizeof(info_segment_t),
+                                &records, &count);
     if (status != OK)
         errx(1, "%s", status_text(status));
     const info_segment_t *segments = records;
@@ -51,13 +52,15 @@ int main(void)
     for (size_t i = 0; i < count; i++) {
         const info_segment_t *segment = &segments[i];
         device_name(segment, name);
-        printf("%-16s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %8" PRIu32 "%s\n", name, segment->pages_total * 4,
-               (segment->pages_total - segment->pages_free) * 4, segment->pages_free * 4, segment->priority,
+        printf("%-16s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %8" PRIu32 "%s\n", name,
+               segment->pages_total * 4, (segment->pages_total - segment->pages_free) * 4,
+               segment->pages_free * 4, segment->priority,
                segment->draining ? " (leaving)" : "");
         total += segment->pages_total;
         unused += segment->pages_free;
     }
-    printf("%-16s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n", "all", total * 4, (total - unused) * 4, unused * 4);
+    printf("%-16s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n", "all", total * 4,
+           (total - unused) * 4, unused * 4);
     if (count > 0)
         print_counters(segments[0].store_koid);
     free(records);

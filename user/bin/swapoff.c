@@ -23,7 +23,8 @@ static status_t take_back(const block_info_t *device)
 {
     void *records;
     size_t count;
-    status_t status = info_list(default_pager_handle(), INFO_SEGMENT_LIST, sizeof(info_segment_t), &records, &count);
+    status_t status = info_list(default_pager_handle(), INFO_SEGMENT_LIST, sizeof(info_segment_t),
+                                &records, &count);
     if (status != OK)
         return status;
     const info_segment_t *segments = records;
@@ -52,6 +53,7 @@ int main(int argument_count, char **arguments)
     if (status != OK)
         errx(1, "%s: %s", arguments[1],
              status == ERR_NOT_FOUND ? "it is not in use" :
-             status == ERR_NO_SPACE ? "there is no room elsewhere for what it holds" : status_text(status));
+             status == ERR_NO_SPACE ? "there is no room elsewhere for what it holds" :
+             status_text(status));
     return 0;
 }

@@ -19,7 +19,8 @@ static status_t add(const char *name, int32_t priority)
     if (status == OK)
         status = sys_backing_store_create(default_pager_handle(), priority, 8 * PAGE_SIZE, &store);
     if (status == OK) {
-        status = sys_backing_store_add_segment(store, device, 0, info.size / info.block_size, info.block_size);
+        status = sys_backing_store_add_segment(store, device, 0, info.size / info.block_size,
+                                               info.block_size);
         sys_handle_close(store);
     }
     sys_handle_close(device);
@@ -39,7 +40,8 @@ static const char *reason(status_t status)
 int main(int argument_count, char **arguments)
 {
     const char *priority = argument_count == 3 ? arguments[2] : "4";
-    if (argument_count < 2 || argument_count > 3 || (strcmp(priority, "0") != 0 && strcmp(priority, "4") != 0))
+    if (argument_count < 2 || argument_count > 3 ||
+        (strcmp(priority, "0") != 0 && strcmp(priority, "4") != 0))
         return usage("swapon DEVICE [0|4]");
     if (default_pager_handle() == HANDLE_INVALID)
         errx(1, "no right to use the default pager");

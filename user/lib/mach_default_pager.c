@@ -31,7 +31,8 @@ static bool names(mach_port_t port, uint32_t type, rights_t rights)
            info.type == type && (rights & ~info.rights) == 0;
 }
 
-kern_return_t default_pager_object_create(mach_port_t default_pager, vm_size_t object_size, mach_port_t *memory_object)
+kern_return_t default_pager_object_create(mach_port_t default_pager, vm_size_t object_size,
+                                          mach_port_t *memory_object)
 {
     if (!names(default_pager, OBJECT_DEFAULT_PAGER, RIGHT_WRITE))
         return KERN_INVALID_ARGUMENT;
@@ -43,7 +44,8 @@ kern_return_t default_pager_info(mach_port_t default_pager, default_pager_info_t
     void *records;
     size_t count;
     default_pager_info_t sum = { .dpi_page_size = PAGE_SIZE };
-    status_t status = info_list(default_pager, INFO_SEGMENT_LIST, sizeof(info_segment_t), &records, &count);
+    status_t status = info_list(default_pager, INFO_SEGMENT_LIST, sizeof(info_segment_t), &records,
+                                &count);
     if (status != OK)
         return result(status);
     const info_segment_t *segments = records;
@@ -56,12 +58,13 @@ kern_return_t default_pager_info(mach_port_t default_pager, default_pager_info_t
     return KERN_SUCCESS;
 }
 
-kern_return_t default_pager_backing_store_create(mach_port_t default_pager, int priority, int clsize,
-                                                 mach_port_t *backing_store)
+kern_return_t default_pager_backing_store_create(mach_port_t default_pager, int priority,
+                                                 int clsize, mach_port_t *backing_store)
 {
     if (clsize < 0)
         return KERN_INVALID_ARGUMENT;
-    return result(sys_backing_store_create(default_pager, priority, (uint32_t)clsize, backing_store));
+    return result(sys_backing_store_create(default_pager, priority, (uint32_t)clsize,
+                                           backing_store));
 }
 
 kern_return_t default_pager_backing_store_delete(mach_port_t backing_store)
@@ -72,10 +75,11 @@ kern_return_t default_pager_backing_store_delete(mach_port_t backing_store)
     return result(status);
 }
 
-kern_return_t default_pager_add_segment(mach_port_t backing_store, mach_port_t device, recnum_t offset, recnum_t count,
-                                        int record_size)
+kern_return_t default_pager_add_segment(mach_port_t backing_store, mach_port_t device,
+                                        recnum_t offset, recnum_t count, int record_size)
 {
-    status_t status = sys_backing_store_add_segment(backing_store, device, offset, count, (uint32_t)record_size);
+    status_t status = sys_backing_store_add_segment(backing_store, device, offset, count,
+                                                    (uint32_t)record_size);
     /* A right is missing: of which of the two? */
     if (status == ERR_ACCESS_DENIED && names(backing_store, OBJECT_BACKING_STORE, RIGHT_WRITE))
         return KERN_FAILURE;
@@ -87,8 +91,10 @@ static natural_t counter(uint64_t value)
     return value < UINT32_MAX ? (natural_t)value : UINT32_MAX;
 }
 
-kern_return_t default_pager_backing_store_info(mach_port_t backing_store, backing_store_flavor_t flavor,
-                                               backing_store_info_t info, mach_msg_type_number_t *size)
+kern_return_t default_pager_backing_store_info(mach_port_t backing_store,
+                                               backing_store_flavor_t flavor,
+                                               backing_store_info_t info,
+                                               mach_msg_type_number_t *size)
 {
     info_backing_store_t store;
     if (flavor != BACKING_STORE_BASIC_INFO || *size < BACKING_STORE_BASIC_INFO_COUNT)

@@ -50,7 +50,8 @@ typedef struct backing_store_basic_info *backing_store_basic_info_t;
     ((mach_msg_type_number_t)(sizeof(struct backing_store_basic_info) / sizeof(integer_t)))
 
 /* A memory object that pages to the default pager: a resizable VMO.  RESOURCE_SHORTAGE. */
-kern_return_t default_pager_object_create(mach_port_t default_pager, vm_size_t object_size, mach_port_t *memory_object);
+kern_return_t default_pager_object_create(mach_port_t default_pager, vm_size_t object_size,
+                                          mach_port_t *memory_object);
 /* All segments together; the part of a segment beyond its last whole cluster is not counted. */
 kern_return_t default_pager_info(mach_port_t default_pager, default_pager_info_t *info);
 
@@ -58,8 +59,8 @@ kern_return_t default_pager_info(mach_port_t default_pager, default_pager_info_t
  * An empty store.  priority: 4 and -1 are 4, the rest 0.  clsize: bytes, made 1, 2, 4 or 8 pages; 0: the usual.
  * RESOURCE_SHORTAGE.
  */
-kern_return_t default_pager_backing_store_create(mach_port_t default_pager, int priority, int clsize,
-                                                 mach_port_t *backing_store);
+kern_return_t default_pager_backing_store_create(mach_port_t default_pager, int priority,
+                                                 int clsize, mach_port_t *backing_store);
 /* FAILURE: the store holds pages that no other has room for; nothing has changed.  After success the port is gone. */
 kern_return_t default_pager_backing_store_delete(mach_port_t backing_store);
 /*
@@ -67,8 +68,10 @@ kern_return_t default_pager_backing_store_delete(mach_port_t backing_store);
  * INVALID_ARGUMENT also: beyond the device, or some of it belongs to a segment; RESOURCE_SHORTAGE: no memory, or too many
  * segments; FAILURE: the device cannot be written.
  */
-kern_return_t default_pager_add_segment(mach_port_t backing_store, mach_port_t device, recnum_t offset, recnum_t count,
-                                        int record_size);
+kern_return_t default_pager_add_segment(mach_port_t backing_store, mach_port_t device,
+                                        recnum_t offset, recnum_t count, int record_size);
 /* flavor: BACKING_STORE_BASIC_INFO; *size: how many integers `info` has room for, and then how many were written. */
-kern_return_t default_pager_backing_store_info(mach_port_t backing_store, backing_store_flavor_t flavor,
-                                               backing_store_info_t info, mach_msg_type_number_t *size);
+kern_return_t default_pager_backing_store_info(mach_port_t backing_store,
+                                               backing_store_flavor_t flavor,
+                                               backing_store_info_t info,
+                                               mach_msg_type_number_t *size);
