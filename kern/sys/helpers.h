@@ -11,7 +11,7 @@
 #include "task/process.h"
 
 struct port; struct channel; struct pipe;
-struct vmo; struct stream; struct pager; struct block;
+struct vmo; struct stream; struct pager; struct block; struct backing_store;
 
 #define UNUSED __attribute__((unused))
 

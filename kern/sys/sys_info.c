@@ -9,6 +9,7 @@
 #include "lib/string.h"
 #include "sys/helpers.h"
 #include "vm/aspace.h"
+#include "vm/backing_store.h"
 #include "vm/fault.h"
 #include "vm/pager.h"
 
@@ -183,6 +184,15 @@ static bool next_frame_run(struct info_query *query, void *record)
     return run->frames > 0;
 }
 
+static bool next_segment(struct info_query *query, void *record)
+{
+    while (query->cursor < SEGMENTS_MAX) {
+        if (swap_segment_info(query->cursor++, record))
+            return true;
+    }
+    return false;
+}
+
 #define ONE(record, type, next)  { OBJECT_##type, false, sizeof(record), next }
 #define LIST(record, type, next) { OBJECT_##type, true, sizeof(record), next }
 
@@ -203,6 +213,7 @@ static const struct topic {
     [INFO_PROCESS_THREADS] = LIST(info_thread_t, PROCESS, next_thread),
     [INFO_PAGER_LIST]      = LIST(info_pager_vmo_t, SYSTEM, next_pager_vmo),
     [INFO_FRAME_MAP]       = LIST(info_frame_run_t, SYSTEM, next_frame_run),
+    [INFO_SEGMENT_LIST]    = LIST(info_segment_t, DEFAULT_PAGER, next_segment),
 };
 
 /* Write as many records as there is room for; *actual and *available count from 0. */
