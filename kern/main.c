@@ -38,7 +38,9 @@ void kernel_main(void)
 
     kprintf("quire %s: %u hart%s, %lu MiB of memory\n", QUIRE_VERSION, online,
             online == 1 ? "" : "s", frame_total * PAGE_SIZE >> 20);
-    disks_init();                           /* their interrupts go to the harts online now */
+    disks_init();
+    { extern void swap_device_try(void); swap_device_try(); }
+                              /* their interrupts go to the harts online now */
     first_program_start();                  /* it runs when we become the idle thread */
     sched_idle();
 }

@@ -13,6 +13,7 @@
 #include "task/sched.h"
 #include "vm/page_request.h"
 #include "vm/reclaim.h"
+#include "vm/swap.h"
 #include "vm/vmo_pages.h"
 
 status_t pager_create(bool wants_writeback, struct object **out_pager)
@@ -107,6 +108,8 @@ static void take_run(struct vmo *aux, uint64_t index, uint64_t end, struct piece
         if (!page)
             continue;
         page->owner = NULL;
+        if (page->block)
+            swap_forget(page);
         run.slots[i] = SLOT_EMPTY;
         held++;
     }
@@ -202,11 +205,12 @@ static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, uint64
     uint64_t busy;
 
     vmo_lock(aux);
-    if (end > aux->size >> PAGE_SHIFT)
+    status = swap_bring_in(aux, first, checked);
+    if (status == OK && end > aux->size >> PAGE_SHIFT)
         status = ERR_OUT_OF_RANGE;
-    else if (aux->family->busy > 0 && vmo_find_busy(aux, first, checked, &busy))
+    else if (status == OK && aux->family->busy > 0 && vmo_find_busy(aux, first, checked, &busy))
         status = ERR_BAD_STATE;
-    else if (atomic_load_explicit(&aux->family->references, memory_order_relaxed) > 1)
+    else if (status == OK && atomic_load_explicit(&aux->family->references, memory_order_relaxed) > 1)
         status = unshare_range(aux, first, checked);
     if (status == OK)
         take_run(aux, first, end, piece);

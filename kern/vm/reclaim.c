@@ -14,6 +14,7 @@
 
 #include "lib/kprintf.h"
 #include "task/sched.h"
+#include "vm/swap.h"
 #include "vm/vmo_pages.h"
 
 #define PREEMPT_EVERY 256u              /* frames looked at between two chances for others */
@@ -43,13 +44,29 @@ static bool may_go(struct vmo *vmo, uint64_t index, enum pass pass)
     return page->state == PAGE_CLEAN;
 }
 
+static bool may_go_out(struct vmo *vmo, uint64_t index)           { return may_go(vmo, index, PASS_CLOCK); }
+static bool may_go_out_in_need(struct vmo *vmo, uint64_t index)   { return may_go(vmo, index, PASS_DESPERATE); }
+
+/* One of those that hold the page; NULL: it is another's by now.  The family lock is held. */
+static struct vmo *holder_of(struct vmo_family *family, const struct page *page)
+{
+    list_for_each(&family->members, node) {
+        struct vmo *vmo = list_entry(node, struct vmo, family_link);
+
+        if (page->index >= vmo->base && slot_page(page_list_get(&vmo->pages, page->index - vmo->base)) == page)
+            return vmo;
+    }
+    return NULL;
+}
+
 /* The page goes, if it may, and what follows it in the VMO: one interruption of other harts for all.  The family lock is held. */
 static uint64_t evict_from(struct vmo *vmo, struct page *page, uint64_t wanted, enum pass pass)
 {
-    uint64_t first = page->index, count = 0;
+    uint64_t first = page->index - vmo->base, count = 0;
 
-    if (slot_page(page_list_get(&vmo->pages, first)) != page)
-        return 0;
+    if (!vmo->ops)
+        return pass == PASS_DONT_NEED ? 0 :
+               swap_out(vmo, first, wanted, pass == PASS_DESPERATE ? may_go_out_in_need : may_go_out);
     while (count < min_u64(wanted, BATCH) && may_go(vmo, first + count, pass))
         count++;
     if (count > 0)
@@ -58,26 +75,37 @@ static uint64_t evict_from(struct vmo *vmo, struct page *page, uint64_t wanted, 
     return count;
 }
 
-static void ref_family(void *family) { atomic_fetch_add(&((struct vmo_family *)family)->references, 1); }
-
-static bool has_source(const struct page *page)
+/* Unless it is ending. */
+static bool ref_family(void *owner)
 {
-    return frame_kind(page) == FRAME_PAGER || frame_kind(page) == FRAME_DEVICE;
+    struct vmo_family *family = owner;
+    uint32_t references = atomic_load(&family->references);
+
+    while (references > 0 && !atomic_compare_exchange_weak(&family->references, &references, references + 1))
+        ;
+    return references > 0;
 }
 
-/* The VMO with a source is the first of its family.  By the time that the lock is had the frame may be another's. */
+static bool is_of_vmo(const struct page *page)
+{
+    uint8_t kind = frame_kind(page);
+
+    return kind == FRAME_PAGER || kind == FRAME_DEVICE || kind == FRAME_ANON;
+}
+
+/* By the time that the lock is had the frame may be another's. */
 static uint64_t look_at(struct page *page, uint64_t wanted, enum pass pass)
 {
-    struct vmo_family *family = has_source(page) ? frame_ref_owner(page, ref_family) : NULL;
-    struct list_node *first;
+    struct vmo_family *family = is_of_vmo(page) ? frame_ref_owner(page, ref_family) : NULL;
+    struct vmo *vmo;
     uint64_t went = 0;
 
     if (!family)
         return 0;
     spin_lock(&family->lock);
-    first = list_first(&family->members);
-    if (first)
-        went = evict_from(list_entry(first, struct vmo, family_link), page, wanted, pass);
+    vmo = holder_of(family, page);
+    if (vmo)
+        went = evict_from(vmo, page, wanted, pass);
     spin_unlock(&family->lock);
     vmo_family_unref(family);
     return went;
@@ -115,7 +143,9 @@ uint64_t reclaim(uint64_t wanted, bool desperate)
 
 bool reclaim_for_retry(void)
 {
-    return this_hart()->frames_ran_out && !thread_killed() && (reclaim(BATCH, true) > 0 || frame_free_count() > 0);
+    if (!this_hart()->frames_ran_out || thread_killed())
+        return false;
+    return reclaim(BATCH, true) > 0 && frame_free_count() > 0 ? true : swap_wait() || frame_free_count() > 0;
 }
 
 status_t reclaim_hint(struct vmo *vmo, uint64_t offset, uint64_t length, bool needed)

@@ -9,6 +9,7 @@
  */
 #include "lib/string.h"
 #include "vm/page_request.h"
+#include "vm/swap.h"
 #include "vm/vmo_pages.h"
 
 status_t vmo_insert_busy(struct vmo *vmo, uint64_t index, struct page *page)
@@ -106,7 +107,9 @@ status_t vmo_transfer_begin(struct vmo *vmo, uint64_t offset, uint64_t length, b
     transfer->first = offset >> PAGE_SHIFT;
     transfer->count = 0;
     vmo_lock(vmo);
-    status = check(vmo, offset, length, into_memory);
+    status = swap_bring_in(vmo, transfer->first, page_ceil(end) >> PAGE_SHIFT);
+    if (status == OK)
+        status = check(vmo, offset, length, into_memory);
     for (; status == OK && at < end; at += PAGE_SIZE) {
         assert(transfer->count < array_size(transfer->pages));
         status = lend(vmo, at >> PAGE_SHIFT, into_memory, at >= offset && at + PAGE_SIZE <= end,
