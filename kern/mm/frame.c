@@ -39,8 +39,10 @@ struct page *frame_alloc(uint8_t kind)
 
     if (allocation_fails())
         return NULL;
+    bool allowed = frame_free_count() >= frame_low || frame_shortage(kind);
+
     spin_lock(&frame_lock);
-    if (free_frames) {
+    if (free_frames && allowed) {
         page = list_entry(free_frames, struct page, link);
         free_frames = page->link.next;
         frame_set_kind(page, kind);
@@ -48,25 +50,29 @@ struct page *frame_alloc(uint8_t kind)
     }
     this_hart()->frames_ran_out = !page;
     spin_unlock(&frame_lock);
-    if (frame_free_count() < frame_low)
-        frame_shortage();
     return page;
 }
 
-/* Such a frame keeps its owner until it is free; page_init sets the kind after the owner. */
-void *frame_ref_owner(struct page *page, void (*ref)(void *owner))
+/* A page that is moved to another owner has none on the way. */
+void *frame_ref_owner(struct page *page, bool (*ref)(void *owner))
 {
     void *owner = NULL;
 
     spin_lock(&frame_lock);
     uint8_t kind = atomic_load_explicit(&page->kind, memory_order_acquire);
 
-    if (kind == FRAME_PAGER || kind == FRAME_DEVICE)
-        owner = page->owner;
-    if (owner)
-        ref(owner);
+    if (kind == FRAME_ANON || kind == FRAME_PAGER || kind == FRAME_DEVICE)
+        owner = *(void *volatile *)&page->owner;
+    if (owner && !ref(owner))
+        owner = NULL;
     spin_unlock(&frame_lock);
     return owner;
+}
+
+void frame_wait_for_readers(void)
+{
+    spin_lock(&frame_lock);
+    spin_unlock(&frame_lock);
 }
 
 struct page *frame_alloc_zeroed(uint8_t kind)

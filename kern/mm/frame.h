@@ -19,7 +19,13 @@ enum page_state {
 };
 
 struct page {
-    struct list_node link;      /* free list (frame_lock), later a page queue */
+    union {
+        struct list_node link;  /* free list (frame_lock); tables of a space */
+        struct {
+            struct list_node *not_linked;
+            uint64_t block;     /* FRAME_ANON: where on backing store the same bytes are; 0: nowhere (vm/swap.h) */
+        };
+    };
 
     /* Guarded by the family lock of the owner; the kernel's own frames are its users' business. */
     void *owner;                /* FRAME_ANON, FRAME_PAGER, FRAME_DEVICE: struct vmo_family or NULL; else its user's */
@@ -55,11 +61,18 @@ struct page *frame_alloc_zeroed(uint8_t kind);
 /* Take the frame back; it must not be busy. */
 void frame_free(struct page *page);
 uint64_t frame_free_count(void);
-/* While fewer frames are free each allocation calls frame_shortage of vm/reclaim.c, whatever locks are held. */
+/*
+ * While fewer frames than frame_low are free each allocation asks frame_shortage of vm/reclaim.c, whatever locks are held, which wakes
+ * page-out; false: what is left is not for this kind, and the allocation fails.
+ */
 extern uint64_t frame_low;
-void frame_shortage(void);
-/* The owner of a FRAME_PAGER or FRAME_DEVICE frame, after `ref`, to which frame_lock keeps it alive.  NULL: it is none, or not owned. */
-void *frame_ref_owner(struct page *page, void (*ref)(void *owner));
+bool frame_shortage(uint8_t kind);
+/*
+ * The owner of a frame of a VMO, if `ref` says that it is not ending; NULL: no such frame, or no owner.  Who ends an owner calls
+ * wait_for_readers before its memory goes.
+ */
+void *frame_ref_owner(struct page *page, bool (*ref)(void *owner));
+void frame_wait_for_readers(void);
 
 /* What a frame is counted as, and to change that: each is marked, and many can be counted together. */
 extern _Atomic uint64_t frames_of_kind[FRAME_KINDS];

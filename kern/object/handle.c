@@ -189,6 +189,19 @@ uint32_t handle_table_count(struct handle_table *table)
     return *(volatile uint32_t *)&table->used;
 }
 
+struct object *handle_table_next(struct handle_table *table, uint32_t *index)
+{
+    struct object *object = NULL;
+
+    spin_lock(&table->lock);
+    while (!object && *index < table->capacity)
+        object = entry_at(table, (*index)++)->object;
+    if (object)
+        object_ref(object);
+    spin_unlock(&table->lock);
+    return object;
+}
+
 void handle_table_close(struct handle_table *table, handle_t kept)
 {
     struct handle_slot slot;

@@ -42,6 +42,8 @@ struct handle_table *handle_table_copy(struct handle_table *table);
 /* Close everything, then free.  No other thread may use the table. */
 void handle_table_destroy(struct handle_table *table);
 uint32_t handle_table_count(struct handle_table *table);
+/* The object of the first entry from *index on that is in use, with a reference; *index moves behind it.  NULL: there is none. */
+struct object *handle_table_next(struct handle_table *table, uint32_t *index);
 
 /* Close every handle but this one; if it is HANDLE_INVALID the table refuses new handles from now on (process exit). */
 void handle_table_close(struct handle_table *table, handle_t kept);

@@ -30,7 +30,7 @@ struct object {
     /* Immutable. */
     const struct object_ops *ops;
     uint64_t koid;                              /* never reused */
-    uint64_t related_koid;                      /* the other end of a channel or pipe, a thread's process, a process' maker; 0: none */
+    uint64_t related_koid;                      /* the other end of a channel or pipe, a thread's process, a pager's or process' maker; 0: none */
 
     atomic_uint references;
     atomic_uint handles;                        /* each holds a reference too */

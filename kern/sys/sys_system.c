@@ -4,6 +4,7 @@
 #include "vm/backing_store.h"
 #include "vm/fault.h"
 #include "vm/reclaim.h"
+#include "vm/swap.h"
 
 status_t sys_system_power(UNUSED struct object *object, uint32_t action, uint32_t code)
 {
@@ -32,7 +33,7 @@ status_t sys_system_get_block(rights_t held, UNUSED struct object *object, uint3
 
 status_t sys_system_reclaim(UNUSED struct object *object, uint64_t pages, uaddr_t out)
 {
-    return sys_copy_out_u64(out, reclaim(pages, false));
+    return sys_copy_out_u64(out, reclaim(pages));
 }
 
 /* The countdown stands still while the result is stored. */
@@ -148,5 +149,5 @@ status_t sys_backing_store_info(struct backing_store *store, uaddr_t out, size_t
 
 status_t sys_backing_store_delete(struct backing_store *store)
 {
-    return backing_store_delete(store);
+    return swap_delete_store(store);
 }

@@ -168,12 +168,27 @@ status_t backing_store_info(struct backing_store *store, info_backing_store_t *i
 status_t backing_store_drain(struct backing_store *store, bool drain)
 {
     spin_lock(&swap_lock);
-    status_t status = store->state == STORE_DELETED ? ERR_BAD_STATE : OK;
+    status_t status = store->state != (drain ? STORE_LIVE : STORE_DRAINING) ? ERR_BAD_STATE : OK;
 
     if (status == OK)
         store->state = drain ? STORE_DRAINING : STORE_LIVE;
     spin_unlock(&swap_lock);
     return status;
+}
+
+bool backing_store_has_room(const struct backing_store *store)
+{
+    const info_backing_store_t *info = &store->info;
+    uint64_t frames = frame_free_count(), room = frames > 2 * frame_low ? frames - 2 * frame_low : 0;
+
+    spin_lock(&swap_lock);
+    for_each_segment(segment)
+        if (segment->store && segment->store->state == STORE_LIVE)
+            room += segment->free;
+    bool enough = room + info->pages_free + info->pages_retired >= info->pages_total;
+
+    spin_unlock(&swap_lock);
+    return enough;
 }
 
 status_t backing_store_delete(struct backing_store *store)
@@ -299,31 +314,50 @@ static struct segment *choose_segment(void)
     return best;
 }
 
-uint64_t swap_alloc(uint32_t wanted, void *owner, uint64_t index, uint32_t *out_count)
+bool swap_has_room(void)
 {
-    uint64_t place = 0;
+    spin_lock(&swap_lock);
+    bool found = choose_segment();
+
+    spin_unlock(&swap_lock);
+    return found;
+}
+
+/* The blocks from `place` on are in use for pages of owner. */
+static void take(struct segment *segment, uint64_t place, uint32_t count, void *owner, uint64_t index)
+{
+    *used_of(segment, place) |= ((1ul << count) - 1) << place % 64;
+    for (uint32_t i = 0; i < count; i++)
+        *entry_of(segment, place + i) = (struct swap_entry){ owner, index + i, 1 };
+    segment->free -= count;
+    segment->store->info.pages_free -= count;
+    swap_clock = turn(segment);
+    segment->given = swap_clock + count;
+}
+
+uint64_t swap_alloc(uint32_t wanted, uint64_t after, void *owner, uint64_t index, uint32_t *out_count)
+{
+    uint64_t block = SWAP_NONE;
 
     spin_lock(&swap_lock);
     struct segment *segment = choose_segment();
 
     if (segment) {
-        info_backing_store_t *info = &segment->store->info;
-        uint32_t count = (uint32_t)min_u64(wanted, info->cluster_size >> PAGE_SHIFT);
+        uint32_t count = (uint32_t)min_u64(wanted, segment->store->info.cluster_size >> PAGE_SHIFT);
         uint32_t order = order_of(count);
+        uint64_t place;
 
         while ((place = find_run(segment, order)) == segment->blocks)
             order--;                    /* a free block is a run of one */
         *out_count = count = (uint32_t)min_u64(count, 1u << order);
-        *used_of(segment, place) |= ((1ul << count) - 1) << place % 64;
-        for (uint32_t i = 0; i < count; i++)
-            *entry_of(segment, place + i) = (struct swap_entry){ owner, index + i, 1 };
-        segment->free -= count;
-        info->pages_free -= count;
-        swap_clock = turn(segment);
-        segment->given = swap_clock + count;
+        block = block_at(segment, place);
+        if (after == SWAP_NONE || after == block)
+            take(segment, place, count, owner, index);
+        else
+            block = SWAP_NONE;
     }
     spin_unlock(&swap_lock);
-    return segment ? block_at(segment, place) : SWAP_NONE;
+    return block;
 }
 
 static struct swap_entry *entry_in_use(uint64_t block)
@@ -338,6 +372,13 @@ void swap_hold(uint64_t block)
 {
     spin_lock(&swap_lock);
     entry_in_use(block)->holders++;
+    spin_unlock(&swap_lock);
+}
+
+void swap_set_holders(uint64_t block, uint32_t holders)
+{
+    spin_lock(&swap_lock);
+    entry_in_use(block)->holders = holders;
     spin_unlock(&swap_lock);
 }
 

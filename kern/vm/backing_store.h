@@ -44,8 +44,10 @@ status_t backing_store_add_segment(struct backing_store *store, const struct swa
                                    uint64_t offset, uint64_t count, uint32_t record_size);
 /* BAD_STATE: deleted. */
 status_t backing_store_info(struct backing_store *store, info_backing_store_t *info);
-/* Give out none of its blocks from now on, or (false) give them out again.  BAD_STATE: deleted. */
+/* Give out none of its blocks from now on, or (false) give them out again.  BAD_STATE: deleted, or that is so already. */
 status_t backing_store_drain(struct backing_store *store, bool drain);
+/* Have the other stores, and memory, room for what it holds? */
+bool backing_store_has_room(const struct backing_store *store);
 /* Let go of all segments.  BAD_STATE: deleted; NO_SPACE: a block is in use, and nothing has changed.  No locks held. */
 status_t backing_store_delete(struct backing_store *store);
 /* What an entry of the table of segments says; false: it is empty. */
@@ -56,11 +58,14 @@ struct object *backing_store_find(uint64_t koid);
 
 /*
  * Up to `wanted` (not 0) consecutive blocks, *out_count of them, held once each for pages of owner at index, index + 1, ...: the
- * number of the first; SWAP_NONE: all are in use.
+ * number of the first; SWAP_NONE: all are in use.  `after`, if not SWAP_NONE: the next ones must begin there, or there are none.
  */
-uint64_t swap_alloc(uint32_t wanted, void *owner, uint64_t index, uint32_t *out_count);
-/* One slot more has the block. */
+uint64_t swap_alloc(uint32_t wanted, uint64_t after, void *owner, uint64_t index, uint32_t *out_count);
+/* Is any block free that may be given out? */
+bool swap_has_room(void);
+/* One slot more has the block; or so many have it. */
 void swap_hold(uint64_t block);
+void swap_set_holders(uint64_t block, uint32_t holders);
 /* One fewer.  The last one frees it; not good (it cannot be written): retires it, and nobody gets it again. */
 void swap_release(uint64_t block, bool good);
 /* Which device holds a block that is in use, and at which byte of the disk.  Takes no lock. */

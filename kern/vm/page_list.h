@@ -17,10 +17,13 @@ struct page;
 
 typedef uintptr_t slot_t;           /* 0: empty */
 
-enum { SLOT_EMPTY = 0, SLOT_PAGE = 1, SLOT_ZERO = 3, SLOT_TAG = 3 };
+enum { SLOT_EMPTY = 0, SLOT_PAGE = 1, SLOT_BLOCK = 2, SLOT_ZERO = 3, SLOT_TAG = 3 };
 
 static inline uint32_t slot_kind(slot_t slot)          { return slot & SLOT_TAG; }
 static inline slot_t slot_of_page(struct page *page)   { return (slot_t)page | SLOT_PAGE; }
+/* A block of backing store in place of a page. */
+static inline slot_t slot_of_block(uint64_t block)     { return block << 2 | SLOT_BLOCK; }
+static inline uint64_t slot_block(slot_t slot)         { return slot >> 2; }
 /* "Known to be zero", and what a pager has still to be told of it: nothing; that it is; and it has begun to write that down. */
 enum zero_state { ZERO_CLEAN, ZERO_DIRTY, ZERO_AWAITING_CLEAN };
 static inline slot_t slot_zero(enum zero_state state)  { return (slot_t)state << 2 | SLOT_ZERO; }

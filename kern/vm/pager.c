@@ -13,6 +13,7 @@
 #include "task/sched.h"
 #include "vm/page_request.h"
 #include "vm/reclaim.h"
+#include "vm/swap.h"
 #include "vm/vmo_pages.h"
 
 status_t pager_create(bool wants_writeback, struct object **out_pager)
@@ -22,6 +23,7 @@ status_t pager_create(bool wants_writeback, struct object **out_pager)
     if (!pager)
         return ERR_NO_MEMORY;
     object_init(&pager->object, &pager_ops_object, 0);
+    pager->object.related_koid = current_process()->object.koid;
     object_get_name(&current_process()->object, pager->owner);
     pager->wants_writeback = wants_writeback;
     *out_pager = &pager->object;
@@ -108,6 +110,7 @@ static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t roo
         if (slot_kind(slot) != SLOT_PAGE)
             continue;
         slot_page(slot)->owner = NULL;
+        swap_forget(slot_page(slot));
         run.slots[i] = SLOT_EMPTY;
         held++;
     }
@@ -125,14 +128,15 @@ static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t roo
 static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, uint64_t room, struct piece *piece)
 {
     uint64_t checked = piece->count ? min_u64(end, first + PAGE_LIST_FANOUT) : end, busy;
-    status_t status = OK;
+    status_t status;
 
     vmo_lock(aux);
-    if (end > aux->size >> PAGE_SHIFT)
-        status = ERR_OUT_OF_RANGE;
-    else if (aux->family->busy > 0 && vmo_find_busy(aux, first, checked, &busy))
+    status = end > aux->size >> PAGE_SHIFT ? ERR_OUT_OF_RANGE : OK;
+    if (status == OK)
+        status = swap_bring_in(aux, first, checked);
+    if (status == OK && aux->family->busy > 0 && vmo_find_busy(aux, first, checked, &busy))
         status = ERR_BAD_STATE;
-    else if (atomic_load_explicit(&aux->family->references, memory_order_relaxed) > 1)
+    else if (status == OK && atomic_load_explicit(&aux->family->references, memory_order_relaxed) > 1)
         status = unshare_range(aux, first, checked);
     if (status == OK)
         take_run(aux, first, end, room, piece);

@@ -12,111 +12,178 @@
  */
 #include "vm/reclaim.h"
 
-#include "lib/kprintf.h"
-#include "task/sched.h"
+#include "task/process.h"
+#include "vm/backing_store.h"
+#include "vm/swap.h"
 #include "vm/vmo_pages.h"
 
 #define PREEMPT_EVERY 256u              /* frames looked at between two chances for others */
-#define BATCH         32u               /* frames that a thread without memory takes back; or that one VMO loses at a time */
+#define BATCH         32u               /* pages that one VMO loses at a time */
 #define BACK_OFF      50000000          /* nanoseconds until the next try, when nothing could be taken */
+#define PAGER_TRIES   8u                /* tries while pagers may still clean what they were asked for */
+#define CLEAN_SHARE   8u                /* while more than one page in so many is clean, nothing is written */
+#define RESERVE       (frame_low / 4)   /* frames that user memory leaves */
 
-enum pass { PASS_DONT_NEED, PASS_CLOCK, PASS_DESPERATE };
+enum pass {
+    PASS_DONT_NEED,                     /* what DONT_NEED named */
+    PASS_CLEAN,                         /* what needs not be written first */
+    PASS_CLOCK,                         /* and what backing store takes, and may be asked for */
+    PASS_DESPERATE,                     /* used or not, needed or not */
+};
+
+/* The hand's way over the frames. */
+struct sweep {
+    enum pass pass;
+    uint64_t wanted, went;              /* pages; those on their way out are counted as gone */
+    bool no_room;                       /* backing store takes no more */
+    bool asked;                         /* a pager was asked to clean some */
+};
 
 static _Atomic uint64_t hand;
-static uint64_t frame_high;             /* so many free frames are enough */
 static atomic_uint hinted;              /* there may be pages that DONT_NEED named */
 static struct thread *keeper;           /* the thread that keeps frames free */
 static atomic_uint keeper_awake;
+static uint64_t frame_high;             /* where page-out stops */
 
-/* May the page at this index go? */
-static bool may_go(struct vmo *vmo, uint64_t index, enum pass pass)
+static struct spinlock room_lock = SPINLOCK_INITIALIZER(RANK_RECLAIM);
+static struct wait_queue without_frames = { LIST_INITIALIZER(without_frames.sleepers) };    /* room_lock, as the next two */
+static uint64_t gains, failures;        /* how often frames came free; how often none could be had */
+
+/* Does this VMO hold the page? */
+static bool holds(struct vmo *vmo, const struct page *page)
+{
+    return page->index >= vmo->base && slot_page(page_list_get(&vmo->pages, page->index - vmo->base)) == page;
+}
+
+/* Was the page used since this was last asked, through whichever VMO? */
+static bool was_used(struct vmo *vmo, struct page *page)
+{
+    bool used = page->referenced | vmo_test_accessed(vmo, page->index - vmo->base);
+
+    page->referenced = 0;
+    if (page->shares > 1)
+        list_for_each(&vmo->family->members, node)
+            if (holds(list_entry(node, struct vmo, family_link), page))
+                used |= vmo_test_accessed(list_entry(node, struct vmo, family_link), page->index - vmo->base);
+    return used;
+}
+
+/* May the page at this index go?  If it is dirty its pager is asked to clean it. */
+static bool may_go(struct vmo *vmo, uint64_t index, struct sweep *sweep)
 {
     struct page *page = slot_page(page_list_get(&vmo->pages, index));
+    bool desperate = sweep->pass == PASS_DESPERATE;
 
-    if (!page || page->busy || (pass == PASS_DONT_NEED && !page->dont_need) || (pass != PASS_DESPERATE && page->always_need))
+    if (!page || page->busy || (sweep->pass == PASS_DONT_NEED && !page->dont_need) || (!desperate && page->always_need))
         return false;
-    if ((vmo_test_accessed(vmo, index) || page->referenced) && pass != PASS_DESPERATE) {
-        page->referenced = page->dont_need = 0;
+    if (!vmo->ops && !page->block && (sweep->no_room || sweep->pass < PASS_CLOCK))
+        return false;
+    if (was_used(vmo, page) && !desperate) {
+        page->dont_need = 0;
         return false;
     }
-    if (page->state == PAGE_DIRTY && vmo->ops->putpages)
+    if (page->state == PAGE_DIRTY && vmo->ops->putpages && sweep->pass != PASS_CLEAN) {
         vmo->ops->putpages(vmo, index, 1);
+        sweep->asked = true;
+    }
     return page->state == PAGE_CLEAN;
 }
 
 /* The page goes, if it may, and what follows it in the VMO: one interruption of other harts for all.  The family lock is held. */
-static uint64_t evict_from(struct vmo *vmo, struct page *page, uint64_t wanted, enum pass pass)
+static void evict_from(struct vmo *vmo, struct page *page, struct sweep *sweep)
 {
-    uint64_t first = page->index, count = 0;
+    uint64_t first = page->index - vmo->base, wanted = min_u64(sweep->wanted - sweep->went, BATCH), count = 0;
 
-    if (slot_page(page_list_get(&vmo->pages, first)) != page)
-        return 0;
-    while (count < min_u64(wanted, BATCH) && may_go(vmo, first + count, pass))
+    while (count < wanted && may_go(vmo, first + count, sweep))
         count++;
-    if (count > 0)
+    if (count == 0)
+        return;
+    if (!vmo->ops) {
+        count = swap_out(vmo, first, (uint32_t)count);
+        sweep->no_room = count == 0;
+    } else {
         vmo_evict(vmo, first, count);
-    vmo->change_events += count;
-    return count;
+        vmo->change_events += count;
+    }
+    sweep->went += count;
 }
 
-static void ref_family(void *family) { atomic_fetch_add(&((struct vmo_family *)family)->references, 1); }
-
-static bool has_source(const struct page *page)
+/* Unless it is ending. */
+static bool ref_family(void *owner)
 {
-    return frame_kind(page) == FRAME_PAGER || frame_kind(page) == FRAME_DEVICE;
+    struct vmo_family *family = owner;
+    uint32_t references = atomic_load(&family->references);
+
+    while (references > 0 && !atomic_compare_exchange_weak(&family->references, &references, references + 1))
+        ;
+    return references > 0;
 }
 
-/* The VMO with a source is the first of its family.  By the time that the lock is had the frame may be another's. */
-static uint64_t look_at(struct page *page, uint64_t wanted, enum pass pass)
+/* Can the frame be of use to the sweep?  A guess, without a lock. */
+static bool is_worth_a_look(const struct page *page, const struct sweep *sweep)
 {
-    struct vmo_family *family = has_source(page) ? frame_ref_owner(page, ref_family) : NULL;
-    struct list_node *first;
-    uint64_t went = 0;
+    uint8_t kind = frame_kind(page);
+
+    return kind == FRAME_PAGER || kind == FRAME_DEVICE ||
+           (kind == FRAME_ANON && (page->block || (!sweep->no_room && sweep->pass >= PASS_CLOCK)));
+}
+
+/* By the time that the lock is had the frame may be another's. */
+static void look_at(struct page *page, struct sweep *sweep)
+{
+    struct vmo_family *family = is_worth_a_look(page, sweep) ? frame_ref_owner(page, ref_family) : NULL;
 
     if (!family)
-        return 0;
+        return;
     spin_lock(&family->lock);
-    first = list_first(&family->members);
-    if (first)
-        went = evict_from(list_entry(first, struct vmo, family_link), page, wanted, pass);
+    list_for_each(&family->members, node) {
+        if (holds(list_entry(node, struct vmo, family_link), page)) {
+            evict_from(list_entry(node, struct vmo, family_link), page, sweep);
+            break;
+        }
+    }
     spin_unlock(&family->lock);
     vmo_family_unref(family);
-    return went;
 }
 
-/* Once round, or until `wanted` pages went. */
-static uint64_t sweep(uint64_t wanted, enum pass pass)
+/* Once round, or until enough pages went. */
+static void sweep_round(struct sweep *sweep, enum pass pass)
 {
-    uint64_t went = 0;
-
-    for (uint64_t i = 0; i < frame_total && went < wanted; i++) {
-        went += look_at(frame_by_number(atomic_fetch_add(&hand, 1) % frame_total), wanted - went, pass);
+    sweep->pass = pass;
+    for (uint64_t i = 0; i < frame_total && sweep->went < sweep->wanted && !(sweep->no_room && swap_in_flight()); i++) {
+        look_at(frame_by_number(atomic_fetch_add(&hand, 1) % frame_total), sweep);
         if (i % PREEMPT_EVERY == 0)
             sched_preempt_point();
     }
-    return went;
+}
+
+/* Is so much of memory clean that nothing should be written? */
+static bool much_is_clean(void)
+{
+    return frames_of_kind[FRAME_PAGER] + frames_of_kind[FRAME_DEVICE] + swap_clean - swap_leaving > frame_total / CLEAN_SHARE;
 }
 
 /* The second round finds what the first one spared. */
-uint64_t reclaim(uint64_t wanted, bool desperate)
+static void run(struct sweep *sweep, bool desperate)
 {
-    uint64_t went = 0;
-
+    sweep->no_room = !swap_has_room();
     if (atomic_exchange(&hinted, false)) {
-        went = sweep(wanted, PASS_DONT_NEED);
-        if (went == wanted)
+        sweep_round(sweep, PASS_DONT_NEED);
+        if (sweep->went == sweep->wanted)
             atomic_store(&hinted, true);
     }
-    for (uint32_t round = 0; round < 2 && went < wanted; round++)
-        went += sweep(wanted - went, PASS_CLOCK);
-    if (went == 0 && desperate)
-        went = sweep(wanted, PASS_DESPERATE);
-    return went;
+    sweep_round(sweep, much_is_clean() ? PASS_CLEAN : PASS_CLOCK);
+    sweep_round(sweep, PASS_CLOCK);
+    if (sweep->went == 0 && desperate && !swap_in_flight())
+        sweep_round(sweep, PASS_DESPERATE);
 }
 
-bool reclaim_for_retry(void)
+uint64_t reclaim(uint64_t wanted)
 {
-    return this_hart()->frames_ran_out && !thread_killed() && (reclaim(BATCH, true) > 0 || frame_free_count() > 0);
+    struct sweep sweep = { .wanted = wanted };
+
+    run(&sweep, false);
+    return sweep.went;
 }
 
 status_t reclaim_hint(struct vmo *vmo, uint64_t offset, uint64_t length, bool needed)
@@ -148,24 +215,87 @@ status_t reclaim_hint(struct vmo *vmo, uint64_t offset, uint64_t length, bool ne
 
 /* --- Keeping frames free. --- */
 
-void frame_shortage(void)
+/* Those who wait for frames look again: there are some, or there will be none. */
+static void tell(uint64_t *what)
+{
+    spin_lock(&room_lock);
+    ++*what;
+    wait_queue_wake_all(&without_frames);
+    spin_unlock(&room_lock);
+}
+
+static void wake_keeper(void)
 {
     if (keeper && !atomic_exchange(&keeper_awake, true))
         thread_unpark(keeper);
 }
 
+void reclaim_made_room(void)
+{
+    tell(&gains);
+    wake_keeper();
+}
+
+bool reclaim_for_retry(void)
+{
+    status_t status = OK;
+
+    if (!this_hart()->frames_ran_out || !keeper)
+        return false;
+    spin_lock(&room_lock);
+    uint64_t gained = gains, failed = failures;
+
+    atomic_store(&keeper_awake, true);
+    thread_unpark(keeper);              /* also if it rests after a failure */
+    while (status == OK && gains == gained && failures == failed)
+        status = wait_queue_sleep(&without_frames, &room_lock, DEADLINE_INFINITE, WAIT_KILLABLE);
+    bool retry = gains != gained;
+
+    spin_unlock(&room_lock);
+    return retry;
+}
+
+/* The reserve is for the kernel's own needs, half of it also for pagers. */
+bool frame_shortage(uint8_t kind)
+{
+    struct thread *thread = current_thread();
+    uint64_t floor = RESERVE;
+
+    wake_keeper();
+    if (kind != FRAME_ANON && kind != FRAME_DEVICE)
+        return true;
+    if (thread && thread->process && process_serves(thread->process))
+        floor /= 2;
+    return frame_free_count() > floor;
+}
+
+/* Whether frames can be had is found out here, for all: one hand, one sweep at a time. */
 static void keep(void *unused)
 {
+    uint32_t tries = 0;                 /* sweeps in vain since pagers were asked */
+
     (void)unused;
     keeper = current_thread();
     for (;;) {
-        uint64_t free = frame_free_count();
+        uint64_t there = frame_free_count(), coming = there + swap_leaving;
+        struct sweep sweep = { .wanted = coming < frame_high ? frame_high - coming : 0 };
+        bool urgent = there <= RESERVE;
 
-        if (free < frame_high && reclaim(frame_high - free, false) == 0)
-            thread_park_until(arch_time() + BACK_OFF);
         atomic_store(&keeper_awake, false);
-        while (!atomic_load(&keeper_awake))
-            thread_park();
+        if (!urgent)
+            tell(&gains);
+        if (sweep.wanted > 0)
+            run(&sweep, urgent);
+        if (sweep.went > 0) {
+            tries = 0;
+        } else if (sweep.wanted == 0 || swap_in_flight()) {
+            while (!atomic_load(&keeper_awake))
+                thread_park();
+        } else {
+            if (urgent && (!sweep.asked || ++tries > PAGER_TRIES))
+                tell(&failures);
+            thread_park_until(arch_time() + BACK_OFF);
+        }
     }
 }
 
@@ -174,5 +304,5 @@ void reclaim_init(void)
     frame_low = max_u64(min_u64(frame_total / 64, 1024), 64);
     frame_high = frame_low * 3 / 2;
     if (thread_start_kernel("page-out", keep, NULL) != OK)
-        kprintf("quire: no memory for the page-out thread; threads without memory take pages back themselves\n");
+        panic("no memory for the page-out thread");
 }

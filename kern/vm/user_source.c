@@ -15,6 +15,7 @@
 
 #include "lib/string.h"
 #include "mm/heap.h"
+#include "task/process.h"
 #include "vm/page_request.h"
 #include "vm/pager.h"
 
@@ -97,10 +98,14 @@ static void send_next(struct user_source *source)
 }
 
 /* A reader took the packet (or the port was closed).  No locks held. */
+/* The thread that took a packet, and others of its process, will need memory to answer. */
+static void note_reader(void) { current_process()->serves_until = arch_time() + WRITEBACK_RETRY; }
+
 static void packet_dequeued(struct packet *packet)
 {
     struct user_source *source = container_of(packet, struct user_source, packet);
 
+    note_reader();
     spin_lock(&source->lock);
     source->active = NULL;
     if (packet->content.page_request.command != PAGER_VMO_COMPLETE) {
@@ -187,6 +192,7 @@ static void source_forget(struct vmo *vmo, struct page_request *request, struct 
 
 static void writeback_dequeued(struct packet *packet)
 {
+    note_reader();
     user_source_unref(container_of(packet, struct user_source, writeback));
 }
 
@@ -384,6 +390,20 @@ uint64_t pager_list(uint64_t skip, info_pager_vmo_t *records, uint64_t room)
     }
     spin_unlock(&sources_lock);
     return number;
+}
+
+bool user_source_any_of(uint64_t process_koid)
+{
+    bool found = false;
+
+    spin_lock(&sources_lock);
+    list_for_each(&all_sources, node) {
+        const struct user_source *source = list_entry(node, struct user_source, all_link);
+
+        found |= source->vmo && source->pager->object.related_koid == process_koid;
+    }
+    spin_unlock(&sources_lock);
+    return found;
 }
 
 const struct pager_ops user_source_ops = {

@@ -59,5 +59,7 @@ status_t user_source_list(struct user_source *source, struct vmo *vmo);
 
 /* Send the COMPLETE packet, once, as the last.  No lock of rank SOURCE or higher held. */
 void user_source_send_complete(struct user_source *source);
+/* Has this process a pager with VMOs? */
+bool user_source_any_of(uint64_t process_koid);
 /* The pager is gone: fail what waits for it, withdraw what was not read, also of VMOs that are gone.  No locks held. */
 void user_source_close_all(struct pager *pager);

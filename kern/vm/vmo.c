@@ -23,7 +23,9 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "vm/dirty_budget.h"
+#include "vm/backing_store.h"
 #include "vm/page_request.h"
+#include "vm/swap.h"
 #include "vm/vmo_pages.h"
 
 /* --- Making and ending VMOs. --- */
@@ -94,8 +96,10 @@ status_t vmo_create_adopting(paddr_t base, uint64_t size, struct vmo **out_vmo)
 
 void vmo_family_unref(struct vmo_family *family)
 {
-    if (atomic_fetch_sub(&family->references, 1) == 1)
+    if (atomic_fetch_sub(&family->references, 1) == 1) {
+        frame_wait_for_readers();
         heap_free(family);
+    }
 }
 
 /* It leaves the family: nobody's child, and its children are nobody's.  Family lock held. */
@@ -172,8 +176,22 @@ static inline __attribute__((always_inline)) void drop_page(struct vmo *vmo, str
     vmo->resident--;
     if (vmo->ops && page->state != PAGE_CLEAN)
         vmo_count_dirty(vmo, -1);
-    if (--page->shares == 0)
-        frame_free(page);
+    if (--page->shares > 0)
+        return;
+    if (page->block)
+        swap_forget(page);
+    frame_free(page);
+}
+
+/* The slot is not empty. */
+static inline __attribute__((always_inline)) void drop_slot(struct vmo *vmo, slot_t slot)
+{
+    if (slot_kind(slot) == SLOT_PAGE) {
+        drop_page(vmo, slot_page(slot));
+    } else if (slot_kind(slot) == SLOT_BLOCK) {
+        vmo->swapped--;
+        swap_release(slot_block(slot), true);
+    }
 }
 
 /* Does DROP_CLEAN leave what is in this slot? */
@@ -199,8 +217,7 @@ static uint64_t drop_run(struct vmo *vmo, const struct page_list_run *run, enum 
             continue;
         run->slots[i] = SLOT_EMPTY;
         dropped++;
-        if (slot_page(slot))
-            drop_page(vmo, slot_page(slot));
+        drop_slot(vmo, slot);
     }
     return dropped;
 }
@@ -236,8 +253,7 @@ status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end, enum zero_
             status = page_list_fill(&vmo->pages, first, first + count, slot_zero(state));
         else
             status = page_list_set(&vmo->pages, first, slot_zero(state));
-        if (slot_page(slot))
-            drop_page(vmo, slot_page(slot));
+        drop_slot(vmo, slot);
     }
     return status;
 }
@@ -406,6 +422,8 @@ status_t vmo_find_page(struct vmo *vmo, uint64_t index, enum page_want want, uin
         status = get_absent(vmo, index, want, run, request, &page);
     else if (page && page->state == PAGE_FILLING)
         status = wait_for_device(vmo, index, REQUEST_READ, request);
+    else if (slot_kind(slot) == SLOT_BLOCK)
+        status = swap_in(vmo, index, request);
     else if (want != WANT_READ && vmo->ops)
         status = ask_to_dirty(vmo, index, want, run, slot, request);
     if (status == OK && slot != SLOT_EMPTY && want != WANT_READ) {
@@ -413,6 +431,8 @@ status_t vmo_find_page(struct vmo *vmo, uint64_t index, enum page_want want, uin
             status = vmo->ops ? vmo_make_zero_page(vmo, index, &page) : make_page(vmo, index, NULL, request, &page);
         else if (page->shares > 1)
             status = unshare(vmo, index, request, &page);
+        else if (page->block)
+            swap_forget(page);
     }
     if (status == ERR_RETRY)
         return vmo_find_page(vmo, index, want, run, request, out_page);

@@ -61,6 +61,9 @@ struct vmo {
     struct list requests;               /* struct page_request: threads waiting for pages of this VMO */
     uint32_t waiting;                   /* how many, the chained ones included */
     uint64_t resident;                  /* pages held, shared ones included */
+    uint64_t swapped;                   /* blocks held in place of pages, likewise */
+    uint64_t swap_next;                 /* behind the pages that were read back last, and how many they could have been */
+    uint32_t swap_window;
     uint64_t dirty;                     /* pages not clean (pager, device) */
     uint64_t change_events;             /* pages that the kernel took away */
     char name[32];                      /* object.lock */
@@ -169,7 +172,7 @@ static inline bool vmo_page_writable(const struct vmo *vmo, const struct page *p
 {
     if (vmo->ops)
         return page->state == PAGE_DIRTY;
-    return page->shares == 1 && frame_kind(page) == FRAME_ANON;     /* neither another's nor the root's */
+    return page->shares == 1 && !page->block && frame_kind(page) == FRAME_ANON;     /* neither another's nor the root's */
 }
 
 /*

@@ -14,6 +14,7 @@ static inline void page_init(struct page *page, struct vmo *vmo, uint64_t index)
     page->owner_koid = vmo->object.koid;
     page->index = vmo->base + index;
     page->shares = 1;
+    page->block = 0;
     page->busy = page->always_need = page->dont_need = 0;
     page->state = PAGE_CLEAN;
     page->referenced = 1;
