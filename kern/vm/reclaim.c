@@ -36,6 +36,7 @@ struct sweep {
     enum pass pass;
     uint64_t wanted, went;              /* pages; those on their way out are counted as gone */
     bool no_room;                       /* backing store takes no more */
+    bool enough;                        /* as many pages are on their way out as can be */
     bool asked;                         /* a pager was asked to clean some */
 };
 
@@ -89,23 +90,31 @@ static bool may_go(struct vmo *vmo, uint64_t index, struct sweep *sweep)
     return page->state == PAGE_CLEAN;
 }
 
-/* The page goes, if it may, and what follows it in the VMO: one interruption of other harts for all.  The family lock is held. */
+/*
+ * The page goes, if it may, and its neighbours in the VMO, first those before it in its cluster: one write, and one interruption of other
+ * harts, for all.  The family lock is held.
+ */
 static void evict_from(struct vmo *vmo, struct page *page, struct sweep *sweep)
 {
-    uint64_t first = page->index - vmo->base, wanted = min_u64(sweep->wanted - sweep->went, BATCH), count = 0;
+    uint64_t index = page->index - vmo->base, end = index + 1, wanted = min_u64(sweep->wanted - sweep->went, BATCH);
 
-    while (count < wanted && may_go(vmo, first + count, sweep))
-        count++;
-    if (count == 0)
+    if (!may_go(vmo, index, sweep))
         return;
-    if (!vmo->ops) {
-        count = swap_out(vmo, first, (uint32_t)count);
-        sweep->no_room = count == 0;
+    while (index % SWAP_CLUSTER > 0 && end - index < wanted && may_go(vmo, index - 1, sweep))
+        index--;
+    while (end - index < wanted && may_go(vmo, end, sweep))
+        end++;
+    if (vmo->ops) {
+        vmo_evict(vmo, index, end - index);
+        vmo->change_events += end - index;
+        sweep->went += end - index;
     } else {
-        vmo_evict(vmo, first, count);
-        vmo->change_events += count;
+        uint32_t went = swap_out(vmo, index, (uint32_t)(end - index));
+
+        sweep->went += went;
+        sweep->no_room = went == 0 && !swap_has_room();
+        sweep->enough = went == 0 && !sweep->no_room;
     }
-    sweep->went += count;
 }
 
 /* Unless it is ending. */
@@ -150,7 +159,7 @@ static void look_at(struct page *page, struct sweep *sweep)
 static void sweep_round(struct sweep *sweep, enum pass pass)
 {
     sweep->pass = pass;
-    for (uint64_t i = 0; i < frame_total && sweep->went < sweep->wanted && !(sweep->no_room && swap_in_flight()); i++) {
+    for (uint64_t i = 0; i < frame_total && sweep->went < sweep->wanted && !sweep->enough; i++) {
         look_at(frame_by_number(atomic_fetch_add(&hand, 1) % frame_total), sweep);
         if (i % PREEMPT_EVERY == 0)
             sched_preempt_point();
@@ -174,7 +183,7 @@ static void run(struct sweep *sweep, bool desperate)
     }
     sweep_round(sweep, much_is_clean() ? PASS_CLEAN : PASS_CLOCK);
     sweep_round(sweep, PASS_CLOCK);
-    if (sweep->went == 0 && desperate && !swap_in_flight())
+    if (sweep->went == 0 && desperate && !sweep->enough && !swap_in_flight())
         sweep_round(sweep, PASS_DESPERATE);
 }
 
@@ -278,7 +287,7 @@ static void keep(void *unused)
     keeper = current_thread();
     for (;;) {
         uint64_t there = frame_free_count(), coming = there + swap_leaving;
-        struct sweep sweep = { .wanted = coming < frame_high ? frame_high - coming : 0 };
+        struct sweep sweep = { .wanted = coming < frame_high ? (frame_high - coming) | (SWAP_CLUSTER - 1) : 0 };
         bool urgent = there <= RESERVE;
 
         atomic_store(&keeper_awake, false);
@@ -288,7 +297,7 @@ static void keep(void *unused)
             run(&sweep, urgent);
         if (sweep.went > 0) {
             tries = 0;
-        } else if (sweep.wanted == 0 || swap_in_flight()) {
+        } else if (sweep.wanted == 0 || sweep.enough || swap_in_flight()) {
             while (!atomic_load(&keeper_awake))
                 thread_park();
         } else {
