@@ -77,7 +77,7 @@ static bool may_go(struct vmo *vmo, uint64_t index, struct sweep *sweep)
 
     if (!page || page->busy || (sweep->pass == PASS_DONT_NEED && !page->dont_need) || (!desperate && page->always_need))
         return false;
-    if (!vmo->ops && !page->block && (sweep->no_room || sweep->pass < PASS_CLOCK))
+    if (!vmo->ops && (page->state != PAGE_CLEAN || (!page->block && (sweep->no_room || sweep->pass < PASS_CLOCK))))
         return false;
     if (was_used(vmo, page) && !desperate) {
         page->dont_need = 0;

@@ -130,8 +130,6 @@ static void let_go(struct vmo_family *family, struct page *page)
 
 void swap_forget(struct page *page)
 {
-    if (!page->block)
-        return;
     if (page->state == PAGE_AWAITING_CLEAN)
         page->state = PAGE_CLEAN;       /* the end of its transfer frees the block */
     else
@@ -181,7 +179,7 @@ static void out_done(struct swap_transfer *transfer, status_t status)
         if (status != OK) {
             set_block(page, 0);
             swap_release(block, false);
-        } else if (!page->referenced) {
+        } else if (!page->referenced && page->busy == 0) {
             let_go(transfer->family, page);
         }
     }

@@ -41,7 +41,7 @@ status_t swap_in(struct vmo *vmo, uint64_t index, struct page_request *request);
 uint32_t swap_out(struct vmo *vmo, uint64_t index, uint32_t count);
 /* No slot of [first, end) names a block or is being filled from one.  The lock is dropped meanwhile.  IO, NO_MEMORY, CANCELED. */
 status_t swap_bring_in(struct vmo *vmo, uint64_t first, uint64_t end);
-/* The page is written to, or goes: its block, if it has one, is out of date. */
+/* The page, which has a block, is written to or goes: the block is out of date. */
 void swap_forget(struct page *page);
 
 /* swap_in found all transfers in use: wait until one is over.  RETRY; CANCELED.  No locks held. */
