@@ -98,7 +98,7 @@ static uint32_t replace_slots(struct vmo_family *family, uint64_t number, slot_t
     return count;
 }
 
-static void unmap_everywhere(struct vmo_family *family, uint64_t number, uint32_t count)
+static void unmap_everywhere(struct vmo_family *family, uint64_t number, uint64_t count)
 {
     list_for_each(&family->members, node) {
         struct vmo *vmo = list_entry(node, struct vmo, family_link);
@@ -185,17 +185,16 @@ static void out_done(struct swap_transfer *transfer, status_t status)
     }
 }
 
-/* They have blocks. */
-static uint32_t drop_clean(struct vmo *vmo, uint64_t index, uint32_t count)
+uint64_t swap_drop(struct vmo *vmo, uint64_t first, uint64_t count)
 {
-    unmap_everywhere(vmo->family, vmo->base + index, count);
-    for (uint32_t i = 0; i < count; i++)
-        let_go(vmo->family, slot_page(page_list_get(&vmo->pages, index + i)));
+    unmap_everywhere(vmo->family, vmo->base + first, count);
+    for (uint64_t i = first; i < first + count; i++)
+        let_go(vmo->family, slot_page(page_list_get(&vmo->pages, i)));
     return count;
 }
 
 /* As many blocks as there are for the pages, in one transfer; how many pages that are. */
-static uint32_t write_cluster(struct vmo *vmo, uint64_t index, uint32_t count)
+static uint64_t write_cluster(struct vmo *vmo, uint64_t index, uint64_t count)
 {
     struct swap_transfer *transfer = transfer_take(vmo, true);
     uint32_t room;
@@ -204,7 +203,7 @@ static uint32_t write_cluster(struct vmo *vmo, uint64_t index, uint32_t count)
         return 0;
     transfer->number = vmo->base + index;
     while (transfer->count < min_u64(count, SWAP_CLUSTER)) {
-        uint64_t block = swap_alloc(count - transfer->count, transfer->block + transfer->count, vmo->family,
+        uint64_t block = swap_alloc((uint32_t)count - transfer->count, transfer->block + transfer->count, vmo->family,
                                     transfer->number + transfer->count, &room);
 
         if (block == SWAP_NONE)
@@ -229,19 +228,13 @@ static uint32_t write_cluster(struct vmo *vmo, uint64_t index, uint32_t count)
     return count;
 }
 
-uint32_t swap_out(struct vmo *vmo, uint64_t index, uint32_t count)
+uint64_t swap_putpages(struct vmo *vmo, uint64_t first, uint64_t count)
 {
-    bool clean = slot_page(page_list_get(&vmo->pages, index))->block != 0;
-    uint32_t went = 0, some = 1;
+    uint64_t went = 0, some = 1;
 
-    for (uint32_t i = 1; i < count; i++)
-        if ((slot_page(page_list_get(&vmo->pages, index + i))->block != 0) != clean)
-            count = i;
-    if (clean)
-        return drop_clean(vmo, index, count);
-    unmap_everywhere(vmo->family, vmo->base + index, count);
+    unmap_everywhere(vmo->family, vmo->base + first, count);
     for (; went < count && some > 0; went += some)
-        some = write_cluster(vmo, index + went, count - went);
+        some = write_cluster(vmo, first + went, count - went);
     return went;
 }
 

@@ -234,10 +234,14 @@ void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how
     }
 }
 
-void vmo_evict(struct vmo *vmo, uint64_t first, uint64_t count)
+uint64_t vmo_evict(struct vmo *vmo, uint64_t first, uint64_t count)
 {
+    if (!vmo->ops)
+        return swap_drop(vmo, first, count);
     vmo_unmap_pages(vmo, first, count);
     vmo_drop_slots(vmo, first, first + count, DROP_CLEAN);
+    vmo->change_events += count;
+    return count;
 }
 
 status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end, enum zero_state state)
