@@ -145,7 +145,7 @@ TEST(readers_behind_a_writer_that_gives_up_are_let_in)
 }
 
 static volatile uint64_t left, right;
-static _Atomic uint32_t readers_inside, most_readers;
+static _Atomic uint32_t readers_inside;
 
 static void *read_and_write(void *argument)
 {
@@ -164,9 +164,7 @@ static void *read_and_write(void *argument)
         } else {
             if (i % 3 != 0 || pthread_rwlock_timedrdlock(&lock, &time) != 0)
                 CHECK_EQ(pthread_rwlock_rdlock(&lock), 0);
-            uint32_t now = ++readers_inside;
-            if (now > most_readers)
-                most_readers = now;
+            readers_inside++;
             CHECK_EQ(left, right);
             if (i % 32 == 0)
                 sched_yield();
@@ -177,15 +175,32 @@ static void *read_and_write(void *argument)
     return NULL;
 }
 
+static bool all_read(void *unused)
+{
+    (void)unused;
+    return readers_inside == THREADS;
+}
+
+/* Each stays inside until all are. */
+static void *meet_inside(void *argument)
+{
+    CHECK_EQ(pthread_rwlock_rdlock(&lock), 0);
+    readers_inside++;
+    CHECK(comes_true(all_read, NULL));
+    CHECK_EQ(pthread_rwlock_unlock(&lock), 0);
+    return argument;
+}
+
 TEST(readers_share_and_writers_are_alone)
 {
     CHECK_EQ(pthread_rwlock_init(&lock, NULL), 0);
-    left = right = 0;
+    start_all(meet_inside);
+    join_all();
+    left = right = readers_inside = 0;
     start_all(read_and_write);
     join_all();
     CHECK_EQ(left, THREADS * TURNS / 4);
     CHECK_EQ(right, left);
-    CHECK(most_readers > 1);
     CHECK_EQ(pthread_rwlock_destroy(&lock), 0);
 }
 
