@@ -53,6 +53,27 @@ static inline info_system_t system_info(void)
     return info;
 }
 
+struct object_count {
+    uint32_t type;
+    uint64_t count;
+};
+
+static inline bool objects_are_no_more(void *argument)
+{
+    const struct object_count *than = argument;
+
+    return system_info().objects[than->type] <= than->count;
+}
+
+/*
+ * Of threads and processes that have ended, and of what they or a server had, something goes a little
+ * later; what was counted before may have been on its way too.
+ */
+static inline bool objects_come_down_to(uint32_t type, uint64_t count)
+{
+    return comes_true(objects_are_no_more, &(struct object_count){ type, count });
+}
+
 static inline uint64_t live_vmos(void)
 {
     return system_info().objects[OBJECT_VMO];
