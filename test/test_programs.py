@@ -182,7 +182,7 @@ def test_ps_and_kill(machine):
     koid = re.search(r"^ *(\d+) .* sleep$", machine.check("ps"), re.M)[1]
     assert machine.check(f"kill -0 {koid}") == ""
     assert machine.run(f"kill -KILL {koid}; wait {koid}").status == EXIT_KILLED
-    assert not re.search(r" sleep$", machine.check("ps"), re.M)
+    assert comes_true(lambda: not re.search(r" sleep$", machine.check("ps"), re.M))
     assert "No such process" in machine.run(f"kill {koid}").output
 
 
@@ -293,7 +293,7 @@ def test_pmap(machine):
         assert regions(output)[-1][3] == "rw-p"
     end(machine, "sleep")
     end(machine, "sleep")
-    assert machine.run("pmap sleep").output == "pmap: sleep: no such process\n"
+    assert comes_true(lambda: machine.run("pmap sleep").output == "pmap: sleep: no such process\n")
 
 
 def test_ps_shows_threads(machine):
