@@ -52,13 +52,6 @@ TEST(the_time_goes_on_while_others_get_on)
     rig_close(silent);
 }
 
-static bool waits_or_has_ended(void *argument)
-{
-    uint32_t state = thread_state(((struct access *)argument)->thread.handle);
-
-    return state == THREAD_BLOCKED_PAGER || state == THREAD_DEAD;
-}
-
 /* Six pages, for each of which there is room after a third of a second: was the host fast enough for that? */
 static bool write_slowly(void)
 {
@@ -69,7 +62,7 @@ static bool write_slowly(void)
 
     access_start(&accesses[0], ACCESS_WRITE, rig.vmo, next, 6);
     for (uint64_t i = 0; i < 6; i++) {
-        CHECK(comes_true(waits_or_has_ended, &accesses[0]));
+        CHECK(comes_true(waits_or_has_ended, &accesses[0].thread.handle));
         sys_nanosleep(begun + (int64_t)(i + 1) * SECOND / 3);
         begin(rig, i, 1);
         end(rig, i, 1);
