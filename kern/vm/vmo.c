@@ -64,7 +64,7 @@ status_t vmo_create_with_source(enum vmo_kind kind, uint64_t size, bool resizabl
     }
     spin_init(&family->lock, RANK_FAMILY);
     atomic_init(&family->references, 1);
-    family->busy = 0;
+    family->busy = family->leaving = 0;
     list_init(&family->members);
     list_push_back(&family->members, &vmo->family_link);
     vmo->ops = ops;
@@ -176,11 +176,8 @@ static inline __attribute__((always_inline)) void drop_page(struct vmo *vmo, str
     vmo->resident--;
     if (vmo->ops && page->state != PAGE_CLEAN)
         vmo_count_dirty(vmo, -1);
-    if (--page->shares > 0)
-        return;
-    if (page->block)
-        swap_forget(page);
-    frame_free(page);
+    if (--page->shares == 0 && (!page->block || swap_forget_last(page)))
+        frame_free(page);
 }
 
 /* The slot is not empty. */

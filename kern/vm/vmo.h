@@ -28,6 +28,7 @@ struct vmo_family {
     atomic_uint references;             /* one a member, one for page-out while it looks at a page */
     struct list members;                /* struct vmo with pages of their own; lock */
     uint64_t busy;                      /* pages of theirs that devices hold; lock */
+    uint64_t leaving;                   /* pages on their way out (vm/swap.h), which are not busy; lock */
 };
 
 struct vmo {
@@ -175,7 +176,8 @@ static inline bool vmo_page_writable(const struct vmo *vmo, const struct page *p
 {
     if (vmo->ops)
         return page->state == PAGE_DIRTY;
-    return page->shares == 1 && !page->block && frame_kind(page) == FRAME_ANON;     /* neither another's nor the root's */
+    /* Neither another's nor the root's, nor equal to a block. */
+    return page->shares == 1 && (!page->block || page->state == PAGE_DIRTY) && frame_kind(page) == FRAME_ANON;
 }
 
 /*

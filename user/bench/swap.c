@@ -6,6 +6,8 @@
  */
 #include "bench.h"
 
+#include <string.h>
+
 enum { PAGES = 65536, WORDS = PAGE_SIZE / sizeof(uint64_t) };
 
 static handle_t store;
@@ -57,7 +59,6 @@ static void pass(const char *name, void (*touch)(uint64_t))
 int main(int argument_count, char **arguments)
 {
     handle_t device, vmo;
-    (void)arguments;
     block_info_t info;
 
     require(block_open("vda", &device), "open the disk");
@@ -68,7 +69,7 @@ int main(int argument_count, char **arguments)
     memory = (uint64_t *)map_vmo(vmo, VM_READ | VM_WRITE, PAGES * PAGE_SIZE);
     pass("swap, first write pass, per page", write_page);
     pass("swap, sequential read pass, per page", read_in_order);
-    if (argument_count == 1)
+    if (argument_count < 2 || strcmp(arguments[1], "sequential") != 0)
         pass("swap, random read pass, per page", read_at_random);
     return 0;
 }
