@@ -151,7 +151,7 @@ static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, uint64
     status_t status = OK;
 
     vmo_lock(aux);
-    if ((aux->swapped | aux->family->busy | aux->family->leaving) > 0 ||
+    if ((aux->swapped | aux->family->busy) > 0 ||
         atomic_load_explicit(&aux->family->references, memory_order_relaxed) > 1)
         status = make_own(aux, first, checked);
     if (status == OK && end > aux->size >> PAGE_SHIFT)

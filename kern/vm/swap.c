@@ -176,6 +176,7 @@ static void out_done(struct swap_transfer *transfer, status_t status)
     struct vmo_family *family = transfer->family;
 
     atomic_fetch_sub(&swap_leaving, transfer->count);
+    family->busy -= transfer->count;
     family->leaving -= transfer->count;
     unmap_everywhere(family, transfer->number, transfer->count);
     for (uint32_t i = 0; i < transfer->count; i++) {
@@ -234,6 +235,7 @@ static uint64_t write_cluster(struct vmo *vmo, uint64_t index, uint64_t count)
     }
     count = transfer->count;            /* it may be over and another's soon */
     atomic_fetch_add(&swap_leaving, count);
+    vmo->family->busy += count;
     vmo->family->leaving += count;
     start(transfer);
     return count;
@@ -368,8 +370,7 @@ status_t swap_bring_in(struct vmo *vmo, uint64_t first, uint64_t end)
 {
     status_t status = OK;
 
-    for (uint64_t i = first, count; i < end && status == OK && (vmo->swapped | vmo->family->busy | vmo->family->leaving) > 0;
-         i += count) {
+    for (uint64_t i = first, count; i < end && status == OK && vmo->swapped + vmo->family->busy > 0; i += count) {
         slot_t slot = vmo_slot(vmo, i, end, &count);
         struct page *page = slot_page(slot);
 

@@ -263,7 +263,7 @@ bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_
 {
     struct page *page = NULL;
 
-    for (*out_index = first; vmo->family->busy > 0; ++*out_index) {
+    for (*out_index = first; vmo->family->busy > vmo->family->leaving; ++*out_index) {
         page = page_list_next(&vmo->pages, out_index, end);
         if (!page || page->busy)
             break;

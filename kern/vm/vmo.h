@@ -28,7 +28,7 @@ struct vmo_family {
     atomic_uint references;             /* one a member, one for page-out while it looks at a page */
     struct list members;                /* struct vmo with pages of their own; lock */
     uint64_t busy;                      /* pages of theirs that devices hold; lock */
-    uint64_t leaving;                   /* pages on their way out (vm/swap.h), which are not busy; lock */
+    uint64_t leaving;                   /* those of them on their way out (vm/swap.h), for which nobody waits; lock */
 };
 
 struct vmo {
