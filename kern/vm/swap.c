@@ -419,12 +419,13 @@ static status_t evacuate(struct vmo_family *family, uint64_t number, uint64_t bl
         if (!object_ref_unless_dead(&vmo->object))
             continue;
         status = bring_in_one(vmo, index);
-        page = slot_page(page_list_get(&vmo->pages, index));
+        slot = page_list_get(&vmo->pages, index);
+        page = slot_page(slot);
         if (status == OK && page && page->block == block)
             swap_forget(page);
         spin_unlock(&family->lock);
         object_unref(&vmo->object);
-        return status;
+        return slot == slot_of_block(block) ? status : OK;     /* else it was dropped, or moved, meanwhile */
     }
     spin_unlock(&family->lock);
     return wait_for_transfer();
