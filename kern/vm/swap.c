@@ -181,7 +181,7 @@ static void out_done(struct swap_transfer *transfer, status_t status)
         if (status != OK) {
             set_block(page, 0);
             swap_release(block, false);
-        } else if (!page->referenced) {
+        } else if (!page->referenced && !page->busy) {
             let_go(transfer->family, page);
         }
     }
