@@ -339,7 +339,7 @@ status_t swap_in(struct vmo *vmo, uint64_t index, struct page_request *request)
     return ERR_SHOULD_WAIT;
 }
 
-/* Get the page in, or wait until it has come; not OK: it does not. */
+/* Get the page in, or wait until it has come: OK, and it is there; not OK: it does not come. */
 static status_t bring_in_one(struct vmo *vmo, uint64_t index)
 {
     struct page_request request;
@@ -347,12 +347,13 @@ static status_t bring_in_one(struct vmo *vmo, uint64_t index)
     status_t status;
 
     page_request_init(&request, false);
-    do {
-        status = vmo_get_page(vmo, index, WANT_READ, 1, &request, &page);
+    while ((status = vmo_get_page(vmo, index, WANT_READ, 1, &request, &page)) != OK) {
         vmo_unlock(vmo);
         status = page_request_resolve(&request, status);
         vmo_lock(vmo);
-    } while (status == ERR_RETRY);
+        if (status != ERR_RETRY)
+            break;
+    }
     return status;
 }
 
