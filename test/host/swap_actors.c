@@ -44,7 +44,7 @@ struct model *pick_model(bool to_use)
 
 static void begin(struct actor *actor, uint64_t first, uint64_t count)
 {
-    actor->read_errors = disk_errors[SWAP_IN];
+    actor->read_errors = disk_errors[SWAP_IN] - disk_failing;
     actor->resizes = actor->model->resizes;
     actor->was_outside = !range_inside(first, count, actor->model->pages);
 }
@@ -124,11 +124,12 @@ static bool write_page(struct actor *actor, uint64_t page, uint64_t value)
 
     *window_of(actor) = value;
     begin(actor, page, 1);
-    if (!done(actor, "write", page, 1, vmo_copy(actor->model->vmo, (page << PAGE_SHIFT) + WORD, address_of(actor), 8,
-                                                VMO_FROM_USER, false, &copied)))
-        return false;
-    actor->model->cells[page] = (struct cell){ KNOWN, value };
-    return true;
+    status_t status = vmo_copy(actor->model->vmo, (page << PAGE_SHIFT) + WORD, address_of(actor), 8, VMO_FROM_USER, false,
+                               &copied);
+
+    if (copied > 0)                             /* it may be killed just afterwards */
+        actor->model->cells[page] = (struct cell){ KNOWN, value };
+    return done(actor, "write", page, 1, status);
 }
 
 static void write_word(struct actor *actor)
@@ -288,7 +289,9 @@ static void lend(struct actor *actor)
         for (uint64_t i = 0; i < count && into_memory && !broken; i++)
             fill_page(model, first + i, transfer.pages[i]);
         disk_errors[SWAP_IN] += broken;         /* who waits for the pages that were to be filled hears of it too */
+        disk_failing += broken;
         end_transfer(&transfer, broken ? ERR_IO : OK);
+        disk_failing -= broken;
     }
 }
 
