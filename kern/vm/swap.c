@@ -343,7 +343,7 @@ status_t swap_in(struct vmo *vmo, uint64_t index, struct page_request *request)
     return ERR_SHOULD_WAIT;
 }
 
-/* Get the page in; not OK: it does not come. */
+/* Get the page in, or wait until it has come: OK, and it is there; not OK: it does not come. */
 static status_t bring_in_one(struct vmo *vmo, uint64_t index)
 {
     struct page_request request;
@@ -351,12 +351,13 @@ static status_t bring_in_one(struct vmo *vmo, uint64_t index)
     status_t status;
 
     page_request_init(&request, false);
-    do {
-        status = vmo_get_page(vmo, index, WANT_READ, 1, &request, &page);
+    while ((status = vmo_get_page(vmo, index, WANT_READ, 1, &request, &page)) != OK) {
         vmo_unlock(vmo);
         status = page_request_resolve(&request, status);
         vmo_lock(vmo);
-    } while (status == ERR_RETRY);
+        if (status != ERR_RETRY)
+            break;
+    }
     return status;
 }
 
@@ -434,9 +435,11 @@ static status_t evacuate(struct vmo_family *family, uint64_t number, uint64_t bl
         if ((slot != slot_of_block(block) && !(page && page->block == block)) || !object_ref_unless_dead(&vmo->object))
             continue;
         status = bring_in_one(vmo, index);
-        page = slot_page(page_list_get(&vmo->pages, index));
+        slot = page_list_get(&vmo->pages, index);
+        page = slot_page(slot);
         if (status == OK && page && page->block == block)
             swap_forget(page);
+        status = slot == slot_of_block(block) ? status : OK;    /* else it was dropped, or moved, meanwhile */
         wait = is_leaving(page);
         object = &vmo->object;
         break;
