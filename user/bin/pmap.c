@@ -85,8 +85,9 @@ static status_t print_process(handle_t process, const info_process_t *info)
     printf("   ADDRESS      SIZE RESIDENT PROT KIND    OFFSET    VMO  SWAPPED NAME\n");
     for (size_t i = 0; i < maps.count; i++)
         print_region(process, &maps, &maps.all[i]);
-    printf("virtual %" PRIu64 "K, resident %" PRIu64 "K, private %" PRIu64 "K, swapped %" PRIu64 "K\n",
-           maps.virtual / 1024, maps.resident / 1024, maps.private / 1024, maps.swapped / 1024);
+    printf("virtual %" PRIu64 "K, resident %" PRIu64 "K, private %" PRIu64 "K, swapped %" PRIu64
+           "K\n", maps.virtual / 1024, maps.resident / 1024, maps.private / 1024,
+           maps.swapped / 1024);
     free(records);
     return OK;
 }

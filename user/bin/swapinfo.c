@@ -1,8 +1,8 @@
 /*
- * swapinfo.c: where the default pager keeps pages, how much of it is used, and what went there and back.
+ * swapinfo.c: where the default pager keeps pages, how much of it is used, what went there and back.
  *
- * Used is what is not free: blocks with pages, and those that could not be written, which are used no more (retired).  How many those are
- * each store knows, not each of its segments: the first line of a store tells.
+ * Used is what is not free: blocks with pages, and those that could not be written, which nobody gets
+ * again (retired).  How many those are a store knows, not each of its segments: its first line tells.
  */
 #include <err.h>
 #include <inttypes.h>

@@ -1,8 +1,9 @@
 /*
  * swapoff.c: take a disk or partition back from the default pager: swapoff DEVICE.
  *
- * The stores that have a segment there are deleted, with all their segments.  What they hold goes to other stores or into memory first, which
- * may take long: on a terminal a second thread says every second how much is left.
+ * The stores that have a segment there are deleted, with all their segments.  What they hold goes to
+ * other stores or into memory first, which may take long: on a terminal a second thread says every
+ * second how much is left.
  */
 #include <err.h>
 #include <inttypes.h>
@@ -38,6 +39,7 @@ static void print_left(void)
     free(segments);
     pthread_mutex_lock(&terminal);
     fprintf(stderr, "\r%s: %10" PRIu64 " KiB left", name, left * (PAGE_SIZE / 1024));
+    fflush(stderr);
     has_printed = true;
     pthread_mutex_unlock(&terminal);
 }
@@ -112,12 +114,12 @@ static int report(status_t status)
         warnx("%s: it is not in use as swap; `swapinfo` lists what is", name);
         break;
     case ERR_NO_SPACE:
-        warnx("%s: no room elsewhere: what is there fits neither on the other devices nor in memory; "
-              "add swap or end programs", name);
+        warnx("%s: no room elsewhere: what is there fits neither on the other devices nor in "
+              "memory; add swap or end programs", name);
         break;
     case ERR_IO:
-        warnx("%s: the device could not be read everywhere, so it stays in use; end the programs that "
-              "get errors, or try again", name);
+        warnx("%s: the device could not be read everywhere, so it stays in use; end the programs "
+              "that get errors, or try again", name);
         break;
     case ERR_BAD_STATE:
         warnx("%s: another swapoff is at work on it", name);

@@ -1,8 +1,9 @@
 /*
- * swapon.c: let the default pager use a disk or partition, whose content is lost: swapon [-f] DEVICE [PRIORITY].
+ * swapon.c: let the default pager use a disk or partition: swapon [-f] DEVICE [PRIORITY].
  *
- * The device becomes the one segment of a store of its own, which lives until swapoff.  Priority 4, the usual one, goes before 0.
- * What holds a file system or partitions is taken only with -f.
+ * The device becomes the one segment of a store of its own, which lives until swapoff.  Its content is
+ * lost; what holds a file system or partitions is taken only with -f.  Priority 4, the usual one, goes
+ * before 0.
  */
 #include <err.h>
 #include <inttypes.h>
@@ -64,7 +65,9 @@ static const char *content_of(handle_t device, const block_info_t *info, status_
         return NULL;
     if (start[EXT2_MAGIC_AT] == 0x53 && start[EXT2_MAGIC_AT + 1] == 0xef)
         return "a file system";
-    return info->block_size <= PAGE_SIZE && memcmp(start + info->block_size, "EFI PART", 8) == 0 ? "partitions" : NULL;
+    bool has_table = info->block_size <= PAGE_SIZE &&
+                     memcmp(start + info->block_size, "EFI PART", 8) == 0;
+    return has_table ? "partitions" : NULL;
 }
 
 static void check_content(const char *name, handle_t device, const block_info_t *info)
@@ -80,7 +83,8 @@ static void check_content(const char *name, handle_t device, const block_info_t 
 static status_t add(handle_t device, const block_info_t *info, int32_t priority)
 {
     handle_t store;
-    status_t status = sys_backing_store_create(default_pager_handle(), priority, CLUSTER_SIZE, &store);
+    status_t status = sys_backing_store_create(default_pager_handle(), priority, CLUSTER_SIZE,
+                                               &store);
     if (status != OK)
         return status;
     status = sys_backing_store_add_segment(store, device, 0, info->size / info->block_size,
@@ -128,7 +132,8 @@ int main(int argument_count, char **arguments)
         errx(1, "%s: it cannot be written", name);
     check_unused(name, &info);
     if (info.size < CLUSTER_SIZE)
-        errx(1, "%s: it is too small: pages go in clusters of %d KiB", name, (int)(CLUSTER_SIZE / 1024));
+        errx(1, "%s: it is too small: pages go in clusters of %d KiB", name,
+             (int)(CLUSTER_SIZE / 1024));
     if (!forced)
         check_content(name, device, &info);
     report(name, &info, add(device, &info, atoi(priority)));

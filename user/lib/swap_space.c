@@ -64,7 +64,8 @@ bool swap_segment_is_on(const info_segment_t *segment, const block_info_t *devic
 
 static char disk_letter(uint32_t disk) { return (char)('a' + disk % 26); }
 
-char *device_name(uint32_t disk, uint64_t offset, uint64_t length, char out[static DEVICE_NAME_SIZE])
+char *device_name(uint32_t disk, uint64_t offset, uint64_t length,
+                  char out[static DEVICE_NAME_SIZE])
 {
     struct partition partition;
     block_info_t info;
@@ -104,8 +105,9 @@ char *device_list(char out[static DEVICE_LIST_SIZE])
         for (uint32_t number = 1; number <= PARTITIONS_MAX; number++) {
             if (partition_read(handle, number, &partition) != OK)
                 continue;
-            snprintf(name, sizeof name, partition.label[0] != 0 ? "vd%c%" PRIu32 " (%s)" : "vd%c%" PRIu32,
-                     disk_letter(disk), number, partition.label);
+            bool has_label = partition.label[0] != 0;
+            snprintf(name, sizeof name, "vd%c%" PRIu32 "%s%s%s", disk_letter(disk), number,
+                     has_label ? " (" : "", partition.label, has_label ? ")" : "");
             list_add(out, name);
         }
         sys_handle_close(handle);

@@ -24,6 +24,7 @@ bool swap_segment_is_on(const info_segment_t *segment, const block_info_t *devic
 /* --- Names of devices. --- */
 
 /* Of a range of a disk: "vda", "vda2", or "vda+1024" if no partition is just there.  Returns out. */
-char *device_name(uint32_t disk, uint64_t offset, uint64_t length, char out[static DEVICE_NAME_SIZE]);
+char *device_name(uint32_t disk, uint64_t offset, uint64_t length,
+                  char out[static DEVICE_NAME_SIZE]);
 /* All disks and partitions, with labels: "vda, vda1 (root), vdb".  Returns out; a list too long ends in "...". */
 char *device_list(char out[static DEVICE_LIST_SIZE]);
