@@ -13,7 +13,6 @@
  */
 #include "platform.h"
 
-#include "lib/kprintf.h"
 #include "lib/string.h"
 
 #define DEVICE_LIMIT 0x80000000ul

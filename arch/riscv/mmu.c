@@ -57,12 +57,6 @@ static uint16_t asid_alloc(void)
     return 0;
 }
 
-static void asid_free(uint16_t asid)
-{
-    if (asid)
-        atomic_fetch_and(&asids_used[asid / 64], ~(1ul << (asid % 64)));
-}
-
 status_t arch_mmu_init(struct arch_mmu *mmu)
 {
     uint64_t *root = frame_alloc_virt(FRAME_TABLE);
@@ -90,7 +84,8 @@ void arch_mmu_destroy(struct arch_mmu *mmu)
     while ((table = list_pop_front(&mmu->tables)))
         frame_free(list_entry(table, struct page, link));
     frame_free_virt(phys_to_virt(mmu->root));
-    asid_free(mmu->asid);
+    if (mmu->asid)
+        atomic_fetch_and(&asids_used[mmu->asid / 64], ~(1ul << (mmu->asid % 64)));
 }
 
 void mmu_switch(struct arch_mmu *mmu)

@@ -3,7 +3,6 @@
 
 #include "arch.h"
 #include "csr.h"
-#include "sync/hart.h"
 
 #define PLIC_MAX_IRQ 127u
 

@@ -15,7 +15,6 @@
 #include "dev/block.h"
 
 #include "mm/heap.h"
-#include "task/wait_queue.h"
 #include "vm/page_request.h"
 #include "vm/swap.h"
 #include "vm/vmo_pages.h"
@@ -23,8 +22,7 @@
 #define SYNC_IN_FLIGHT_MAX 32u          /* requests that one vmo_sync has running */
 
 const struct object_ops block_ops = {
-    .type = OBJECT_BLOCK,
-    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
+    .type = OBJECT_BLOCK, .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .destroy = object_free,
 };
 

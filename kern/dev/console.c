@@ -37,9 +37,8 @@ static struct ring output = { SPINLOCK_INITIALIZER(RANK_CONSOLE), output_bytes, 
 
 static struct object console;
 
-const struct object_ops console_ops = {
-    .type = OBJECT_CONSOLE,
-    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
+static const struct object_ops console_ops = {
+    .type = OBJECT_CONSOLE, .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
 };
 
 static uint32_t used(const struct ring *ring)   { return ring->put - ring->taken; }

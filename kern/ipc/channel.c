@@ -246,8 +246,6 @@ static void channel_destroy(struct object *object)
 }
 
 const struct object_ops channel_ops = {
-    .type = OBJECT_CHANNEL,
-    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
-    .unreachable = channel_unreachable,
-    .destroy = channel_destroy,
+    .type = OBJECT_CHANNEL, .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
+    .unreachable = channel_unreachable, .destroy = channel_destroy,
 };

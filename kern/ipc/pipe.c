@@ -185,8 +185,6 @@ static void pipe_destroy(struct object *object)
 }
 
 const struct object_ops pipe_ops = {
-    .type = OBJECT_PIPE,
-    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
-    .unreachable = pipe_unreachable,
-    .destroy = pipe_destroy,
+    .type = OBJECT_PIPE, .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
+    .unreachable = pipe_unreachable, .destroy = pipe_destroy,
 };

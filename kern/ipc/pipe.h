@@ -1,7 +1,6 @@
 /* pipe.h: a byte queue between a reading and a writing end. */
 #pragma once
 
-#include "object/handle.h"
 #include "task/wait_queue.h"
 
 #define PIPE_CAPACITY 65536u            /* bytes */

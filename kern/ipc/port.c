@@ -86,10 +86,7 @@ bool port_withdraw(struct port *port, struct packet *packet)
 }
 
 /* Of a packet that port_queue_user made. */
-static void user_packet_dequeued(struct packet *packet)
-{
-    heap_free(packet);
-}
+static void user_packet_dequeued(struct packet *packet) { heap_free(packet); }
 
 status_t port_queue_user(struct port *port, const port_packet_t *content)
 {
@@ -320,8 +317,6 @@ static void port_unreachable(struct object *object)
 }
 
 const struct object_ops port_ops = {
-    .type = OBJECT_PORT,
-    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
-    .unreachable = port_unreachable,
-    .destroy = object_free,
+    .type = OBJECT_PORT, .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
+    .unreachable = port_unreachable, .destroy = object_free,
 };

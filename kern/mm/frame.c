@@ -103,16 +103,7 @@ void *frame_alloc_virt(uint8_t kind)
     return page ? page_to_virt(page) : NULL;
 }
 
-void frame_free_virt(void *address)
-{
-    frame_free(phys_to_page(virt_to_phys(address)));
-}
-
-void frame_counts(uint64_t counts[FRAME_KINDS])
-{
-    for (uint32_t kind = 0; kind < FRAME_KINDS; kind++)
-        counts[kind] = atomic_load_explicit(&frames_of_kind[kind], memory_order_relaxed);
-}
+void frame_free_virt(void *address) { frame_free(phys_to_page(virt_to_phys(address))); }
 
 /* The end of a reserved area that shares a byte with [base, base + size), or 0. */
 static paddr_t reserved_end(paddr_t base, uint64_t size)

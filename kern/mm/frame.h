@@ -116,6 +116,3 @@ static inline void *page_to_virt(const struct page *page)
 /* Kernel memory by whole frames, as addresses: page tables, stacks, rings. */
 void *frame_alloc_virt(uint8_t kind);           /* zeroed, or NULL */
 void frame_free_virt(void *address);
-
-/* Frames of each kind now (a snapshot without a lock). */
-void frame_counts(uint64_t counts[FRAME_KINDS]);

@@ -183,12 +183,6 @@ status_t handle_remove(struct handle_table *table, handle_t handle, struct handl
     return taken ? OK : ERR_BAD_HANDLE;
 }
 
-/* Old by the time it is used, with the lock as without it. */
-uint32_t handle_table_count(struct handle_table *table)
-{
-    return *(volatile uint32_t *)&table->used;
-}
-
 struct object *handle_table_next(struct handle_table *table, uint32_t *index)
 {
     struct object *object = NULL;

@@ -24,8 +24,7 @@ static const struct object_ops system_ops = {
 };
 /* The right to make backing stores, to list and to open them. */
 static const struct object_ops default_pager_ops = {
-    .type = OBJECT_DEFAULT_PAGER,
-    .default_rights = RIGHTS_BASIC | RIGHT_WRITE | RIGHT_DESTROY,
+    .type = OBJECT_DEFAULT_PAGER, .default_rights = RIGHTS_BASIC | RIGHT_WRITE | RIGHT_DESTROY,
 };
 static struct object system_object, default_pager;
 

@@ -40,8 +40,7 @@ static void process_destroy(struct object *object)
 const struct object_ops process_ops = {
     .type = OBJECT_PROCESS,
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
-    .name_offset = offsetof(struct process, name),
-    .destroy = process_destroy,
+    .name_offset = offsetof(struct process, name), .destroy = process_destroy,
 };
 
 status_t process_create(const char *name, struct handle_table *handles, struct process **out_process)
@@ -51,7 +50,7 @@ status_t process_create(const char *name, struct handle_table *handles, struct p
     if (!process)
         return ERR_NO_MEMORY;
     process->handles = handles ? handle_table_copy(handles) : handle_table_create();
-    if (!process->handles || aspace_create(&process->aspace) != OK) {
+    if (!process->handles || !(process->aspace = aspace_create())) {
         if (process->handles)
             handle_table_destroy(process->handles);
         heap_free(process);

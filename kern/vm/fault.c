@@ -9,10 +9,8 @@
  */
 #include "vm/fault.h"
 
-#include "lib/string.h"
 #include "task/process.h"
 #include "vm/page_request.h"
-#include "vm/vmo_pages.h"
 
 struct page *zero_frame;
 

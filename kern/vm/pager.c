@@ -39,8 +39,7 @@ static void pager_unreachable(struct object *object)
 const struct object_ops pager_ops_object = {
     .type = OBJECT_PAGER,
     .default_rights = RIGHT_TRANSFER | RIGHT_INSPECT | RIGHT_ATTACH_VMO | RIGHT_MANAGE_VMO,
-    .unreachable = pager_unreachable,
-    .destroy = object_free,
+    .unreachable = pager_unreachable, .destroy = object_free,
 };
 
 status_t pager_create_vmo(struct pager *pager, uint32_t options, struct port *port, uint64_t key, uint64_t size,
@@ -75,18 +74,6 @@ void pager_detach_vmo(struct vmo *vmo)
     vmo_unlock(vmo);
     user_source_send_complete(user_source_of(vmo));
     dirty_budget_count(&user_source_of(vmo)->pager->budget, 0);
-}
-
-/* The pages of aux at [first, end) become its own alone.  Family lock of aux held.  NO_MEMORY. */
-static __attribute__((noinline)) status_t unshare_range(struct vmo *aux, uint64_t first, uint64_t end)
-{
-    struct page *page;
-    status_t status = OK;
-
-    for (; status == OK && (page = page_list_next(&aux->pages, &first, end)); first++)
-        if (page->shares > 1)
-            status = vmo_get_page(aux, first, WANT_WRITE, 1, NULL, &page);
-    return status;
 }
 
 /* Pages on their way from aux into the VMO: what stands in `count` slots, page by page while any are held, else zeros. */
@@ -125,15 +112,19 @@ static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t roo
     page_list_changed(&aux->pages, &run, first, -(int64_t)held);
 }
 
-/* The pages of [first, end) that aux holds are in memory, not busy, and its alone. */
+/* The pages of [first, end) that aux holds are in memory, not busy, and its alone.  Its family lock held; BAD_STATE, as swap_bring_in. */
 static __attribute__((noinline)) status_t make_own(struct vmo *aux, uint64_t first, uint64_t end)
 {
+    struct page *page;
     uint64_t busy;
     status_t status = swap_bring_in(aux, first, end);
 
     if (status == OK && vmo_find_busy(aux, first, end, &busy))
         status = ERR_BAD_STATE;
-    return status == OK ? unshare_range(aux, first, end) : status;
+    for (; status == OK && (page = page_list_next(&aux->pages, &first, end)); first++)
+        if (page->shares > 1)
+            status = vmo_get_page(aux, first, WANT_WRITE, 1, NULL, &page);
+    return status;
 }
 
 /* The next piece of aux at [first, end).  Before the first one all its pages are looked at, then only those it may have. */
@@ -250,16 +241,6 @@ put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
     return status;
 }
 
-/* Likewise, after it met no memory; what can be had of that is taken back first. */
-static __attribute__((noinline)) status_t put_again(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
-{
-    status_t status = ERR_NO_MEMORY;
-
-    while (status == ERR_NO_MEMORY && reclaim_for_retry())
-        status = put_piece(vmo, index, all, piece);
-    return status;
-}
-
 /*
  * [fault 7/8] Move the pages and wake who waits.  Never two family locks at once: between the two the pages are ours.  Aux gives up
  * all its pages even if the VMO refuses them.
@@ -279,8 +260,9 @@ status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, s
             continue;
         if (status != OK)
             break;
-        if (refused == OK && (refused = put_piece(vmo, index, all, &piece)) == ERR_NO_MEMORY)
-            refused = put_again(vmo, index, all, &piece);
+        while (refused == OK && (refused = put_piece(vmo, index, all, &piece)) == ERR_NO_MEMORY)
+            if (reclaim_for_retry())
+                refused = OK;
         if (piece.held > 0)
             free_pages(piece.pages, piece.count);
         first += piece.count;

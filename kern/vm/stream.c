@@ -24,8 +24,7 @@ static void stream_destroy(struct object *object)
 }
 
 const struct object_ops stream_ops = {
-    .type = OBJECT_STREAM,
-    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
+    .type = OBJECT_STREAM, .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .destroy = stream_destroy,
 };
 

@@ -20,7 +20,6 @@
  */
 #include "vm/vmo.h"
 
-#include "lib/string.h"
 #include "mm/heap.h"
 #include "vm/dirty_budget.h"
 #include "vm/backing_store.h"
@@ -143,8 +142,7 @@ static void vmo_destroy(struct object *object)
 const struct object_ops vmo_ops = {
     .type = OBJECT_VMO,
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE | RIGHT_MAP,
-    .name_offset = offsetof(struct vmo, name),
-    .destroy = vmo_destroy,
+    .name_offset = offsetof(struct vmo, name), .destroy = vmo_destroy,
 };
 
 /* --- Slots. --- */
