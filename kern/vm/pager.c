@@ -241,6 +241,16 @@ put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
     return status;
 }
 
+/* Likewise, after it met no memory; what can be had of that is taken back first. */
+static __attribute__((noinline)) status_t put_again(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
+{
+    status_t status = ERR_NO_MEMORY;
+
+    while (status == ERR_NO_MEMORY && reclaim_for_retry())
+        status = put_piece(vmo, index, all, piece);
+    return status;
+}
+
 /*
  * [fault 7/8] Move the pages and wake who waits.  Never two family locks at once: between the two the pages are ours.  Aux gives up
  * all its pages even if the VMO refuses them.
@@ -260,9 +270,8 @@ status_t pager_supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, s
             continue;
         if (status != OK)
             break;
-        while (refused == OK && (refused = put_piece(vmo, index, all, &piece)) == ERR_NO_MEMORY)
-            if (reclaim_for_retry())
-                refused = OK;
+        if (refused == OK && (refused = put_piece(vmo, index, all, &piece)) == ERR_NO_MEMORY)
+            refused = put_again(vmo, index, all, &piece);
         if (piece.held > 0)
             free_pages(piece.pages, piece.count);
         first += piece.count;
