@@ -85,7 +85,6 @@ bool port_withdraw(struct port *port, struct packet *packet)
     return unlink_node(port, &packet->link);
 }
 
-/* Of a packet that port_queue_user made. */
 static void user_packet_dequeued(struct packet *packet) { heap_free(packet); }
 
 status_t port_queue_user(struct port *port, const port_packet_t *content)

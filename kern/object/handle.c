@@ -47,7 +47,6 @@ static void free_entry(struct handle_table *table, uint32_t index)
     table->first_free = index;
 }
 
-/* One entry more. */
 static status_t grow(struct handle_table *table)
 {
     uint32_t index = table->capacity;

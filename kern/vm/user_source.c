@@ -274,7 +274,6 @@ void user_source_send_complete(struct user_source *source)
         user_source_unref(source);
 }
 
-/* The VMO is being destroyed. */
 static void source_detach(struct vmo *vmo)
 {
     struct user_source *source = user_source_of(vmo);
