@@ -147,8 +147,7 @@ static void shootdown(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
 }
 
 /* The leaf table that covers address, or NULL and the size of the hole.  Inline: the fault path. */
-static inline __attribute__((always_inline)) uint64_t *
-leaf_table(const struct arch_mmu *mmu, vaddr_t address, uint64_t *out_span)
+static INLINE uint64_t *leaf_table(const struct arch_mmu *mmu, vaddr_t address, uint64_t *out_span)
 {
     uint64_t entry = ((uint64_t *)phys_to_virt(mmu->root))[address >> 30];
 
@@ -177,7 +176,7 @@ uint64_t *mmu_next_table(uint64_t *entry, struct list *tables)
     return table;
 }
 
-static __attribute__((noinline)) uint64_t *make_leaf_table(struct arch_mmu *mmu, vaddr_t address)
+static NOINLINE uint64_t *make_leaf_table(struct arch_mmu *mmu, vaddr_t address)
 {
     uint64_t *root = phys_to_virt(mmu->root);
     uint64_t *middle = mmu_next_table(&root[address >> 30], &mmu->tables);

@@ -110,12 +110,11 @@ status_t console_write(const char *text, size_t length, size_t *out_done)
 
 /* --- Input. --- */
 
-static void console_interrupt(void *unused)
+static void console_interrupt(UNUSED void *argument)
 {
     bool interrupt = false;
     int c;
 
-    (void)unused;
     spin_lock(&input.lock);
     while ((c = arch_console_get()) >= 0) {
         interrupt |= c == CONTROL_C;

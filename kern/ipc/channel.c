@@ -114,7 +114,7 @@ static bool answer_call(struct channel *channel, struct message *message)
     return false;
 }
 
-static inline __attribute__((always_inline)) status_t
+static INLINE status_t
 write_locked(struct channel *channel, struct message *message, bool hand_over)
 {
     struct channel *peer = channel->peer;

@@ -111,9 +111,8 @@ static status_t move_bytes(struct pipe_ring *ring, uint64_t at, uaddr_t user, si
  * Sleep until `wanted` bytes can be moved, then move as many as can be, up to `length`.  What moved before a failure
  * counts, unless that is less than wanted.  The direction is a constant.
  */
-static inline __attribute__((always_inline)) status_t
-transfer(struct pipe_ring *ring, bool into_ring, uaddr_t user, size_t length, size_t wanted,
-         size_t *out_done)
+static INLINE status_t transfer(struct pipe_ring *ring, bool into_ring, uaddr_t user, size_t length,
+                                size_t wanted, size_t *out_done)
 {
     struct pipe *end = into_ring ? &ring->writer : &ring->reader;
     struct pipe *peer = into_ring ? &ring->reader : &ring->writer;

@@ -23,6 +23,11 @@ enum {
 #define container_of(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
 #define array_size(a) (sizeof(a) / sizeof((a)[0]))
 
+/* What the compiler shall not decide: of paths that are gone often, and of what is seldom needed on them. */
+#define INLINE   inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
+#define UNUSED   __attribute__((unused))
+
 static inline bool page_aligned(uint64_t x)   { return (x & PAGE_MASK) == 0; }
 static inline uint64_t page_floor(uint64_t x) { return x & ~PAGE_MASK; }
 static inline uint64_t page_ceil(uint64_t x)  { return (x + PAGE_MASK) & ~PAGE_MASK; }

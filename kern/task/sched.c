@@ -131,7 +131,7 @@ static void set_clock(struct run_queue *queue, uint64_t slice_end, uint64_t grac
 }
 
 /* What sched_set_next need not do while this hart hands over and nobody is idle. */
-static __attribute__((noinline)) void watch_next(struct hart *hart, struct thread *older)
+static NOINLINE void watch_next(struct hart *hart, struct thread *older)
 {
     struct run_queue *queue = queue_of(hart);
 
@@ -170,7 +170,7 @@ void sched_release_next(void)
  * The thread to run now, when that is not at hand: one handed over that is still leaving another
  * hart, one of ours, one of another hart's, or idle.
  */
-static __attribute__((noinline)) struct thread *pick_slowly(struct hart *hart)
+static NOINLINE struct thread *pick_slowly(struct hart *hart)
 {
     struct thread *thread = hart->next;
 

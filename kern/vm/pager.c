@@ -113,7 +113,7 @@ static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t roo
 }
 
 /* The pages of [first, end) that aux holds are in memory, not busy, and its alone.  Its family lock held; BAD_STATE, as swap_bring_in. */
-static __attribute__((noinline)) status_t make_own(struct vmo *aux, uint64_t first, uint64_t end)
+static NOINLINE status_t make_own(struct vmo *aux, uint64_t first, uint64_t end)
 {
     struct page *page;
     uint64_t busy;
@@ -154,7 +154,7 @@ static inline void report(struct vmo *vmo, uint64_t first, uint64_t count)
 }
 
 /* Of pages that were taken, those that have no place. */
-static __attribute__((noinline)) void free_pages(struct page **pages, uint64_t count)
+static NOINLINE void free_pages(struct page **pages, uint64_t count)
 {
     for (; count > 0; count--, pages++)
         if (*pages)
@@ -162,7 +162,7 @@ static __attribute__((noinline)) void free_pages(struct page **pages, uint64_t c
 }
 
 /* Fill the empty slots of a run from page `index` on: with the pages, or zeros where there is none. */
-static inline __attribute__((always_inline)) void
+static INLINE void
 fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t index, struct page **pages)
 {
     uint64_t begin = 0, used = 0, zeros = 0, i;
@@ -191,7 +191,7 @@ fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t index, struc
 }
 
 /* Make what is empty of [first, end) zeros.  NO_MEMORY: in part. */
-static __attribute__((noinline)) status_t put_zeros(struct vmo *vmo, uint64_t first, uint64_t end)
+static NOINLINE status_t put_zeros(struct vmo *vmo, uint64_t first, uint64_t end)
 {
     status_t status = OK;
 
@@ -210,8 +210,7 @@ static __attribute__((noinline)) status_t put_zeros(struct vmo *vmo, uint64_t fi
  * Fill the VMO from page `index` on with a piece whose pages belong into one node; the supply goes up to page `all`.  Those that have
  * no place stay in the piece if none has.  NO_MEMORY: nothing, or zeros in part, and it may be called again.
  */
-static inline __attribute__((always_inline)) status_t
-put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
+static INLINE status_t put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
 {
     uint64_t end = index + piece->count;
     status_t status = OK;
@@ -242,7 +241,7 @@ put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
 }
 
 /* Likewise, after it met no memory; what can be had of that is taken back first. */
-static __attribute__((noinline)) status_t put_again(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
+static NOINLINE status_t put_again(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
 {
     status_t status = ERR_NO_MEMORY;
 

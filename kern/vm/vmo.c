@@ -169,7 +169,7 @@ void vmo_count_dirty(struct vmo *vmo, int64_t pages)
 }
 
 /* One holder less.  Inline: a fork and its end do this for each page. */
-static inline __attribute__((always_inline)) void drop_page(struct vmo *vmo, struct page *page)
+static INLINE void drop_page(struct vmo *vmo, struct page *page)
 {
     vmo->resident--;
     if (vmo->ops && page->state != PAGE_CLEAN)
@@ -182,7 +182,7 @@ static inline __attribute__((always_inline)) void drop_page(struct vmo *vmo, str
 }
 
 /* The slot is not empty. */
-static inline __attribute__((always_inline)) void drop_slot(struct vmo *vmo, slot_t slot)
+static INLINE void drop_slot(struct vmo *vmo, slot_t slot)
 {
     if (slot_kind(slot) == SLOT_PAGE) {
         drop_page(vmo, slot_page(slot));
