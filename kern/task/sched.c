@@ -41,6 +41,8 @@ static struct hart *hart_of(struct thread *thread)
 
 static uint32_t bit_of(const struct hart *hart) { return 1u << hart->index; }
 
+static bool any_idle(void) { return atomic_load_explicit(&idle_harts, memory_order_relaxed) != 0; }
+
 /* True if the hart was idle: then the caller has to wake it. */
 static bool claim(const struct hart *hart)
 {
@@ -52,17 +54,13 @@ static bool claim(const struct hart *hart)
 /* Claim an idle hart: `preferred`, or this one, or any; NULL if all are busy. */
 static struct hart *claim_any(struct hart *preferred)
 {
-    uint32_t idle;
-
-    if (atomic_load_explicit(&idle_harts, memory_order_relaxed) == 0)
-        return NULL;
     if (claim(preferred))
         return preferred;
     if (claim(this_hart()))
         return this_hart();
-    while ((idle = atomic_load(&idle_harts)))
-        if (claim(&harts[lowest_bit(idle)]))
-            return &harts[lowest_bit(idle)];
+    for (uint32_t i = 0; i < hart_count; i++)
+        if (claim(&harts[i]))
+            return &harts[i];
     return NULL;
 }
 
@@ -114,7 +112,7 @@ static struct thread *take(struct hart *from)
 void sched_make_runnable(struct thread *thread)
 {
     struct hart *hart = hart_of(thread), *home = &harts[thread->home];
-    struct hart *claimed = hart ? NULL : claim_any(home);
+    struct hart *claimed = !hart && any_idle() ? claim_any(home) : NULL;
 
     if (!hart)
         hart = claimed ? claimed : home;
@@ -135,8 +133,7 @@ static NOINLINE void watch_next(struct hart *hart, struct thread *older)
 {
     struct run_queue *queue = queue_of(hart);
 
-    if (atomic_load_explicit(&idle_harts, memory_order_relaxed) && queue->grace_end == NEVER &&
-        hart->current != hart->idle)
+    if (any_idle() && queue->grace_end == NEVER && hart->current != hart->idle)
         set_clock(queue, queue->slice_end, arch_time() + HAND_OVER_GRACE);
     if (older)
         sched_make_runnable(older);
@@ -152,7 +149,7 @@ void sched_set_next(struct thread *thread)
     struct thread *older = hart->next;
 
     hart->next = thread;
-    if (older || atomic_load_explicit(&idle_harts, memory_order_relaxed))
+    if (older || any_idle())
         watch_next(hart, older);
 }
 
