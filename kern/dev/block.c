@@ -9,8 +9,7 @@
  *
  * Invariant: a range never reaches beyond the range it was made from.  A frame is busy exactly while one request
  * moves it; a page is never in two writes at once, so the later content is the one that stays on the disk.
- * Locks: the family lock, then disk.lock (in disk_submit).  transfer_done runs in the disk's
- * interrupt, with none held.
+ * Locks: the family lock, then disk.lock (in disk_submit).  transfer_done runs in the disk's interrupt, with none held.
  */
 #include "dev/block.h"
 

@@ -1,11 +1,10 @@
 /*
  * console.c: the serial console.
  *
- * Two queues between programs and the UART.  Typed bytes are put into one by the interrupt and taken out by readers;
- * nothing is edited or echoed here, that is the business of user code.  One byte is special besides: ^C sets USER_0,
- * so that somebody can wait for it alone.  Written bytes go into the other, and out whenever the UART has room; a
- * writer sleeps only while the queue is full.  Kernel messages overtake nothing: they push the queue out first and
- * wait for the UART themselves.
+ * Two queues between programs and the UART.  Typed bytes are put into one by the interrupt and taken out by readers; nothing
+ * is edited or echoed here, that is the business of user code.  One byte is special besides: ^C sets USER_0, so that somebody
+ * can wait for it alone.  Written bytes go into the other, and out whenever the UART has room; a writer sleeps only while the
+ * queue is full.  Kernel messages overtake nothing: they push the queue out first and wait for the UART themselves.
  *
  * Invariant: while written bytes are queued the transmit interrupt is on (if the UART has one).
  * READABLE is set exactly while typed bytes are there.

@@ -1,9 +1,8 @@
 /*
  * pipe.c: a byte queue between a reading and a writing end.
  *
- * The bytes lie in a ring of frames that are allocated when first reached.  `written` and `taken`
- * count bytes for ever (and start again at 0 when the ring is empty, so that a pipe with little
- * traffic uses one frame); their difference is what can be read.
+ * The bytes lie in a ring of frames that are allocated when first reached.  `written` and `taken` count bytes for ever (and start
+ * again at 0 when the ring is empty, so that a pipe with little traffic uses one frame); their difference is what can be read.
  *
  * Invariant: an end is closed from its last handle on.  READABLE is set while there are bytes or no writer, WRITABLE
  * while an atomic write would not wait, and at either end PEER_CLOSED from the close of the other on.

@@ -5,10 +5,9 @@
  * memory.  A reader copies a packet to user memory with faults disabled, under the lock, and only then unlinks
  * it: a packet is taken or not, never lost.  Its owner hears of it (dequeued) when no lock is held.
  *
- * port_observe makes a record that is an observer and a packet in one.  Whoever unlinks the record
- * from port->waits (its last packet was read, port_cancel, the port or the object closed) has
- * claimed it and alone detaches it; the memory goes with its last count, since a reader may be
- * between taking the packet and `dequeued`.
+ * port_observe makes a record that is an observer and a packet in one.  Whoever unlinks the record from port->waits
+ * (its last packet was read, port_cancel, the port or the object closed) has claimed it and alone detaches it; the
+ * memory goes with its last count, since a reader may be between taking the packet and `dequeued`.
  *
  * Invariant: while packets are queued, every sleeping reader that a packet woke, or another in its place, will
  * look at the queue again: a reader that leaves without taking what it was woken for wakes the next one.

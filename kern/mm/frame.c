@@ -1,13 +1,11 @@
 /*
  * frame.c: physical memory.
  *
- * One struct page for every frame from the lowest of RAM to the highest, in one array carved out of
- * RAM at boot; memory that is not ours (firmware, kernel, device tree, boot archive) and holes have
- * descriptors too, counted as FRAME_KERNEL, so the kinds always add up to all of memory.  Free
- * frames are a stack: the frame freed last is the one most likely still in a cache.
+ * One struct page for every frame from the lowest of RAM to the highest, in one array carved out of RAM at boot; memory that is
+ * not ours (firmware, kernel, device tree, boot archive) and holes have descriptors too, counted as FRAME_KERNEL, so the kinds
+ * always add up to all of memory.  Free frames are a stack: the frame freed last is the one most likely still in a cache.
  *
- * Invariant: a frame is on the free stack exactly while its kind is FRAME_FREE; counts[kind] frames
- * have each kind.
+ * Invariant: a frame is on the free stack exactly while its kind is FRAME_FREE; counts[kind] frames have each kind.
  * Locks: frame_lock guards the stack, and kinds that become or stop being FRAME_FREE; other changes
  * of kind are the owner's.  The counts are atomic.
  */

@@ -1,9 +1,8 @@
 /*
  * frame.h: physical memory, one struct page for every frame of RAM.
  *
- * A frame belongs to exactly one user at a time, named by its kind.  Whoever allocated it owns it
- * until frame_free or until it hands it on (a supplied page changes owner by changing its struct
- * page).
+ * A frame belongs to exactly one user at a time, named by its kind.  Whoever allocated it owns it until
+ * frame_free or until it hands it on (a supplied page changes owner by changing its struct page).
  */
 #pragma once
 

@@ -147,8 +147,7 @@ static NOINLINE status_t move_handles(struct channel *channel, struct message *m
 }
 
 /*
- * Make the message that `from` describes in its wr_ fields: the caller's, if OK.  `status` is that of
- * the channel's lookup.
+ * Make the message that `from` describes in its wr_ fields: the caller's, if OK.  `status` is that of the channel's lookup.
  */
 static INLINE status_t
 make_message(struct channel *channel, status_t status, uint32_t options, uint32_t min_bytes,

@@ -1,10 +1,9 @@
 /*
  * process.c: processes from creation to the end of their last thread.
  *
- * References run one way: every thread object holds its process, the process holds no thread (a
- * started thread holds itself until it has left its stack).  So both lists, of all processes and of
- * a process' threads, contain objects that may be dying: who finds one there takes a reference only
- * if there still is one, and an object unlinks itself before it is freed.
+ * References run one way: every thread object holds its process, the process holds no thread (a started thread holds itself
+ * until it has left its stack).  So both lists, of all processes and of a process' threads, contain objects that may be
+ * dying: who finds one there takes a reference only if there still is one, and an object unlinks itself before it is freed.
  *
  * Invariant: both lists are in the order of koids, which are given out under their locks.  `exiting` is set
  * before the last started thread is gone or, for a process never started, by whoever kills it; who sets it

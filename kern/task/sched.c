@@ -1,15 +1,13 @@
 /*
  * sched.c: which thread runs where.
  *
- * A thread that wakes is put on exactly one run queue, and whoever takes it off runs it.  The delicate moment is
- * a thread that was woken while it is still being switched away from: its registers are not saved yet.  Two rules
- * keep everybody off it.  It is queued on the hart where its registers live, and a stealing hart passes it over;
- * so its own hart meets it either as "myself" (it never left) or saved.  Only a hand-over may name a thread that
- * is still leaving another hart, and waits for it: that wait ends, because a thread is handed over only after it
- * began to park, so harts never wait in a circle.
+ * A thread that wakes is put on exactly one run queue, and whoever takes it off runs it.  The delicate moment is a thread
+ * that was woken while it is still being switched away from: its registers are not saved yet.  Two rules keep everybody off
+ * it.  It is queued on the hart where its registers live, and a stealing hart passes it over; so its own hart meets it either
+ * as "myself" (it never left) or saved.  Only a hand-over may name a thread that is still leaving another hart, and waits for
+ * it: that wait ends, because a thread is handed over only after it began to park, so harts never wait in a circle.
  *
- * Invariant: thread->on_hart is NULL exactly when its registers are saved; a runnable thread is
- * current, `next`, or on one queue.
+ * Invariant: thread->on_hart is NULL exactly when its registers are saved; a runnable thread is current, `next`, or on one queue.
  * Locks: run_queue.lock (RANK_SCHED), one at a time.  hart->next and hart->current belong to the hart.
  */
 #include "task/sched.h"

@@ -1,10 +1,9 @@
 /*
  * vmo.c: what a VMO holds, and the one way to a page of it.
  *
- * vmo_get_page answers from the page list; where the list is empty it makes a zero page (anonymous memory), looks
- * into the root (clones), or asks the source.  A page that others hold too is copied for who writes to it.  It
- * never sleeps: ERR_SHOULD_WAIT means that the caller's request is armed, and the caller drops its locks, waits,
- * and looks again from the top.
+ * vmo_get_page answers from the page list; where the list is empty it makes a zero page (anonymous memory), looks into the root
+ * (clones), or asks the source.  A page that others hold too is copied for who writes to it.  It never sleeps: ERR_SHOULD_WAIT
+ * means that the caller's request is armed, and the caller drops its locks, waits, and looks again from the top.
  *
  * Page states of pager-backed and device VMOs:
  *
