@@ -13,7 +13,7 @@
 static struct { struct object *object; uint8_t bytes[DISK_BYTES]; } disks[DISKS];
 static struct { bool runs, out, late; uint32_t disk; uint64_t offset; } transfers[SWAP_TRANSFERS];
 
-uint32_t disk_error_odds;
+uint32_t disk_error_odds, disk_failing;
 uint64_t disk_errors[2];
 
 void disks_start(void)
@@ -122,6 +122,8 @@ bool disk_answer(void)
         read_disk(transfer, bytes, fails);
     disk_errors[out] += fails;
     transfers[number].runs = false;
+    disk_failing += fails;
     swap_done(transfer, fails ? ERR_IO : OK);
+    disk_failing -= fails;
     return true;
 }

@@ -71,7 +71,7 @@ static struct fake_frame **place_of(const void *memory)
 
 void memory_size(uint64_t frames)
 {
-    check(frames <= PLENTY);
+    frames = min_u64(frames, PLENTY);
     for (uint64_t i = frames; i < PLENTY; i++)
         check_equal(descriptors[i].page.kind, FRAME_FREE);
     frame_total = frames;
@@ -79,11 +79,12 @@ void memory_size(uint64_t frames)
     next_number = 0;
 }
 
-/* What the kernel may still look at in a free frame's descriptor is its kind and, at the end of a transfer, its block. */
+/* Of a free frame's descriptor the kernel may look at the kind and the index, and at the end of a transfer at the block. */
 static void poison(struct page *page)
 {
     ASAN_POISON_MEMORY_REGION(&page->not_linked, sizeof page->not_linked);
-    ASAN_POISON_MEMORY_REGION(&page->owner, offsetof(struct page, shares) - offsetof(struct page, owner));
+    ASAN_POISON_MEMORY_REGION(&page->owner, sizeof page->owner);
+    ASAN_POISON_MEMORY_REGION(&page->owner_koid, sizeof page->owner_koid);
 }
 
 static struct fake_frame *take_descriptor(uint8_t kind)

@@ -106,6 +106,7 @@ void disk_store(uint32_t disk, uint32_t pages, uint32_t cluster, struct backing_
 bool disk_answer(void);
 /* The odds, one in `n`, that a transfer fails, at its begin or its end; 0: none does.  How many of SWAP_IN and _OUT did. */
 extern uint32_t disk_error_odds;
+extern uint32_t disk_failing;                   /* so many have failed, and not everybody has heard of it */
 extern uint64_t disk_errors[2];
 
 /* --- Address translation (fake_mmu.c). --- */
