@@ -278,13 +278,6 @@ static status_t wait_for_device(struct vmo *vmo, uint64_t index, enum request_ki
     return ERR_SHOULD_WAIT;
 }
 
-/* What mappings show at index is right no more.  A fault enters the page itself: then only others matter. */
-static void uncover(struct vmo *vmo, uint64_t index, const struct page_request *request)
-{
-    if (vmo->ops || vmo->mappings > (request && request->of_fault))
-        vmo_unmap_pages(vmo, index, 1);
-}
-
 /* A page of its own for a slot that holds none, or one that others hold too: zeros, or the bytes of `from`. */
 static status_t make_page(struct vmo *vmo, uint64_t index, const struct page *from, const struct page_request *request,
                           struct page **out_page)
@@ -301,8 +294,9 @@ static status_t make_page(struct vmo *vmo, uint64_t index, const struct page *fr
         frame_free(page);
         return ERR_NO_MEMORY;
     }
-    if (vmo->others_mapped || from)
-        uncover(vmo, index, request);
+    /* What mappings show here is right no more.  A fault enters the page itself: then only others matter. */
+    if ((vmo->others_mapped || from) && (vmo->ops || vmo->mappings > (request && request->of_fault)))
+        vmo_unmap_pages(vmo, index, 1);
     page_init(page, vmo, index);
     frame_set_kind(page, vmo_frame_kind(vmo));
     vmo->resident++;

@@ -29,20 +29,16 @@ status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
     return fits ? OK : ERR_OUT_OF_RANGE;
 }
 
-/* Has a request of this kind what it waits for? */
-static bool is_answered(slot_t slot, enum request_kind kind)
-{
-    struct page *page = slot_page(slot);
-
-    return kind == REQUEST_READ ? slot != SLOT_EMPTY : page && page->state == PAGE_DIRTY;
-}
-
 /* Who waits for pages of [first, end) looks again.  Those that are as he wants were reported when they became so. */
 static void report_missing(struct vmo *vmo, uint64_t first, uint64_t end, enum request_kind kind)
 {
-    for (uint64_t count; first < end; first += count)
-        if (!is_answered(vmo_slot(vmo, first, end, &count), kind))
+    for (uint64_t count; first < end; first += count) {
+        slot_t slot = vmo_slot(vmo, first, end, &count);
+        struct page *page = slot_page(slot);
+
+        if (kind == REQUEST_READ ? slot == SLOT_EMPTY : !page || page->state != PAGE_DIRTY)
             vmo_complete_range(vmo, kind, first, count, OK);
+    }
 }
 
 /* Drop all slots of [first, end) and let those who wait for its pages look again.  Nothing in it is busy. */
