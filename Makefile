@@ -87,6 +87,8 @@ build/$(COMPILER)/arch/riscv/fp.S.o: KERNEL_ARCH := -march=rv64gc
 build/$(COMPILER)/arch/riscv/%.o: KERNEL_FLAGS += -Iarch/riscv
 # The dispatcher of system calls has no frame of its own: backtraces begin at the call.
 build/$(COMPILER)/kern/sys/syscall.c.o: KERNEL_FLAGS += -fomit-frame-pointer
+# memcpy and its like are not made of calls of themselves; -ffreestanding is enough for clang.
+build/gcc/kern/lib/string.c.o: KERNEL_FLAGS += -fno-tree-loop-distribute-patterns
 
 build/$(COMPILER)/%.o: % Makefile | $(TOOLS)
 	$(call say,CC,$<)

@@ -1,10 +1,9 @@
 /*
  * hart.h: what the kernel keeps for each hart (hardware thread).
  *
- * In the kernel the tp register points at this hart's struct; user code has tp for itself, and
- * sscratch holds the pointer meanwhile.  The kernel is never preempted and interrupts are off
- * inside it (they are taken from user mode, in the idle loop and at interrupt windows), so a value
- * read from this_hart() is good until the thread blocks.
+ * In the kernel the tp register points at this hart's struct; user code has tp for itself, and sscratch holds the
+ * pointer meanwhile.  The kernel is never preempted and interrupts are off inside it (they are taken from user mode,
+ * in the idle loop and at interrupt windows), so a value read from this_hart() is good until the thread blocks.
  */
 #pragma once
 

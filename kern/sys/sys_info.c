@@ -8,7 +8,6 @@
 #include "dev/block.h"
 #include "lib/string.h"
 #include "sys/helpers.h"
-#include "vm/aspace.h"
 #include "vm/backing_store.h"
 #include "vm/fault.h"
 #include "vm/pager.h"
@@ -124,7 +123,8 @@ static bool next_system(struct info_query *query, void *record)
     info->koid = query->object->koid;
     info->uptime = arch_time();
     info->memory_bytes = frame_total * PAGE_SIZE;
-    frame_counts(info->frames);
+    for (uint32_t kind = 0; kind < FRAME_KINDS; kind++)
+        info->frames[kind] = frames_of_kind[kind];
     for (uint32_t type = 0; type < array_size(info->objects); type++)
         info->objects[type] = object_count(type);
     info->harts = hart_count;
@@ -145,10 +145,7 @@ static bool next_system(struct info_query *query, void *record)
 
 static bool next_pager_vmo(struct info_query *query, void *record)
 {
-    if (query->cursor >= pager_list(query->cursor, record, 1))
-        return false;
-    query->cursor++;
-    return true;
+    return pager_describe(query->cursor++, record);
 }
 
 /*
