@@ -434,12 +434,6 @@ static struct vmo *lock_holder(struct vmo_family *family, uint64_t number, uint6
     return NULL;
 }
 
-static void unlock_holder(struct vmo *vmo)
-{
-    vmo_unlock(vmo);
-    object_unref(&vmo->object);
-}
-
 /* The page that a block holds comes into memory and has no block.  It may be on its way out or be dropped: look at the block again. */
 static status_t evacuate(struct vmo_family *family, uint64_t number, uint64_t block)
 {
@@ -456,7 +450,8 @@ static status_t evacuate(struct vmo_family *family, uint64_t number, uint64_t bl
     status = slot == slot_of_block(block) ? status : OK;    /* else it was dropped, or moved, meanwhile */
     bool wait = is_leaving(page);
 
-    unlock_holder(vmo);
+    vmo_unlock(vmo);
+    object_unref(&vmo->object);
     return wait ? wait_for_transfer() : status;
 }
 
@@ -475,7 +470,8 @@ bool swap_page_info(uint64_t *block, info_swap_page_t *info)
         info->vmo_koid = vmo->object.koid;
         info->vmo_offset = (entry.index - vmo->base) << PAGE_SHIFT;
         info->in_memory = slot_page(page_list_get(&vmo->pages, entry.index - vmo->base)) != NULL;
-        unlock_holder(vmo);
+        vmo_unlock(vmo);
+        object_unref(&vmo->object);
     }
     vmo_family_unref(entry.owner);
     return true;

@@ -53,20 +53,18 @@ static inline void delete_store(handle_t store)
     CHECK_OK(sys_handle_close(store));
 }
 
-/* There is no backing store: those that the machine booted with are deleted too, or those of a case that failed. */
-static inline void drop_all_stores(void)
+/* Delete all stores but one (koid 0: all), those that the machine booted with or that a case which failed left behind. */
+static inline void drop_stores_but(uint64_t spared)
 {
-    info_segment_t segment;
-    size_t count;
+    static info_segment_t segments[31];
     handle_t store;
+    size_t count;
 
-    for (;;) {
-        CHECK_OK(sys_object_get_info(default_pager_handle(), INFO_SEGMENT_LIST, &segment, sizeof segment, &count, NULL));
-        if (count == 0)
-            return;
-        CHECK_OK(sys_object_get_child(default_pager_handle(), segment.store_koid, RIGHT_SAME_RIGHTS, &store));
-        delete_store(store);
-    }
+    CHECK_OK(sys_object_get_info(default_pager_handle(), INFO_SEGMENT_LIST, segments, sizeof segments, &count, NULL));
+    for (size_t i = 0; i < count; i++)
+        if (segments[i].store_koid != spared &&
+            sys_object_get_child(default_pager_handle(), segments[i].store_koid, RIGHT_SAME_RIGHTS, &store) == OK)
+            delete_store(store);
 }
 
 /* --- Blocks. --- */
@@ -212,20 +210,24 @@ static inline bool sleepers_are_out(void *unused)
     return system_info().frames[FRAME_ANON] < 64;
 }
 
-/* Before the first case that pages out. */
+/* Each case that pages out begins with this. */
 static inline void settle(void)
 {
     static handle_t filler;             /* stays open */
+    static uint64_t koid;               /* of the store for it and the sleepers */
     handle_t device = HANDLE_INVALID;
 
+    drop_stores_but(koid);
     if (filler)
         return;
-    drop_all_stores();
     handle_t store = new_store(LOW, 4);
     CHECK_OK(block_open("swap0", &device));
     CHECK_OK(sys_backing_store_add_segment(store, device, 0, PAGES, PAGE_SIZE));
     CHECK_OK(sys_handle_close(device));
     CHECK(comes_true(sleepers_are_out, NULL));
+    info_handle_basic_t info = { 0 };
+    CHECK_OK(sys_object_get_info(store, INFO_HANDLE_BASIC, &info, sizeof info, NULL, NULL));
+    koid = info.koid;
     filler = filled(pages_free(store), 99);
     fill_up(store);
     CHECK_OK(sys_handle_close(store));

@@ -252,7 +252,7 @@ TEST(row_50_over_commitment_is_told_and_taken_back)
 /* Who wants to be refused rather than killed commits: the call fails, and no fault ever does. */
 TEST(row_51_committing_more_than_there_is_fails)
 {
-    drop_all_stores();
+    drop_stores_but(0);
     uint64_t pages = system_info().memory_bytes / PAGE_SIZE;
     handle_t vmo = new_vmo(pages);
     uintptr_t at = 0;
