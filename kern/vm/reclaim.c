@@ -71,8 +71,8 @@ static bool was_used(struct vmo *vmo, struct page *page)
 
 enum way_out { STAYS, GOES, IS_WRITTEN };
 
-/* How can the page at this index go now? */
-static enum way_out way_out(struct vmo *vmo, uint64_t index, const struct sweep *sweep)
+/* How can the page at this index go now?  One that was used is spared, once: when the hand is there. */
+static enum way_out way_out(struct vmo *vmo, uint64_t index, const struct sweep *sweep, bool hand_is_there)
 {
     struct page *page = slot_page(page_list_get(&vmo->pages, index));
     bool desperate = sweep->pass == PASS_DESPERATE;
@@ -87,7 +87,8 @@ static enum way_out way_out(struct vmo *vmo, uint64_t index, const struct sweep 
         way = IS_WRITTEN;
     if (way == STAYS || !was_used(vmo, page) || desperate)
         return way;
-    page->dont_need = 0;
+    page->referenced = !hand_is_there;
+    page->dont_need &= !hand_is_there;
     return STAYS;
 }
 
@@ -98,13 +99,13 @@ static enum way_out way_out(struct vmo *vmo, uint64_t index, const struct sweep 
 static void evict_from(struct vmo *vmo, struct page *page, struct sweep *sweep)
 {
     uint64_t index = page->index - vmo->base, end = index + 1, wanted = min_u64(sweep->wanted - sweep->went, BATCH), went;
-    enum way_out way = way_out(vmo, index, sweep);
+    enum way_out way = way_out(vmo, index, sweep, true);
 
     if (way == STAYS)
         return;
-    while (index % SWAP_CLUSTER > 0 && end - index < wanted && way_out(vmo, index - 1, sweep) == way)
+    while (index % SWAP_CLUSTER > 0 && end - index < wanted && way_out(vmo, index - 1, sweep, false) == way)
         index--;
-    while (end - index < wanted && way_out(vmo, end, sweep) == way)
+    while (end - index < wanted && way_out(vmo, end, sweep, false) == way)
         end++;
     went = way == GOES ? vmo_evict(vmo, index, end - index) : vmo_putpages(vmo, index, end - index);
     sweep->went += went;

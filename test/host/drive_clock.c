@@ -51,11 +51,12 @@ static status_t device_getpages(struct vmo *vmo, uint64_t first, uint64_t count,
     return vmo_put_page(vmo, first, page);
 }
 
-static void device_putpages(struct vmo *vmo, uint64_t first, uint64_t count)
+static uint64_t device_putpages(struct vmo *vmo, uint64_t first, uint64_t count)
 {
     for (; count > 0; first++, count--)
         check_equal(slot_page(page_list_get(&vmo->pages, first))->state, PAGE_DIRTY);
     asked = true;
+    return 0;
 }
 
 static const struct pager_ops device_ops = { .getpages = device_getpages, .putpages = device_putpages };
