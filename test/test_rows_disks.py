@@ -24,7 +24,7 @@ def test_row_39_what_could_not_be_written_is_never_read_back(boot, tmp_path):
     machine = boot(disks=[], arguments=[
         "-blockdev", json.dumps(broken), "-device",
         "virtio-blk-device,drive=broken,bus=virtio-mmio-bus.1,werror=report,rerror=report",
-        "-drive", f"file={blank(tmp_path / 'sound', 8 << 20)},if=none,format=raw,id=sound",
+        "-drive", f"file={blank(tmp_path / 'sound', 32 << 20)},if=none,format=raw,id=sound",
         "-device", "virtio-blk-device,drive=sound,bus=virtio-mmio-bus.2"])
     found = reports(machine.check("tests/t_rows_clusters row_39 vdb vdc"))
     assert found["one disk"][0] == 256 and found["one disk"][1] > 0

@@ -198,13 +198,18 @@ static void report(const char *what, handle_t store, handle_t vmo, uint64_t page
            (unsigned long long)info.pages[SWAP_IN]);
 }
 
+static bool has_failed(void *store)
+{
+    page_out();
+    return store_info(*(handle_t *)store).pages_failed[SWAP_OUT] > 0;
+}
+
 /* Writes to the first disk fail: what was to go there is as it was, in memory or on the second disk. */
 static void row_39(const char *failing, const char *sound)
 {
     handle_t bad = store_on(failing, HIGH), vmo = filled(256, 1);
 
-    for (int i = 0; i < 20; i++)
-        page_out();
+    CHECK(comes_true(has_failed, &bad));
     report("one disk", bad, vmo, 256, 1);
     handle_t good = store_on(sound, LOW);
     evict(vmo);
