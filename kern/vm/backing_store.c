@@ -242,7 +242,8 @@ status_t backing_store_delete(struct backing_store *store)
     for_each_segment(segment) {
         if (status == OK && segment->store == store) {
             devices[count++] = segment->device.object;
-            count_free(segment, -(int64_t)segment->free);
+            all_free -= segment->free;
+            raise_alerts();
             free_leaves(segment);
             *segment = (struct segment){ .store = NULL };
         }

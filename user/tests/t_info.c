@@ -82,6 +82,7 @@ TEST(each_topic_refuses)
         { INFO_PAGER_LIST, sizeof(info_pager_vmo_t), true, system, self },
         { INFO_FRAME_MAP, sizeof(info_frame_run_t), true, system, self },
         { INFO_SEGMENT_LIST, sizeof(info_segment_t), true, default_pager_handle(), system },
+        { INFO_SWAP_PAGE_LIST, sizeof(info_swap_page_t), true, default_pager_handle(), system },
     };
     handle_t device, store;
 
@@ -93,7 +94,7 @@ TEST(each_topic_refuses)
         refusals(&cases[i]);
     CHECK_STATUS(sys_object_get_info(vmo, 0, record_buffer, sizeof record_buffer, NULL, NULL),
                  ERR_NOT_SUPPORTED);
-    CHECK_STATUS(sys_object_get_info(vmo, 12, record_buffer, sizeof record_buffer, NULL, NULL),
+    CHECK_STATUS(sys_object_get_info(vmo, 13, record_buffer, sizeof record_buffer, NULL, NULL),
                  ERR_NOT_SUPPORTED);
     CHECK_STATUS(sys_object_get_info(vmo, UINT32_MAX, record_buffer, sizeof record_buffer, NULL,
                                      NULL),
