@@ -66,6 +66,16 @@ static void refusals(const struct topic_case *c)
     CHECK_OK(sys_handle_close(blind));
 }
 
+static bool something_is_out(void *unused)
+{
+    size_t available = 0;
+
+    (void)unused;
+    CHECK_OK(sys_system_reclaim(system_handle(), 32, NULL));
+    CHECK_OK(sys_object_get_info(default_pager_handle(), INFO_SWAP_PAGE_LIST, NULL, 0, NULL, &available));
+    return available > 0;
+}
+
 TEST(each_topic_refuses)
 {
     struct rig rig = rig_create(1);     /* so that no list is empty */
@@ -89,6 +99,7 @@ TEST(each_topic_refuses)
     CHECK_OK(block_open("scratch", &device));
     CHECK_OK(sys_backing_store_create(default_pager_handle(), 0, 0, &store));
     CHECK_OK(sys_backing_store_add_segment(store, device, 0, 64, 4096));
+    CHECK(comes_true(something_is_out, NULL));
     edge();
     for (size_t i = 0; i < array_size(cases); i++)
         refusals(&cases[i]);
