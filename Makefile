@@ -255,6 +255,8 @@ docs:
 	$(Q)python3 mkfs/manual.py docs/syscalls.md
 	$(call say,DOC,docs/pager-conformance.md)
 	$(Q)python3 mkfs/conformance.py docs/pager-conformance.md
+	$(call say,DOC,docs/default-pager-rows.md)
+	$(Q)python3 mkfs/feature_rows.py docs/default-pager-rows.md
 
 compile_commands.json: FORCE
 	$(call say,JSON,$@)
@@ -277,7 +279,7 @@ help:
 	@echo 'make bench          instruction counts of the basic operations'
 	@echo 'make profile        where they go, function by function: BENCH=calls, memory, messages, ...'
 	@echo 'make lines          size of the kernel per folder'
-	@echo 'make docs           the manual of the system calls, the table of the pager conformance suite'
+	@echo 'make docs           the manual of the system calls, the tables of the pager conformance suite and of features'
 	@echo 'make clean, compile_commands.json, help'
 
 FORCE:

@@ -31,7 +31,7 @@ struct hart {
     bool     frames_ran_out;        /* the last allocation failed because no frame was free */
 
     /* Counters, written by this hart alone. */
-    uint64_t context_switches, hand_overs, page_faults, syscalls, interrupts, tlb_shootdowns;
+    uint64_t context_switches, hand_overs, page_faults, syscalls, interrupts, tlb_shootdowns, zero_fills;
     uint64_t idle_time;             /* nanoseconds asleep; in a sleep, less when it began */
 };
 

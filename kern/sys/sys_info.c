@@ -11,6 +11,7 @@
 #include "vm/backing_store.h"
 #include "vm/fault.h"
 #include "vm/pager.h"
+#include "vm/swap.h"
 
 /* The object asked about, and how far the walk over a list has come (0 at first). */
 struct info_query {
@@ -190,6 +191,11 @@ static bool next_segment(struct info_query *query, void *record)
     return false;
 }
 
+static bool next_swap_page(struct info_query *query, void *record)
+{
+    return swap_page_info(&query->cursor, record) && query->cursor++;
+}
+
 #define ONE(record, type, next)  { OBJECT_##type, false, sizeof(record), next }
 #define LIST(record, type, next) { OBJECT_##type, true, sizeof(record), next }
 
@@ -211,6 +217,7 @@ static const struct topic {
     [INFO_PAGER_LIST]      = LIST(info_pager_vmo_t, SYSTEM, next_pager_vmo),
     [INFO_FRAME_MAP]       = LIST(info_frame_run_t, SYSTEM, next_frame_run),
     [INFO_SEGMENT_LIST]    = LIST(info_segment_t, DEFAULT_PAGER, next_segment),
+    [INFO_SWAP_PAGE_LIST]  = LIST(info_swap_page_t, DEFAULT_PAGER, next_swap_page),
 };
 
 /* Write as many records as there is room for; *actual and *available count from 0. */

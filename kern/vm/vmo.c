@@ -298,7 +298,10 @@ static status_t make_page(struct vmo *vmo, uint64_t index, const struct page *fr
     if ((vmo->others_mapped || from) && (vmo->ops || vmo->mappings > (request && request->of_fault)))
         vmo_unmap_pages(vmo, index, 1);
     page_init(page, vmo, index);
-    frame_set_kind(page, vmo_frame_kind(vmo));
+    if (vmo->ops)
+        frame_set_kind(page, vmo_frame_kind(vmo));
+    else if (!from)
+        this_hart()->zero_fills++;
     vmo->resident++;
     *out_page = page;
     return OK;
