@@ -187,10 +187,9 @@ static void out_done(struct swap_transfer *transfer, status_t status)
     }
 }
 
-/* They have blocks. */
+/* They have blocks, and are mapped nowhere. */
 static uint32_t drop_clean(struct vmo *vmo, uint64_t index, uint32_t count)
 {
-    unmap_everywhere(vmo->family, vmo->base + index, count);
     for (uint32_t i = 0; i < count; i++)
         let_go(vmo->family, slot_page(page_list_get(&vmo->pages, index + i)));
     return count;
@@ -231,19 +230,21 @@ static uint32_t write_cluster(struct vmo *vmo, uint64_t index, uint32_t count)
     return count;
 }
 
+static bool has_block(struct vmo *vmo, uint64_t index) { return slot_page(page_list_get(&vmo->pages, index))->block; }
+
+/* Runs of pages that have blocks, or have none. */
 uint32_t swap_out(struct vmo *vmo, uint64_t index, uint32_t count)
 {
-    bool clean = slot_page(page_list_get(&vmo->pages, index))->block != 0;
     uint32_t went = 0, some = 1;
 
-    for (uint32_t i = 1; i < count; i++)
-        if ((slot_page(page_list_get(&vmo->pages, index + i))->block != 0) != clean)
-            count = i;
-    if (clean)
-        return drop_clean(vmo, index, count);
     unmap_everywhere(vmo->family, vmo->base + index, count);
-    for (; went < count && some > 0; went += some)
-        some = write_cluster(vmo, index + went, count - went);
+    for (uint32_t run = 1; went < count && some > 0; went += some, run = 1) {
+        bool clean = has_block(vmo, index + went);
+
+        while (went + run < count && has_block(vmo, index + went + run) == clean)
+            run++;
+        some = (clean ? drop_clean : write_cluster)(vmo, index + went, run);
+    }
     return went;
 }
 

@@ -35,8 +35,8 @@ extern _Atomic uint64_t swap_clean;     /* pages that have a block, also those o
  */
 status_t swap_in(struct vmo *vmo, uint64_t index, struct page_request *request);
 /*
- * These pages, `count` that follow one another in a VMO, anonymous, CLEAN, are to go: at once if all have blocks, else when they are
- * written.  How many went or will go: fewer, if backing store or transfers are used up.
+ * These pages, `count` that follow one another in a VMO, anonymous, CLEAN, are to go: at once those that have blocks, the others when they
+ * are written.  How many went or will go: fewer, if backing store or transfers are used up.
  */
 uint32_t swap_out(struct vmo *vmo, uint64_t index, uint32_t count);
 /* No slot of [first, end) names a block or is being filled from one.  The lock is dropped meanwhile.  IO, NO_MEMORY, CANCELED. */
