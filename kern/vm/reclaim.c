@@ -35,6 +35,7 @@ enum pass {
 struct sweep {
     enum pass pass;
     uint64_t wanted, went;              /* pages; those on their way out are counted as gone */
+    uint8_t spared;                     /* page->referenced of those that this round spares: 2 or 3 */
     bool no_room;                       /* backing store takes no more */
     bool enough;                        /* as many pages are on their way out as can be */
     bool asked;                         /* a pager was asked to clean some */
@@ -56,21 +57,27 @@ static bool holds(struct vmo *vmo, const struct page *page)
     return page->index >= vmo->base && slot_page(page_list_get(&vmo->pages, page->index - vmo->base)) == page;
 }
 
-/* Was the page used since this was last asked, through whichever VMO? */
-static bool was_used(struct vmo *vmo, struct page *page)
+/*
+ * Was the page used since the hand last came by, through whichever VMO?  As a neighbour of the one that the hand is at it is no other's
+ * second chance: it stays as it is, and also if the hand spared it in this round.
+ */
+static bool was_used(struct vmo *vmo, struct page *page, const struct sweep *sweep, bool by_hand)
 {
-    bool used = page->referenced | vmo_test_accessed(vmo, page->index - vmo->base);
+    bool used = (page->referenced == 1) | vmo_test_accessed(vmo, page->index - vmo->base);
 
-    page->referenced = 0;
     if (page->shares > 1)
         list_for_each(&vmo->family->members, node)
             if (holds(list_entry(node, struct vmo, family_link), page))
                 used |= vmo_test_accessed(list_entry(node, struct vmo, family_link), page->index - vmo->base);
-    return used;
+    if (used)
+        page->referenced = by_hand ? sweep->spared : 1;
+    else if (by_hand || page->referenced != sweep->spared)
+        page->referenced = 0;
+    return page->referenced;
 }
 
 /* May the page at this index go?  If it is dirty its pager is asked to clean it. */
-static bool may_go(struct vmo *vmo, uint64_t index, struct sweep *sweep)
+static bool may_go(struct vmo *vmo, uint64_t index, struct sweep *sweep, bool by_hand)
 {
     struct page *page = slot_page(page_list_get(&vmo->pages, index));
     bool desperate = sweep->pass == PASS_DESPERATE;
@@ -79,9 +86,11 @@ static bool may_go(struct vmo *vmo, uint64_t index, struct sweep *sweep)
         return false;
     if (!vmo->ops && !page->block && (sweep->no_room || sweep->pass < PASS_CLOCK))
         return false;
-    if (was_used(vmo, page) && !desperate) {
+    if (was_used(vmo, page, sweep, by_hand && sweep->pass != PASS_DONT_NEED)) {
         page->dont_need = 0;
-        return false;
+        if (!desperate)
+            return false;
+        page->referenced = 0;
     }
     if (page->state == PAGE_DIRTY && vmo->ops->putpages && sweep->pass != PASS_CLEAN) {
         vmo->ops->putpages(vmo, index, 1);
@@ -98,11 +107,11 @@ static void evict_from(struct vmo *vmo, struct page *page, struct sweep *sweep)
 {
     uint64_t index = page->index - vmo->base, end = index + 1, wanted = min_u64(sweep->wanted - sweep->went, BATCH);
 
-    if (!may_go(vmo, index, sweep))
+    if (!may_go(vmo, index, sweep, true))
         return;
-    while (index % SWAP_CLUSTER > 0 && end - index < wanted && may_go(vmo, index - 1, sweep))
+    while (index % SWAP_CLUSTER > 0 && end - index < wanted && may_go(vmo, index - 1, sweep, false))
         index--;
-    while (end - index < wanted && may_go(vmo, end, sweep))
+    while (end - index < wanted && may_go(vmo, end, sweep, false))
         end++;
     if (vmo->ops) {
         vmo_evict(vmo, index, end - index);
@@ -160,7 +169,10 @@ static void sweep_round(struct sweep *sweep, enum pass pass)
 {
     sweep->pass = pass;
     for (uint64_t i = 0; i < frame_total && sweep->went < sweep->wanted && !sweep->enough; i++) {
-        look_at(frame_by_number(atomic_fetch_add(&hand, 1) % frame_total), sweep);
+        uint64_t at = atomic_fetch_add(&hand, 1);
+
+        sweep->spared = 2 + at / frame_total % 2;
+        look_at(frame_by_number(at % frame_total), sweep);
         if (i % PREEMPT_EVERY == 0)
             sched_preempt_point();
     }
