@@ -139,6 +139,8 @@ static void note_slots(struct vmo *vmo)
             note_page(vmo, i, slot_page(slot));
         else if (slot_kind(slot) == SLOT_BLOCK)
             find_block(slot_block(slot), vmo->family, vmo->base + i)->named++;
+        if (i >= vmo->size >> PAGE_SHIFT && slot_kind(slot) != SLOT_ZERO)
+            check_equal(slot, SLOT_EMPTY);
         resident += slot_kind(slot) == SLOT_PAGE;
         swapped += slot_kind(slot) == SLOT_BLOCK;
     }
