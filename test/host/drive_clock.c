@@ -296,6 +296,23 @@ static void run_out(void)
     memset(sure, 0, sizeof sure);
 }
 
+/* Who was used on his way out stays. */
+static bool answer_one(void)
+{
+    static bool stays[PLENTY];
+
+    for (uint64_t i = 0; i < frame_total; i++) {
+        const struct page *page = frame_by_number(i);
+
+        stays[i] = is_shown(page) && page->state == PAGE_AWAITING_CLEAN && page->referenced;
+    }
+    bool answered = disk_answer();
+
+    for (uint64_t i = 0; i < frame_total; i++)
+        check(!stays[i] || frame_by_number(i)->kind == FRAME_ANON);
+    return answered;
+}
+
 /* --- The driver. --- */
 
 static void clock_step(void)
@@ -315,7 +332,7 @@ static void clock_step(void)
         sweep();
         break;
     case 5:
-        while (disk_answer())
+        while (answer_one())
             ;
         break;
     case 6:
