@@ -35,7 +35,7 @@ struct page {
     uint8_t  always_need : 1;   /* page-out spares it (vm/reclaim.c) */
     uint8_t  dont_need : 1;     /* or takes it first */
     uint8_t  state;             /* enum page_state */
-    uint8_t  referenced;        /* used through the kernel since the clock last looked */
+    uint8_t  referenced;        /* 1: used through the kernel since the clock last looked; else the clock's (vm/reclaim.c) */
 
     _Atomic uint8_t kind;       /* FRAME_ of abi/types.h */
 };

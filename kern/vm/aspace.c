@@ -468,8 +468,9 @@ static bool each_mapping(struct vmo *vmo, uint64_t first, uint64_t count, uint32
     list_for_each(&vmo->family->members, node) {        /* its clones, where [first, first + count) is in them */
         struct vmo *clone = list_entry(node, struct vmo, family_link);
         uint64_t from = max_u64(first, clone->base);
+        bool its_own = keep == TEST_ACCESSED && page_list_get(&clone->pages, from - clone->base);
 
-        if (clone != vmo && from < first + count)
+        if (clone != vmo && from < first + count && !its_own)
             used |= each_mapping(clone, from - clone->base, first + count - from, keep);
     }
     return used;

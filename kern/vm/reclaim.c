@@ -35,6 +35,7 @@ enum pass {
 struct sweep {
     enum pass pass;
     uint64_t wanted, went;              /* pages; those on their way out are counted as gone */
+    uint8_t spared;                     /* page->referenced of those that this round spares: 2 or 3 */
     bool no_room;                       /* backing store takes no more */
     bool enough;                        /* as many pages are on their way out as can be */
     bool asked;                         /* a pager was asked to clean some */
@@ -56,23 +57,29 @@ static bool holds(struct vmo *vmo, const struct page *page)
     return page->index >= vmo->base && slot_page(page_list_get(&vmo->pages, page->index - vmo->base)) == page;
 }
 
-/* Was the page used since this was last asked, through whichever VMO? */
-static bool was_used(struct vmo *vmo, struct page *page)
+/*
+ * Was the page used since the hand last came by, through whichever VMO?  A neighbour of the one that the hand is at keeps its second
+ * chance: it stays as it is, and stays too if the hand spared it in this round.
+ */
+static bool was_used(struct vmo *vmo, struct page *page, const struct sweep *sweep, bool by_hand)
 {
-    bool used = page->referenced | vmo_test_accessed(vmo, page->index - vmo->base);
+    bool used = (page->referenced == 1) | vmo_test_accessed(vmo, page->index - vmo->base);
 
-    page->referenced = 0;
     if (page->shares > 1)
         list_for_each(&vmo->family->members, node)
             if (holds(list_entry(node, struct vmo, family_link), page))
                 used |= vmo_test_accessed(list_entry(node, struct vmo, family_link), page->index - vmo->base);
-    return used;
+    if (used)
+        page->referenced = by_hand ? sweep->spared : 1;
+    else if (by_hand || page->referenced != sweep->spared)
+        page->referenced = 0;
+    return page->referenced;
 }
 
 enum way_out { STAYS, GOES, IS_WRITTEN };
 
-/* How can the page at this index go now?  One that was used is spared, once: when the hand is there. */
-static enum way_out way_out(struct vmo *vmo, uint64_t index, const struct sweep *sweep, bool hand_is_there)
+/* How can the page at this index go now? */
+static enum way_out way_out(struct vmo *vmo, uint64_t index, const struct sweep *sweep, bool by_hand)
 {
     struct page *page = slot_page(page_list_get(&vmo->pages, index));
     bool desperate = sweep->pass == PASS_DESPERATE;
@@ -85,11 +92,13 @@ static enum way_out way_out(struct vmo *vmo, uint64_t index, const struct sweep 
     else if (sweep->pass >= PASS_CLOCK && (vmo->ops ? page->state == PAGE_DIRTY && vmo->ops->putpages
                                                     : page->state == PAGE_CLEAN && !sweep->no_room))
         way = IS_WRITTEN;
-    if (way == STAYS || !was_used(vmo, page) || desperate)
+    if (way == STAYS || !was_used(vmo, page, sweep, by_hand && sweep->pass != PASS_DONT_NEED))
         return way;
-    page->referenced = !hand_is_there;
-    page->dont_need &= !hand_is_there;
-    return STAYS;
+    page->dont_need = 0;
+    if (!desperate)
+        return STAYS;
+    page->referenced = 0;
+    return way;
 }
 
 /*
@@ -159,7 +168,10 @@ static void sweep_round(struct sweep *sweep, enum pass pass)
 {
     sweep->pass = pass;
     for (uint64_t i = 0; i < frame_total && sweep->went < sweep->wanted && !sweep->enough; i++) {
-        look_at(frame_by_number(atomic_fetch_add(&hand, 1) % frame_total), sweep);
+        uint64_t at = atomic_fetch_add(&hand, 1);
+
+        sweep->spared = 2 + at / frame_total % 2;
+        look_at(frame_by_number(at % frame_total), sweep);
         if (i % PREEMPT_EVERY == 0)
             sched_preempt_point();
     }
@@ -281,14 +293,18 @@ bool frame_shortage(uint8_t kind)
 static void keep(void *unused)
 {
     uint32_t tries = 0;                 /* sweeps in vain since pagers were asked */
+    bool low = false;                   /* frames are to be had until there are frame_high */
 
     (void)unused;
     keeper = current_thread();
     for (;;) {
         uint64_t there = frame_free_count(), coming = there + swap_leaving;
-        struct sweep sweep = { .wanted = coming < frame_high ? (frame_high - coming) | (SWAP_CLUSTER - 1) : 0 };
         bool urgent = there <= RESERVE;
+        struct sweep sweep = { .wanted = 0 };
 
+        low = coming < (low ? frame_high : frame_low);
+        if (low)
+            sweep.wanted = (frame_high - coming) | (SWAP_CLUSTER - 1);
         atomic_store(&keeper_awake, false);
         if (!urgent)
             tell(&gains);

@@ -343,7 +343,7 @@ status_t swap_in(struct vmo *vmo, uint64_t index, struct page_request *request)
     return ERR_SHOULD_WAIT;
 }
 
-/* Get the page in, or wait until it has come: OK, and it is there; not OK: it does not come. */
+/* The slot names a block, or its page is on its way in: OK when the page is there, or the slot is another's or nobody's by then. */
 static status_t bring_in_one(struct vmo *vmo, uint64_t index)
 {
     struct page_request request;
@@ -358,7 +358,7 @@ static status_t bring_in_one(struct vmo *vmo, uint64_t index)
         if (status != ERR_RETRY)
             break;
     }
-    return status;
+    return status == ERR_CANCELED || slot_kind(page_list_get(&vmo->pages, index)) == SLOT_BLOCK ? status : OK;
 }
 
 /* On its way out. */
@@ -442,12 +442,10 @@ static status_t evacuate(struct vmo_family *family, uint64_t number, uint64_t bl
     if (!vmo)
         return wait_for_transfer();
     status_t status = bring_in_one(vmo, number - vmo->base);
-    slot_t slot = page_list_get(&vmo->pages, number - vmo->base);
-    struct page *page = slot_page(slot);
+    struct page *page = slot_page(page_list_get(&vmo->pages, number - vmo->base));
 
     if (status == OK && page && page->block == block)
         swap_forget(page);
-    status = slot == slot_of_block(block) ? status : OK;    /* else it was dropped, or moved, meanwhile */
     bool wait = is_leaving(page);
 
     vmo_unlock(vmo);

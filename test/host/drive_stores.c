@@ -99,16 +99,6 @@ static void add_segment(void)
     new_turns();
 }
 
-static uint32_t blocks_in_use(uint32_t number)
-{
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < SEGMENTS_MAX; i++)
-        for (uint64_t j = 0; segments[i].store == (int)number && j < segments[i].blocks; j++)
-            count += segments[i].block[j].holders > 0;
-    return count;
-}
-
 static void delete_store(uint32_t number)
 {
     struct model_store *store = &stores[number];
@@ -152,15 +142,6 @@ static void forget_store(uint32_t number)
 }
 
 /* --- Blocks. --- */
-
-static uint32_t round_up(uint32_t count)
-{
-    uint32_t power = 1;
-
-    while (power < count)
-        power *= 2;
-    return power;
-}
 
 /* The first aligned free run of this length; segment->blocks: none. */
 static uint64_t first_run(const struct model_segment *segment, uint32_t length)

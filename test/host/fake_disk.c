@@ -122,8 +122,8 @@ bool disk_answer(void)
         read_disk(transfer, bytes, fails);
     disk_errors[out] += fails;
     transfers[number].runs = false;
-    disk_failing += fails;
+    disk_failing += fails && !out;
     swap_done(transfer, fails ? ERR_IO : OK);
-    disk_failing -= fails;
+    disk_failing -= fails && !out;
     return true;
 }

@@ -222,7 +222,7 @@ static bool may_be_writable(struct vmo *vmo, uint64_t index)
 {
     struct page *page = slot_page(page_list_get(&vmo->pages, index));
 
-    return page && page->shares == 1 && (vmo->ops ? page->state == PAGE_DIRTY : !page->block);
+    return page && page->shares == 1 && (vmo->ops ? page->state == PAGE_DIRTY : !page->block || page->state == PAGE_DIRTY);
 }
 
 static void check_mapping(const struct region *region, const struct mapping *mapping)

@@ -56,3 +56,22 @@ static void new_turns(void)
     for (uint32_t i = 0; i < SEGMENTS_MAX; i++)
         segments[i].gave = 0;
 }
+
+static uint32_t blocks_in_use(uint32_t number)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < SEGMENTS_MAX; i++)
+        for (uint64_t j = 0; segments[i].store == (int)number && j < segments[i].blocks; j++)
+            count += segments[i].block[j].holders > 0;
+    return count;
+}
+
+static uint32_t round_up(uint32_t count)
+{
+    uint32_t power = 1;
+
+    while (power < count)
+        power *= 2;
+    return power;
+}

@@ -98,9 +98,14 @@ static void gather_transfers(void)
             bool has = page->block == transfer->block + j;
             typeof(&blocks[0][0]) block = find_block(transfer->block + j, transfer->family, transfer->number + j);
 
-            check(has || !transfer->vmo);
-            (transfer->vmo ? coming : going)[number_of(page)] |= has;
-            block->by_transfer += !has;
+            check(has);
+            (transfer->vmo ? coming : going)[number_of(page)] = true;
+            if (page->shares > 0)
+                continue;
+            check(!transfer->vmo);      /* nobody holds it any more: it is freed at the end */
+            pages_seen++;
+            clean_seen++;
+            block->by_transfer++;
         }
     }
     check_equal(swap_leaving, leaving);
@@ -121,7 +126,8 @@ static void note_page(struct vmo *vmo, uint64_t index, struct page *page)
     if (coming[number])
         check(page->state == PAGE_FILLING && page->busy == 1);
     else
-        check_equal(page->state, going[number] ? PAGE_AWAITING_CLEAN : page->busy && page->state ? PAGE_FILLING : PAGE_CLEAN);
+        check_equal(page->state, going[number] ? (page->state == PAGE_DIRTY ? PAGE_DIRTY : PAGE_AWAITING_CLEAN)
+                                               : page->busy && page->state ? PAGE_FILLING : PAGE_CLEAN);
     if (page->block == 0)
         return;
     clean_seen++;
@@ -139,6 +145,8 @@ static void note_slots(struct vmo *vmo)
             note_page(vmo, i, slot_page(slot));
         else if (slot_kind(slot) == SLOT_BLOCK)
             find_block(slot_block(slot), vmo->family, vmo->base + i)->named++;
+        if (i >= vmo->size >> PAGE_SHIFT && slot_kind(slot) != SLOT_ZERO)
+            check_equal(slot, SLOT_EMPTY);
         resident += slot_kind(slot) == SLOT_PAGE;
         swapped += slot_kind(slot) == SLOT_BLOCK;
     }
