@@ -95,11 +95,18 @@ struct piece {
     struct page *pages[PAGE_LIST_FANOUT];
 };
 
+static __attribute__((noinline)) void forget_blocks(const struct piece *piece)
+{
+    for (uint64_t i = 0; i < piece->count; i++)
+        if (piece->pages[i] && piece->pages[i]->block)
+            swap_forget(piece->pages[i]);
+}
+
 /* Take the pages, all its own, out of at most `room` slots of one node; or a hole up to `end`.  Family lock of aux held. */
 static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t room, struct piece *piece)
 {
     struct page_list_run run = page_list_find_run(&aux->pages, first, end);
-    uint64_t held = 0;
+    uint64_t held = 0, blocks = 0;
 
     if (run.slots)
         run.count = min_u64(run.count, room);
@@ -110,8 +117,7 @@ static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t roo
         if (slot_kind(slot) != SLOT_PAGE)
             continue;
         slot_page(slot)->owner = NULL;
-        if (slot_page(slot)->block)
-            swap_forget(slot_page(slot));
+        blocks |= slot_page(slot)->block;
         run.slots[i] = SLOT_EMPTY;
         held++;
     }
@@ -119,6 +125,8 @@ static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t roo
     piece->held = held;
     if (held == 0)
         return;
+    if (blocks)
+        forget_blocks(piece);
     if (aux->mappings > 0)
         vmo_unmap_pages(aux, first, run.count);
     aux->resident -= held;
@@ -143,7 +151,7 @@ static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, uint64
     status_t status = OK;
 
     vmo_lock(aux);
-    if (aux->swapped + aux->family->busy > 0 ||
+    if ((aux->swapped | aux->family->busy) > 0 ||
         atomic_load_explicit(&aux->family->references, memory_order_relaxed) > 1)
         status = make_own(aux, first, checked);
     if (status == OK && end > aux->size >> PAGE_SHIFT)
