@@ -2,8 +2,9 @@
  * out_of_memory.c: whose memory is taken when there is none left.
  *
  * A call that asks for memory can be refused, a page fault cannot.  When page-out has failed the process with most memory of its own
- * dies: anonymous pages in its mappings that nobody shares, on backing store or not, and VMOs that only handles keep.  The first process, on
- * which all others depend, and processes whose pagers have VMOs, on which others may depend, are taken last.
+ * dies: anonymous pages in its mappings that nobody shares, on backing store or not, and VMOs that only handles keep; not what it may
+ * only read (the boot archive).  The first process, on which all others depend, and processes whose pagers have VMOs, on which others
+ * may depend, are taken last.
  *
  * Locks: one at a time; it looks at each process by itself.
  */
@@ -42,7 +43,7 @@ static uint64_t own_pages(struct process *process)
         struct vmo *target = vmo;
         uint64_t offset = map.vmo_offset;
 
-        if (vmo_locate(&target, &offset, 0) == OK)
+        if ((map.allowed & VM_WRITE) && vmo_locate(&target, &offset, 0) == OK)
             own += count_own(target, offset >> PAGE_SHIFT, (offset + map.length) >> PAGE_SHIFT);
         object_unref(&vmo->object);
     }
@@ -107,6 +108,8 @@ bool out_of_memory_kill(void)
 
     if (thread_killed())
         return false;
+    if (frame_free_count() >= frame_low)
+        return true;                    /* somebody has ended meanwhile */
     while ((process = next_living(&koid))) {
         bool dying = process->exiting;
 
