@@ -10,19 +10,11 @@
 
 static status_t add(const char *name, int32_t priority)
 {
-    handle_t device, store;
-    block_info_t info;
+    handle_t device;
     status_t status = block_open(name, &device);
     if (status != OK)
         return status;
-    status = sys_block_get_info(device, &info);
-    if (status == OK)
-        status = sys_backing_store_create(default_pager_handle(), priority, 8 * PAGE_SIZE, &store);
-    if (status == OK) {
-        status = sys_backing_store_add_segment(store, device, 0, info.size / info.block_size,
-                                               info.block_size);
-        sys_handle_close(store);
-    }
+    status = swap_add(device, priority);
     sys_handle_close(device);
     return status;
 }

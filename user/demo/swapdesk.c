@@ -110,7 +110,7 @@ static void write_command(char **words)
     printf("%s: wrote %" PRIu64 " pages: %s\n", words[1], page - first, status_name(status));
 }
 
-static void new_command(char **words)
+static void empty_command(char **words)
 {
     struct sheet *sheet = sheet_of(words[1]);
     sheet->pages = strtoul(words[2] ? words[2] : "1", NULL, 10);
@@ -120,6 +120,11 @@ static void new_command(char **words)
     status_t status = sys_vmo_create(sheet->pages * PAGE_SIZE, 0, &sheet->vmo);
     if (status != OK)
         errx(1, "%s: %s", words[1], status_name(status));
+}
+
+static void new_command(char **words)
+{
+    empty_command(words);
     write_command((char *[]){ "write", words[1], NULL });
 }
 
@@ -185,6 +190,19 @@ static void decommit_command(char **words)
     for (uint64_t page = first; page < end && status == OK; page++)
         sheet->versions[page] = 0;
     printf("%s: DECOMMIT: %s\n", words[1], status_name(status));
+}
+
+/* The same through a mapping that has all its pages at once. */
+static void map_command(char **words)
+{
+    uintptr_t at = 0;
+    uint64_t first, end;
+    struct sheet *sheet = range(words, &first, &end);
+    status_t status = sys_vm_map(process_self(), VM_READ | VM_WRITE | VM_COMMIT, 0, sheet->vmo, first * PAGE_SIZE,
+                                 (end - first) * PAGE_SIZE, &at);
+    if (status == OK)
+        sys_vm_unmap(process_self(), at, (end - first) * PAGE_SIZE);
+    printf("%s: VM_COMMIT: %s\n", words[1], status_name(status));
 }
 
 /* Until none of its pages is in memory, or nothing changes any more. */
@@ -432,6 +450,26 @@ static void end_of_started(const char *how)
     printf("%s: %s, exit %" PRId64 "\n", how, status_name(status), code);
 }
 
+/* So many at once; waits for all. */
+static void crowd_command(char **words)
+{
+    handle_t processes[16];
+    unsigned wanted = (unsigned)atoi(words[1]), count = 0, well = 0;
+    handle_t image;
+    int64_t code;
+    status_t status = program_open(words[2], &image);
+    fflush(stdout);
+    if (status != OK)
+        errx(1, "%s: %s", words[2], status_name(status));
+    for (unsigned i = 0; i < wanted && i < 16; i++)
+        count += spawn(&(struct spawn_arguments){ .image = image, .arguments = (const char *const *)&words[2] },
+                       &processes[count]) == OK;
+    sys_handle_close(image);
+    for (unsigned i = 0; i < count; i++)
+        well += process_wait(processes[i], &code) == OK && code == 0;
+    printf("crowd: %u of %u started, %u ended well\n", count, wanted, well);
+}
+
 static void finish_command(char **words)
 {
     end_of_started(words[0]);
@@ -454,11 +492,13 @@ static const struct {
     const char *usage;
 } commands[] = {
     { "new", new_command, 2, "new A PAGES: a VMO, written" },
+    { "empty", empty_command, 2, "empty A PAGES: a VMO that nobody has written to" },
     { "drop", drop_command, 1, "drop A" },
     { "write", write_command, 1, "write A [FIRST [COUNT]]: write pages anew" },
     { "check", check_command, 1, "check A [FIRST [COUNT]]: read pages and look at every word" },
     { "load", load_command, 1, "load A [FIRST [COUNT]]: the same through a mapping" },
     { "commit", commit_command, 1, "commit A [FIRST [COUNT]]" },
+    { "map", map_command, 1, "map A [FIRST [COUNT]]: with all pages, and unmap" },
     { "decommit", decommit_command, 1, "decommit A [FIRST [COUNT]]: the pages read as zeros" },
     { "out", out_command, 1, "out A: page out until none of it is in memory" },
     { "shuffle", shuffle_command, 1, "shuffle A: the same in pieces, so that the order on the disk is not that of the pages" },
@@ -474,6 +514,7 @@ static const struct {
     { "free", free_command, 0, "free: frames" },
     { "run", run_command, 1, "run PROGRAM [ARGUMENT...]" },
     { "start", start_command, 1, "start PROGRAM [ARGUMENT...]: beside this one" },
+    { "crowd", crowd_command, 2, "crowd COUNT PROGRAM [ARGUMENT...]: so many at once" },
     { "finish", finish_command, 0, "finish: wait until it has ended" },
     { "kill", kill_command, 0, "kill: it" },
     { "help", help_command, 0, "help" },
