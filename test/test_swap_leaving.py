@@ -102,7 +102,7 @@ def test_row_23_rolls_back_in_the_middle(desk):
     desk.segment("vdb", 0, 8600)
     desk.disks[0].slow_down(desk.machine, SLOW)
     start_leaving(desk)
-    desk.new("B", 8000)
+    assert "B: wrote 8000 pages: OK" in desk.do("new B 8000")
     desk.disks[0].slow_down(desk.machine, 0)
     assert "exit 1" in desk.do("finish")
     assert all(store["draining"] == 0 for store in desk.stores().values())
