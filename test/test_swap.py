@@ -19,7 +19,7 @@ def swapinfo(machine):
 
 
 def test_swap_comes_and_goes(boot):
-    machine = boot(cpus=2, swap=False)
+    machine = boot(cpus=2)
     assert swapinfo(machine) == {}
     machine.check("swapon swap0")
     machine.check("swapon vda3 0")
@@ -44,7 +44,7 @@ def read_only(image, bus):
 def test_a_read_only_disk_is_refused(boot, tmp_path):
     image = tmp_path / "read-only"
     image.write_bytes(bytes(1 << 20))
-    machine = boot(arguments=read_only(image, 1))
+    machine = boot(arguments=read_only(image, 1), swap=True)
     result = machine.run("swapon vdb")
     assert result.status != 0 and "cannot be written" in result.output
     assert swapinfo(machine) == PARTITIONS
@@ -58,7 +58,7 @@ def messages(machine):
 
 def test_swap_partitions_are_added_at_boot(boot):
     """Those of all disks, by type, whatever their names are; nothing is said."""
-    machine = boot(disks=[DISK])
+    machine = boot(disks=[DISK], swap=True)
     assert swapinfo(machine) == {**PARTITIONS, "vdb2": (16384, 0, 4), "vdb3": (16384, 0, 4)}
     assert messages(machine) == []
     machine.check("swapoff vda")
@@ -70,23 +70,23 @@ def test_swap_partitions_are_added_at_boot(boot):
 
 @pytest.mark.parametrize("append", ["-- noswap", "panic=halt -- noswap"])
 def test_not_if_told_so(boot, append):
-    machine = boot(append=append, wait=False)
+    machine = boot(append=append, wait=False, swap=True)
     machine.wait_for_prompt()
     assert swapinfo(machine) == {} and messages(machine) == []
 
 
 def test_noswap_and_run(boot):
-    machine = boot(append="-- noswap run swapinfo", wait=False)
+    machine = boot(append="-- noswap run swapinfo", wait=False, swap=True)
     assert machine.wait_for_end() == 0
     assert "vda2" not in machine.console
-    machine = boot(append="-- run swapinfo", wait=False)
+    machine = boot(append="-- run swapinfo", wait=False, swap=True)
     assert machine.wait_for_end() == 0
     assert "vda2" in machine.console and "vda3" in machine.console
 
 
 def test_a_read_only_disk_is_not_used(boot):
     """One line says so; all else is as ever."""
-    machine = boot(disk=None, arguments=read_only(DISK, 0))
+    machine = boot(disk=None, arguments=read_only(DISK, 0), swap=True)
     line, = [line for line in messages(machine) if "swap" in line]
     assert "disk 0" in line and "ACCESS_DENIED" in line
     assert swapinfo(machine) == {}
@@ -170,7 +170,7 @@ def test_a_damaged_table(boot, tmp_path, damage, expected):
     damage(image)
     path = tmp_path / "disk.img"
     path.write_bytes(image)
-    machine = boot(disks=[], arguments=["-drive", f"file={path},if=none,format=raw,id=damaged,file.locking=off",
+    machine = boot(swap=True, arguments=["-drive", f"file={path},if=none,format=raw,id=damaged,file.locking=off",
                                         "-device", "virtio-blk-device,drive=damaged,bus=virtio-mmio-bus.1"])
     assert swapinfo(machine) == {**PARTITIONS, **expected}
     said = [line for line in messages(machine) if "disk 1" in line]
