@@ -87,6 +87,8 @@ build/$(COMPILER)/arch/riscv/fp.S.o: KERNEL_ARCH := -march=rv64gc
 build/$(COMPILER)/arch/riscv/%.o: KERNEL_FLAGS += -Iarch/riscv
 # The dispatcher of system calls has no frame of its own: backtraces begin at the call.
 build/$(COMPILER)/kern/sys/syscall.c.o: KERNEL_FLAGS += -fomit-frame-pointer
+# memcpy and its like are not made of calls of themselves; -ffreestanding is enough for clang.
+build/gcc/kern/lib/string.c.o: KERNEL_FLAGS += -fno-tree-loop-distribute-patterns
 
 build/$(COMPILER)/%.o: % Makefile | $(TOOLS)
 	$(call say,CC,$<)
@@ -253,6 +255,8 @@ docs:
 	$(Q)python3 mkfs/manual.py docs/syscalls.md
 	$(call say,DOC,docs/pager-conformance.md)
 	$(Q)python3 mkfs/conformance.py docs/pager-conformance.md
+	$(call say,DOC,docs/default-pager-rows.md)
+	$(Q)python3 mkfs/feature_rows.py docs/default-pager-rows.md
 
 compile_commands.json: FORCE
 	$(call say,JSON,$@)
@@ -275,7 +279,7 @@ help:
 	@echo 'make bench          instruction counts of the basic operations'
 	@echo 'make profile        where they go, function by function: BENCH=calls, memory, messages, ...'
 	@echo 'make lines          size of the kernel per folder'
-	@echo 'make docs           the manual of the system calls, the table of the pager conformance suite'
+	@echo 'make docs           the manual of the system calls, the tables of the pager conformance suite and of features'
 	@echo 'make clean, compile_commands.json, help'
 
 FORCE:

@@ -66,7 +66,7 @@ def test_row_22_into_memory(desk):
 
 
 @pytest.mark.parametrize("cpus", [1, 4])
-def test_rows_23_and_26_a_store_that_cannot_be_emptied(desk, cpus):
+def test_row_23_a_store_that_cannot_be_emptied(desk, cpus):
     """No room elsewhere: all is as before, and it takes pages again."""
     desk = desk(64, memory="32M", cpus=cpus)
     desk.segment("vda", 0, 16384)
@@ -93,19 +93,22 @@ def start_leaving(desk, device="vda"):
         pass
 
 
-def test_row_23_rolls_back_in_the_middle(desk):
-    """Others take the room while the store is being emptied."""
+def test_row_26_what_has_left_stays_away(desk):
+    """Others take the room while the store is being emptied: it goes on with what it still has."""
     desk = desk(64, 64, memory="32M", cpus=2)
     desk.segment("vda", 0, 16384)
     desk.new("A", 6000)
     assert desk.out("A") == (0, 6000)
     desk.segment("vdb", 0, 8600)
     desk.disks[0].slow_down(desk.machine, SLOW)
+    before = desk.stores()["vda"]["free"]
     start_leaving(desk)
     assert "B: wrote 8000 pages: OK" in desk.do("new B 8000")
     desk.disks[0].slow_down(desk.machine, 0)
     assert "exit 1" in desk.do("finish")
-    assert all(store["draining"] == 0 for store in desk.stores().values())
+    after = desk.stores()
+    assert after["vda"]["draining"] == after["vdb"]["draining"] == after["vda"]["retired"] == 0
+    assert after["vda"]["free"] > before
     assert all_right(desk, "A", 6000) and all_right(desk, "B", 8000)
     desk.segment("vdb", 8600, 7400)
     desk.do("drop B")
@@ -114,10 +117,8 @@ def test_row_23_rolls_back_in_the_middle(desk):
     desk.end()
 
 
-@pytest.mark.parametrize("cpus", [1, 4])
-def test_rows_24_and_25_paging_goes_on_meanwhile(desk, cpus):
-    """Two threads read and write what leaves; a store that is left gets no new page."""
-    desk = desk(64, 64, memory="32M", cpus=cpus)
+def leaves_while_two_work(desk):
+    """Two threads read and write what leaves: what the counters of vda were from time to time."""
     vda = desk.disks[0]
     desk.segment("vda", 0, 16384)
     assert "OK" in desk.do("pin 1600")
@@ -126,29 +127,44 @@ def test_rows_24_and_25_paging_goes_on_meanwhile(desk, cpus):
     desk.segment("vdb", 0, 16384)
     desk.do("work A")
     desk.do("work B")
-    for turn in range(2):
-        vda.slow_down(desk.machine, 500)
-        assert "OK" in desk.do("start swapoff vda")
+    vda.slow_down(desk.machine, 500)
+    start_leaving(desk)
+    seen = [desk.stores().get("vda")]
+    while seen[-1] and seen[-1]["draining"]:
         assert desk.do("steps A") == "A: it works\n"
-        seen = [desk.stores().get("vda")]
-        while seen[-1] and seen[-1]["draining"]:
-            assert desk.do("steps A") == "A: it works\n"
-            assert desk.do("steps B") == "B: it works\n"
-            if len(seen) == 6:
-                vda.slow_down(desk.machine, 0)
-            seen.append(desk.stores().get("vda"))
-        outs = [store["out"] for store in seen if store and store["draining"]]
-        assert not outs or outs[-1] - outs[0] <= 8 * 16     # what was on its way
-        vda.slow_down(desk.machine, 0)
-        assert "exit 0" in desk.do("finish")
-        assert list(desk.stores()) == ["vdb"]
-        assert desk.do("steps A") == "A: it works\n"
-        while turn == 0 and "ERR_NO_MEMORY" in desk.do("segment vda 0 4096 4096"):
-            pass                                        # its map needs frames that are there at times only
+        assert desk.do("steps B") == "B: it works\n"
+        if len(seen) == 6:
+            vda.slow_down(desk.machine, 0)
+        seen.append(desk.stores().get("vda"))
+    vda.slow_down(desk.machine, 0)
+    assert "exit 0" in desk.do("finish")
+    assert list(desk.stores()) == ["vdb"]
+    return [store for store in seen if store and store["draining"]]
+
+
+def two_have_worked(desk):
     rested = desk.do("rest")
     assert len(re.findall(r"^[AB]: \d+ steps, 0 wrong, 0 refused$", rested, re.M)) == 2, rested
     assert all_right(desk, "A") and all_right(desk, "B")
     desk.end()
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+def test_row_24_paging_goes_on_meanwhile(desk, cpus):
+    desk = desk(64, 64, memory="32M", cpus=cpus)
+    leaves_while_two_work(desk)
+    while "ERR_NO_MEMORY" in desk.do("segment vda 0 4096 4096"):
+        pass                                            # its map needs frames that are there at times only
+    assert "exit 0" in desk.do("start swapoff vda") + desk.do("finish")
+    assert desk.do("steps A") == "A: it works\n"
+    two_have_worked(desk)
+
+
+def test_row_25_no_page_goes_where_all_leave(desk):
+    desk = desk(64, 64, memory="32M", cpus=2)
+    out = [store["out"] for store in leaves_while_two_work(desk)]
+    assert not out or out[-1] - out[0] <= 8 * 16        # what was on its way
+    two_have_worked(desk)
 
 
 def test_row_28_a_read_error_stops_it(desk):

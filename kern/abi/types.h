@@ -123,8 +123,8 @@ typedef struct {
 
 /* Backing stores. */
 enum { SWAP_IN, SWAP_OUT };
-/* Counters of the whole system, by SWAP_. */
-typedef struct { uint64_t calls[2], pages[2]; } info_swap_t;
+/* Counters of the whole system, by SWAP_; zero_fills: anonymous pages that nothing had been written to. */
+typedef struct { uint64_t calls[2], pages[2], zero_fills; } info_swap_t;
 typedef struct {
     info_swap_t system;
     uint64_t pages_total, pages_free;
@@ -152,7 +152,7 @@ enum { EXCEPTION_RETRY = 1, EXCEPTION_KILL_THREAD = 2 };
 /* sys_object_get_info. */
 enum { INFO_HANDLE_BASIC = 1, INFO_PROCESS = 2, INFO_THREAD = 3, INFO_VMO = 4, INFO_SYSTEM = 5,
        INFO_PROCESS_MAPS = 6, INFO_PROCESS_LIST = 7, INFO_PROCESS_THREADS = 8,
-       INFO_PAGER_LIST = 9, INFO_FRAME_MAP = 10, INFO_SEGMENT_LIST = 11 };
+       INFO_PAGER_LIST = 9, INFO_FRAME_MAP = 10, INFO_SEGMENT_LIST = 11, INFO_SWAP_PAGE_LIST = 12 };
 enum { INFO_VMO_PAGED = 1 << 0, INFO_VMO_RESIZABLE = 1 << 1, INFO_VMO_IS_COW_CLONE = 1 << 2,
        INFO_VMO_PAGER_BACKED = 1 << 5 };
 
@@ -201,6 +201,9 @@ typedef struct {
     uint64_t store_koid, offset, length, pages_total, pages_free;
     uint32_t disk, priority, cluster_size, draining;
 } info_segment_t;
+
+/* A block in use: of which VMO (of several that share the page, one; 0: it is about to be freed), where it is; in_memory: there too. */
+typedef struct { uint64_t vmo_koid, vmo_offset, disk_offset; uint32_t disk, in_memory; } info_swap_page_t;
 
 /* INFO_FRAME_MAP: a run of equal frames. */
 typedef struct { uint64_t base, frames; uint32_t kind, reserved; uint64_t owner_koid; } info_frame_run_t;

@@ -9,13 +9,11 @@
  *
  * Invariant: a range never reaches beyond the range it was made from.  A frame is busy exactly while one request
  * moves it; a page is never in two writes at once, so the later content is the one that stays on the disk.
- * Locks: the family lock, then disk.lock (in disk_submit).  transfer_done runs in the disk's
- * interrupt, with none held.
+ * Locks: the family lock, then disk.lock (in disk_submit).  transfer_done runs in the disk's interrupt, with none held.
  */
 #include "dev/block.h"
 
 #include "mm/heap.h"
-#include "task/wait_queue.h"
 #include "vm/page_request.h"
 #include "vm/swap.h"
 #include "vm/vmo_pages.h"
@@ -23,8 +21,7 @@
 #define SYNC_IN_FLIGHT_MAX 32u          /* requests that one vmo_sync has running */
 
 const struct object_ops block_ops = {
-    .type = OBJECT_BLOCK,
-    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
+    .type = OBJECT_BLOCK, .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .destroy = object_free,
 };
 

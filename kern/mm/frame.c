@@ -1,13 +1,11 @@
 /*
  * frame.c: physical memory.
  *
- * One struct page for every frame from the lowest of RAM to the highest, in one array carved out of
- * RAM at boot; memory that is not ours (firmware, kernel, device tree, boot archive) and holes have
- * descriptors too, counted as FRAME_KERNEL, so the kinds always add up to all of memory.  Free
- * frames are a stack: the frame freed last is the one most likely still in a cache.
+ * One struct page for every frame from the lowest of RAM to the highest, in one array carved out of RAM at boot; memory that is
+ * not ours (firmware, kernel, device tree, boot archive) and holes have descriptors too, counted as FRAME_KERNEL, so the kinds
+ * always add up to all of memory.  Free frames are a stack: the frame freed last is the one most likely still in a cache.
  *
- * Invariant: a frame is on the free stack exactly while its kind is FRAME_FREE; counts[kind] frames
- * have each kind.
+ * Invariant: a frame is on the free stack exactly while its kind is FRAME_FREE; counts[kind] frames have each kind.
  * Locks: frame_lock guards the stack, and kinds that become or stop being FRAME_FREE; other changes
  * of kind are the owner's.  The counts are atomic.
  */
@@ -103,16 +101,7 @@ void *frame_alloc_virt(uint8_t kind)
     return page ? page_to_virt(page) : NULL;
 }
 
-void frame_free_virt(void *address)
-{
-    frame_free(phys_to_page(virt_to_phys(address)));
-}
-
-void frame_counts(uint64_t counts[FRAME_KINDS])
-{
-    for (uint32_t kind = 0; kind < FRAME_KINDS; kind++)
-        counts[kind] = atomic_load_explicit(&frames_of_kind[kind], memory_order_relaxed);
-}
+void frame_free_virt(void *address) { frame_free(phys_to_page(virt_to_phys(address))); }
 
 /* The end of a reserved area that shares a byte with [base, base + size), or 0. */
 static paddr_t reserved_end(paddr_t base, uint64_t size)

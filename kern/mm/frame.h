@@ -1,9 +1,8 @@
 /*
  * frame.h: physical memory, one struct page for every frame of RAM.
  *
- * A frame belongs to exactly one user at a time, named by its kind.  Whoever allocated it owns it
- * until frame_free or until it hands it on (a supplied page changes owner by changing its struct
- * page).
+ * A frame belongs to exactly one user at a time, named by its kind.  Whoever allocated it owns it until
+ * frame_free or until it hands it on (a supplied page changes owner by changing its struct page).
  */
 #pragma once
 
@@ -116,6 +115,3 @@ static inline void *page_to_virt(const struct page *page)
 /* Kernel memory by whole frames, as addresses: page tables, stacks, rings. */
 void *frame_alloc_virt(uint8_t kind);           /* zeroed, or NULL */
 void frame_free_virt(void *address);
-
-/* Frames of each kind now (a snapshot without a lock). */
-void frame_counts(uint64_t counts[FRAME_KINDS]);

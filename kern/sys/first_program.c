@@ -1,10 +1,9 @@
 /*
  * first_program.c: the first process, and the system and default pager objects, which it gets.
  *
- * The kernel knows no file formats: a program that is linked into it (boot_program.S, made from
- * user/boot) becomes the first process, and finds the real first program in the boot archive.  It
- * is told in its start message what nobody else could give it: itself, the console, the system, the
- * archive and the command line.  Nothing is undone on failure: the machine is switched off.
+ * The kernel knows no file formats: a program that is linked into it (boot_program.S, made from user/boot) becomes the first
+ * process, and finds the real first program in the boot archive.  It is told in its start message what nobody else could give it:
+ * itself, the console, the system, the archive and the command line.  Nothing is undone on failure: the machine is switched off.
  */
 #include "abi/start.h"
 #include "dev/console.h"
@@ -24,8 +23,7 @@ static const struct object_ops system_ops = {
 };
 /* The right to make backing stores, to list and to open them. */
 static const struct object_ops default_pager_ops = {
-    .type = OBJECT_DEFAULT_PAGER,
-    .default_rights = RIGHTS_BASIC | RIGHT_WRITE | RIGHT_DESTROY,
+    .type = OBJECT_DEFAULT_PAGER, .default_rights = RIGHTS_BASIC | RIGHT_WRITE | RIGHT_DESTROY,
 };
 static struct object system_object, default_pager;
 

@@ -13,8 +13,6 @@
 struct port; struct channel; struct pipe;
 struct vmo; struct stream; struct pager; struct block; struct backing_store;
 
-#define UNUSED __attribute__((unused))
-
 /* Start the boot program, which starts the first program of the boot archive (first_program.c). */
 void first_program_start(void);
 /* All system calls as the kernel sees them. */

@@ -3,7 +3,6 @@
 #include "sys/helpers.h"
 #include "vm/backing_store.h"
 #include "vm/fault.h"
-#include "vm/vmo.h"
 
 status_t sys_handle_close(handle_t handle)
 {

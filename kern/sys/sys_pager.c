@@ -47,7 +47,7 @@ status_t sys_pager_detach_vmo(struct pager *pager, struct vmo *vmo)
  * For the calls that look at alignment first: one of the pager's VMOs, and unless out_aux is NULL the VMO behind aux that has pages to
  * supply, each with a reference.  The pager itself is only compared.
  */
-static inline __attribute__((always_inline)) status_t
+static INLINE status_t
 look_up(handle_t pager_handle, handle_t handle, struct vmo **out_vmo,
         handle_t aux_handle, uint64_t *aux_offset, uint64_t length, struct vmo **out_aux)
 {

@@ -147,7 +147,10 @@ status_t sys_backing_store_info(struct backing_store *store, uaddr_t out, size_t
     return status == OK ? user_copy_out(out, &info, sizeof(info)) : status;
 }
 
-status_t sys_backing_store_delete(struct backing_store *store)
+status_t sys_backing_store_delete(struct backing_store *store) { return swap_delete_store(store); }
+
+status_t sys_default_pager_set_alerts(struct object *object, uint64_t below, uint64_t above)
 {
-    return swap_delete_store(store);
+    backing_store_set_alerts(object, below, above);
+    return OK;
 }

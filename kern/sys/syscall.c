@@ -48,8 +48,7 @@ static const struct __attribute__((aligned(32))) call {
 };
 
 /* Not part of syscall_dispatch, which so saves few registers for calls that are over soon. */
-static __attribute__((noinline)) int64_t call_on_objects(const struct call *call,
-                                                         const uint64_t *words)
+static NOINLINE int64_t call_on_objects(const struct call *call, const uint64_t *words)
 {
     struct handle_table *table = current_process()->handles;
     struct object *first, *second = NULL;

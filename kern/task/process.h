@@ -67,7 +67,7 @@ status_t futex_wait(uaddr_t address, uint32_t expected, int64_t deadline);
 void futex_wake(uaddr_t address, uint32_t count);
 
 /* Supplied by higher layers (vm). */
-status_t aspace_create(struct aspace **out_aspace);
+struct aspace *aspace_create(void);             /* NULL: no memory */
 void aspace_clear(struct aspace *aspace);       /* unmap everything; further maps are BAD_STATE */
 void aspace_destroy(struct aspace *aspace);
 struct arch_mmu *aspace_mmu(struct aspace *aspace);

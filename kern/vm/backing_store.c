@@ -41,6 +41,8 @@ static struct spinlock swap_lock = SPINLOCK_INITIALIZER(RANK_SWAP);
 static struct segment segments[SEGMENTS_MAX];
 static uint64_t swap_clock;             /* `given` of the segment that gave last, before it did */
 static info_swap_t totals;
+static uint64_t all_free, alert_below, alert_above = UINT64_MAX;     /* pages */
+static struct object *alerted;
 
 const struct object_ops backing_store_ops = {
     .type = OBJECT_BACKING_STORE,
@@ -89,6 +91,39 @@ static void free_leaves(struct segment *segment)
     }
 }
 
+/* Which alerts are due?  Each once. */
+static void raise_alerts(void)
+{
+    bool below = all_free < alert_below, above = all_free > alert_above;
+
+    if (below)
+        alert_below = 0;
+    if (above)
+        alert_above = UINT64_MAX;
+    if (below || above)
+        object_signal(alerted, 0, (below ? SIGNAL_USER_0 : 0) | (above ? SIGNAL_USER_1 : 0));
+}
+
+void backing_store_set_alerts(struct object *object, uint64_t below, uint64_t above)
+{
+    spin_lock(&swap_lock);
+    object_signal(object, SIGNAL_USER_0 | SIGNAL_USER_1, 0);
+    alerted = object;
+    alert_below = below;
+    alert_above = above;
+    raise_alerts();
+    spin_unlock(&swap_lock);
+}
+
+/* So many blocks more are free (negative: fewer). */
+static void count_free(struct segment *segment, int64_t blocks)
+{
+    segment->free += blocks;
+    segment->store->info.pages_free += blocks;
+    all_free += blocks;
+    raise_alerts();
+}
+
 /* NO_MEMORY: some are there, unless more were needed than memory has. */
 static status_t make_leaves(struct segment *segment)
 {
@@ -125,7 +160,7 @@ static status_t insert(const struct segment *wanted)
     object_ref(&wanted->store->object);
     object_ref(wanted->device.object);
     wanted->store->info.pages_total += wanted->blocks;
-    wanted->store->info.pages_free += wanted->blocks;
+    count_free(empty, (int64_t)wanted->blocks);
     return OK;
 }
 
@@ -142,7 +177,6 @@ status_t backing_store_add_segment(struct backing_store *store, const struct swa
     segment.first = (segment.start + device->block_size - 1) & -(uint64_t)device->block_size;
     segment.blocks = (max_u64(segment.end, segment.first) - segment.first) /
                      store->info.cluster_size * (store->info.cluster_size >> PAGE_SHIFT);
-    segment.free = segment.blocks;
     status_t status = make_leaves(&segment);
 
     spin_lock(&swap_lock);
@@ -159,6 +193,8 @@ status_t backing_store_info(struct backing_store *store, info_backing_store_t *i
     spin_lock(&swap_lock);
     *info = store->info;
     info->system = totals;
+    for (uint32_t i = 0; i < hart_count; i++)
+        info->system.zero_fills += harts[i].zero_fills;
     status_t status = store->state == STORE_DELETED ? ERR_BAD_STATE : OK;
 
     spin_unlock(&swap_lock);
@@ -206,6 +242,8 @@ status_t backing_store_delete(struct backing_store *store)
     for_each_segment(segment) {
         if (status == OK && segment->store == store) {
             devices[count++] = segment->device.object;
+            all_free -= segment->free;
+            raise_alerts();
             free_leaves(segment);
             *segment = (struct segment){ .store = NULL };
         }
@@ -329,8 +367,7 @@ static void take(struct segment *segment, uint64_t place, uint32_t count, void *
     *used_of(segment, place) |= ((1ul << count) - 1) << place % 64;
     for (uint32_t i = 0; i < count; i++)
         *entry_of(segment, place + i) = (struct swap_entry){ owner, index + i, 1 };
-    segment->free -= count;
-    segment->store->info.pages_free -= count;
+    count_free(segment, -(int64_t)count);
     swap_clock = turn(segment);
     segment->given = swap_clock + count;
 }
@@ -388,8 +425,7 @@ static void give_back(struct segment *segment, uint64_t place)
     uint64_t *used = used_of(segment, place), bit = place % 64;
 
     *used &= ~(1ul << bit);
-    segment->free++;
-    segment->store->info.pages_free++;
+    count_free(segment, 1);
     for (uint32_t order = 0; order < array_size(segment->hints); order++) {
         if (free_runs(*used, order) >> (bit & -(1ul << order)) & 1)
             segment->hints[order] = min_u64(segment->hints[order], place - bit);
@@ -423,7 +459,13 @@ bool swap_next_used(const struct backing_store *store, uint64_t *block, struct s
     spin_lock(&swap_lock);
     for (struct segment *segment = *block == SWAP_NONE ? segments : segment_of(*block);
          !found && segment < segments + SEGMENTS_MAX; segment++, place = 0) {
-        for (; !found && segment->store == store && place < segment->blocks; place++) {
+        bool looked_at = segment->store && (!store || segment->store == store);
+
+        for (; !found && looked_at && place < segment->blocks; place++) {
+            if (*used_of(segment, place) >> place % 64 == 0) {
+                place |= 63;            /* no more in this word */
+                continue;
+            }
             *entry = *entry_of(segment, place);
             *block = block_at(segment, place);
             found = entry->holders > 0;

@@ -48,6 +48,8 @@ status_t backing_store_info(struct backing_store *store, info_backing_store_t *i
 status_t backing_store_drain(struct backing_store *store, bool drain);
 /* Have the other stores, and memory, room for what it holds? */
 bool backing_store_has_room(const struct backing_store *store);
+/* Tell once with USER_0, USER_1 of the object (one object, for ever) that fewer than `below`, more than `above` pages are free. */
+void backing_store_set_alerts(struct object *object, uint64_t below, uint64_t above);
 /* Let go of all segments.  BAD_STATE: deleted; NO_SPACE: a block is in use, and nothing has changed.  No locks held. */
 status_t backing_store_delete(struct backing_store *store);
 /* What an entry of the table of segments says; false: it is empty. */
@@ -70,7 +72,7 @@ void swap_set_holders(uint64_t block, uint32_t holders);
 void swap_release(uint64_t block, bool good);
 /* Which device holds a block that is in use, and at which byte of the disk.  Takes no lock. */
 const struct swap_device *swap_place(uint64_t block, uint64_t *out_offset);
-/* The first block of the store from *block (SWAP_NONE: any) on that is in use; `ref` keeps its owner.  False: there is none. */
+/* The first block of the store (NULL: of any) from *block (SWAP_NONE: any) on that is in use; `ref` keeps its owner.  False: there is none. */
 bool swap_next_used(const struct backing_store *store, uint64_t *block, struct swap_entry *entry,
                     void (*ref)(void *owner));
 /* So many pages were written to (SWAP_OUT) or read from blocks, beginning with this one, or could not be. */

@@ -11,8 +11,8 @@
 #include "task/process.h"
 #include "lib/kprintf.h"
 #include "vm/aspace.h"
+#include "vm/pager.h"
 #include "vm/reclaim.h"
-#include "vm/user_source.h"
 #include "vm/vmo_pages.h"
 
 #define REST 10000000                   /* nanoseconds until the next look at a process that is dying */

@@ -1,10 +1,9 @@
 /*
  * page_list.h: page number -> slot, a radix tree.  It knows nothing of VMOs.
  *
- * A slot is one word: empty, a page, or a zero marker ("known to be zero").  The tree grows upwards with the
- * greatest index used; a node is freed when its last slot empties.  A slot above the lowest level may hold a zero
- * marker for all pages below it, so a range of zeros costs a few nodes however long it is.
- * Callers hold the family lock.
+ * A slot is one word: empty, a page, or a zero marker ("known to be zero").  The tree grows upwards with the greatest
+ * index used; a node is freed when its last slot empties.  A slot above the lowest level may hold a zero marker for
+ * all pages below it, so a range of zeros costs a few nodes however long it is.  Callers hold the family lock.
  */
 #pragma once
 

@@ -26,8 +26,7 @@ static void forget(struct page_request *request, struct page_request *successor)
 }
 
 /*
- * The waiter gives up.  If others hang on its request, the first of them takes it over, and the source does
- * not notice.
+ * The waiter gives up.  If others hang on its request, the first of them takes it over, and the source does not notice.
  */
 static void cancel(struct vmo *vmo, struct page_request *request)
 {

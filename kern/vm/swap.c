@@ -418,39 +418,64 @@ void swap_done(struct swap_transfer *transfer, status_t status)
 
 /* --- Emptying a store. --- */
 
-/* The page that a block holds comes into memory and has no block.  It may be on its way out or be dropped: look at the block again. */
-static status_t evacuate(struct vmo_family *family, uint64_t number, uint64_t block)
+/* A VMO with a slot that names the block, or has its page: with a reference, and the family lock held.  NULL: none, and not held. */
+static struct vmo *lock_holder(struct vmo_family *family, uint64_t number, uint64_t block)
 {
-    struct object *object = NULL;
-    status_t status = OK;
-    bool wait = true;
-
     spin_lock(&family->lock);
     list_for_each(&family->members, node) {
         struct vmo *vmo = list_entry(node, struct vmo, family_link);
-        uint64_t index = number - vmo->base;
-        slot_t slot = vmo->ops || number < vmo->base ? SLOT_EMPTY : page_list_get(&vmo->pages, index);
+        slot_t slot = vmo->ops || number < vmo->base ? SLOT_EMPTY : page_list_get(&vmo->pages, number - vmo->base);
         struct page *page = slot_page(slot);
 
-        if ((slot != slot_of_block(block) && !(page && page->block == block)) || !object_ref_unless_dead(&vmo->object))
-            continue;
-        status = bring_in_one(vmo, index);
-        slot = page_list_get(&vmo->pages, index);
-        page = slot_page(slot);
-        if (status == OK && page && page->block == block)
-            swap_forget(page);
-        status = slot == slot_of_block(block) ? status : OK;    /* else it was dropped, or moved, meanwhile */
-        wait = is_leaving(page);
-        object = &vmo->object;
-        break;
+        if ((slot == slot_of_block(block) || (page && page->block == block)) && object_ref_unless_dead(&vmo->object))
+            return vmo;
     }
     spin_unlock(&family->lock);
-    if (object)
-        object_unref(object);
+    return NULL;
+}
+
+/* The page that a block holds comes into memory and has no block.  It may be on its way out or be dropped: look at the block again. */
+static status_t evacuate(struct vmo_family *family, uint64_t number, uint64_t block)
+{
+    struct vmo *vmo = lock_holder(family, number, block);
+
+    if (!vmo)
+        return wait_for_transfer();
+    status_t status = bring_in_one(vmo, number - vmo->base);
+    slot_t slot = page_list_get(&vmo->pages, number - vmo->base);
+    struct page *page = slot_page(slot);
+
+    if (status == OK && page && page->block == block)
+        swap_forget(page);
+    status = slot == slot_of_block(block) ? status : OK;    /* else it was dropped, or moved, meanwhile */
+    bool wait = is_leaving(page);
+
+    vmo_unlock(vmo);
+    object_unref(&vmo->object);
     return wait ? wait_for_transfer() : status;
 }
 
 static void ref_family(void *family) { atomic_fetch_add(&((struct vmo_family *)family)->references, 1); }
+
+bool swap_page_info(uint64_t *block, info_swap_page_t *info)
+{
+    struct swap_entry entry;
+
+    if (!swap_next_used(NULL, block, &entry, ref_family))
+        return false;
+    struct vmo *vmo = lock_holder(entry.owner, entry.index, *block);
+
+    if (vmo) {
+        info->disk = swap_place(*block, &info->disk_offset)->disk;
+        info->vmo_koid = vmo->object.koid;
+        info->vmo_offset = (entry.index - vmo->base) << PAGE_SHIFT;
+        info->in_memory = slot_page(page_list_get(&vmo->pages, entry.index - vmo->base)) != NULL;
+        vmo_unlock(vmo);
+        object_unref(&vmo->object);
+    }
+    vmo_family_unref(entry.owner);
+    return true;
+}
 
 status_t swap_delete_store(struct backing_store *store)
 {

@@ -56,6 +56,9 @@ bool swap_in_flight(void);
 struct backing_store;
 status_t swap_delete_store(struct backing_store *store);
 
+/* The next block in use of all, from *block on (SWAP_NONE: the first), which it becomes.  False: there is none. */
+bool swap_page_info(uint64_t *block, info_swap_page_t *info);
+
 /*
  * Supplied by a higher layer (dev): begin to move the pages between memory and `offset` bytes into the device's disk.  swap_done is called at
  * the end, with no locks held; not if it returns IO, at once.  Callable under a family lock.

@@ -1,10 +1,9 @@
 /*
  * vmo.c: what a VMO holds, and the one way to a page of it.
  *
- * vmo_get_page answers from the page list; where the list is empty it makes a zero page (anonymous memory), looks
- * into the root (clones), or asks the source.  A page that others hold too is copied for who writes to it.  It
- * never sleeps: ERR_SHOULD_WAIT means that the caller's request is armed, and the caller drops its locks, waits,
- * and looks again from the top.
+ * vmo_get_page answers from the page list; where the list is empty it makes a zero page (anonymous memory), looks into the root
+ * (clones), or asks the source.  A page that others hold too is copied for who writes to it.  It never sleeps: ERR_SHOULD_WAIT
+ * means that the caller's request is armed, and the caller drops its locks, waits, and looks again from the top.
  *
  * Page states of pager-backed and device VMOs:
  *
@@ -20,7 +19,6 @@
  */
 #include "vm/vmo.h"
 
-#include "lib/string.h"
 #include "mm/heap.h"
 #include "vm/dirty_budget.h"
 #include "vm/backing_store.h"
@@ -143,8 +141,7 @@ static void vmo_destroy(struct object *object)
 const struct object_ops vmo_ops = {
     .type = OBJECT_VMO,
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE | RIGHT_MAP,
-    .name_offset = offsetof(struct vmo, name),
-    .destroy = vmo_destroy,
+    .name_offset = offsetof(struct vmo, name), .destroy = vmo_destroy,
 };
 
 /* --- Slots. --- */
@@ -171,7 +168,7 @@ void vmo_count_dirty(struct vmo *vmo, int64_t pages)
 }
 
 /* One holder less.  Inline: a fork and its end do this for each page. */
-static inline __attribute__((always_inline)) void drop_page(struct vmo *vmo, struct page *page)
+static INLINE void drop_page(struct vmo *vmo, struct page *page)
 {
     vmo->resident--;
     if (vmo->ops && page->state != PAGE_CLEAN)
@@ -181,7 +178,7 @@ static inline __attribute__((always_inline)) void drop_page(struct vmo *vmo, str
 }
 
 /* The slot is not empty. */
-static inline __attribute__((always_inline)) void drop_slot(struct vmo *vmo, slot_t slot)
+static INLINE void drop_slot(struct vmo *vmo, slot_t slot)
 {
     if (slot_kind(slot) == SLOT_PAGE) {
         drop_page(vmo, slot_page(slot));
@@ -281,13 +278,6 @@ static status_t wait_for_device(struct vmo *vmo, uint64_t index, enum request_ki
     return ERR_SHOULD_WAIT;
 }
 
-/* What mappings show at index is right no more.  A fault enters the page itself: then only others matter. */
-static void uncover(struct vmo *vmo, uint64_t index, const struct page_request *request)
-{
-    if (vmo->ops || vmo->mappings > (request && request->of_fault))
-        vmo_unmap_pages(vmo, index, 1);
-}
-
 /* A page of its own for a slot that holds none, or one that others hold too: zeros, or the bytes of `from`. */
 static status_t make_page(struct vmo *vmo, uint64_t index, const struct page *from, const struct page_request *request,
                           struct page **out_page)
@@ -304,10 +294,14 @@ static status_t make_page(struct vmo *vmo, uint64_t index, const struct page *fr
         frame_free(page);
         return ERR_NO_MEMORY;
     }
-    if (vmo->others_mapped || from)
-        uncover(vmo, index, request);
+    /* What mappings show here is right no more.  A fault enters the page itself: then only others matter. */
+    if ((vmo->others_mapped || from) && (vmo->ops || vmo->mappings > (request && request->of_fault)))
+        vmo_unmap_pages(vmo, index, 1);
     page_init(page, vmo, index);
-    frame_set_kind(page, vmo_frame_kind(vmo));
+    if (vmo->ops)
+        frame_set_kind(page, vmo_frame_kind(vmo));
+    else if (!from)
+        this_hart()->zero_fills++;
     vmo->resident++;
     *out_page = page;
     return OK;

@@ -9,7 +9,6 @@
  * Locks: the family lock, dropped only while waiting for a device to give pages back.
  */
 #include "vm/backing_store.h"
-#include "vm/page_request.h"
 #include "vm/vmo_pages.h"
 
 /* It counts as the parent's child from now on.  Family lock held. */

@@ -13,7 +13,6 @@
 #include "vm/pager.h"
 #include "vm/pager_watch.h"
 #include "vm/reclaim.h"
-#include "vm/user_source.h"
 #include "vm/vmo_pages.h"
 
 #define MINUTE 60000000000ull

@@ -39,15 +39,22 @@ kern_return_t default_pager_object_create(mach_port_t default_pager, vm_size_t o
     return result(sys_vmo_create(object_size, VMO_RESIZABLE, memory_object));
 }
 
+/* All records of a list of the default pager; the caller frees them. */
+static kern_return_t list(mach_port_t default_pager, uint32_t topic, size_t record_size,
+                          void **out_records, size_t *out_count)
+{
+    return result(info_list(default_pager, topic, record_size, out_records, out_count));
+}
+
 kern_return_t default_pager_info(mach_port_t default_pager, default_pager_info_t *info)
 {
     void *records;
     size_t count;
     default_pager_info_t sum = { .dpi_page_size = PAGE_SIZE };
-    status_t status = info_list(default_pager, INFO_SEGMENT_LIST, sizeof(info_segment_t), &records,
+    kern_return_t status = list(default_pager, INFO_SEGMENT_LIST, sizeof(info_segment_t), &records,
                                 &count);
-    if (status != OK)
-        return result(status);
+    if (status != KERN_SUCCESS)
+        return status;
     const info_segment_t *segments = records;
     for (size_t i = 0; i < count; i++) {
         sum.dpi_total_space += segments[i].pages_total * PAGE_SIZE;
@@ -57,6 +64,141 @@ kern_return_t default_pager_info(mach_port_t default_pager, default_pager_info_t
     *info = sum;
     return KERN_SUCCESS;
 }
+
+kern_return_t default_pager_info_64(mach_port_t default_pager, default_pager_info_64_t *info)
+{
+    default_pager_info_t sum;
+    info_system_t system = { 0 };
+    kern_return_t status = default_pager_info(default_pager, &sum);
+    if (status != KERN_SUCCESS)
+        return status;
+    sys_object_get_info(system_handle(), INFO_SYSTEM, &system, sizeof system, NULL, NULL);
+    bool over = system.frames[FRAME_ANON] * PAGE_SIZE > sum.dpi_free_space;
+    *info = (default_pager_info_64_t){
+        sum.dpi_total_space, sum.dpi_free_space, sum.dpi_page_size, over ? DPI_OVERCOMMITTED : 0,
+    };
+    return KERN_SUCCESS;
+}
+
+/* --- What is on backing store. --- */
+
+static int by_object(const void *a, const void *b)
+{
+    const info_swap_page_t *first = a, *second = b;
+    if (first->vmo_koid != second->vmo_koid)
+        return first->vmo_koid < second->vmo_koid ? -1 : 1;
+    return first->vmo_offset < second->vmo_offset ? -1 : first->vmo_offset > second->vmo_offset;
+}
+
+/* Blocks in use that belong to an object, sorted by object and offset. */
+static kern_return_t list_pages(mach_port_t default_pager, info_swap_page_t **out_pages,
+                                size_t *out_count)
+{
+    void *records;
+    size_t count, kept = 0;
+    kern_return_t status = list(default_pager, INFO_SWAP_PAGE_LIST, sizeof(info_swap_page_t),
+                                &records, &count);
+    if (status != KERN_SUCCESS)
+        return status;
+    info_swap_page_t *pages = records;
+    for (size_t i = 0; i < count; i++)
+        if (pages[i].vmo_koid != 0)
+            pages[kept++] = pages[i];
+    qsort(pages, kept, sizeof *pages, by_object);
+    *out_pages = pages;
+    *out_count = kept;
+    return KERN_SUCCESS;
+}
+
+kern_return_t default_pager_objects(mach_port_t default_pager,
+                                    default_pager_object_array_t *objects,
+                                    mach_msg_type_number_t *object_count,
+                                    mach_port_array_t *ports,
+                                    mach_msg_type_number_t *port_count)
+{
+    info_swap_page_t *pages;
+    size_t count, found = 0;
+    kern_return_t status = list_pages(default_pager, &pages, &count);
+    if (status != KERN_SUCCESS)
+        return status;
+    default_pager_object_t *sums = calloc(count + 1, sizeof *sums);
+    mach_port_t *names = calloc(count + 1, sizeof *names);
+    if (!sums || !names) {
+        free(sums);
+        free(names);
+        free(pages);
+        return KERN_RESOURCE_SHORTAGE;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && pages[i].vmo_koid != pages[i - 1].vmo_koid)
+            found++;
+        sums[found].dpo_object = pages[i].vmo_koid;
+        sums[found].dpo_size += PAGE_SIZE;
+    }
+    free(pages);
+    *objects = sums;
+    *ports = names;
+    *object_count = *port_count = (mach_msg_type_number_t)(found + (count > 0));
+    return KERN_SUCCESS;
+}
+
+kern_return_t default_pager_object_pages(mach_port_t default_pager, mach_port_t object,
+                                         default_pager_page_array_t *pages,
+                                         mach_msg_type_number_t *page_count)
+{
+    info_vmo_t vmo;
+    info_swap_page_t *all;
+    size_t count, found = 0;
+    status_t known = sys_object_get_info(object, INFO_VMO, &vmo, sizeof vmo, NULL, NULL);
+    if (known != OK || (vmo.flags & INFO_VMO_PAGER_BACKED))
+        return KERN_INVALID_ARGUMENT;
+    kern_return_t status = list_pages(default_pager, &all, &count);
+    if (status != KERN_SUCCESS)
+        return status;
+    default_pager_page_t *offsets = calloc(count + 1, sizeof *offsets);
+    for (size_t i = 0; offsets && i < count; i++)
+        if (all[i].vmo_koid == vmo.koid && !all[i].in_memory)
+            offsets[found++].dpp_offset = all[i].vmo_offset;
+    free(all);
+    if (!offsets)
+        return KERN_RESOURCE_SHORTAGE;
+    *pages = offsets;
+    *page_count = (mach_msg_type_number_t)found;
+    return KERN_SUCCESS;
+}
+
+/* --- Alerts. --- */
+
+static void cancel_alerts(mach_port_t default_pager, mach_port_t port)
+{
+    sys_port_cancel(port, default_pager, HI_WAT_ALERT);
+    sys_port_cancel(port, default_pager, LO_WAT_ALERT);
+}
+
+kern_return_t default_pager_triggers(mach_port_t default_pager, vm_size_t hi_wat, vm_size_t lo_wat,
+                                     int flags, mach_port_t port)
+{
+    if (flags & ~(HI_WAT_ALERT | LO_WAT_ALERT))
+        return KERN_INVALID_ARGUMENT;
+    status_t status = sys_default_pager_set_alerts(default_pager, 0, UINT64_MAX);
+    if (status == OK)
+        cancel_alerts(default_pager, port);
+    if (status == OK && (flags & HI_WAT_ALERT))
+        status = sys_object_wait_async(default_pager, port, HI_WAT_ALERT, SIGNAL_USER_0,
+                                       WAIT_ASYNC_ONCE);
+    if (status == OK && (flags & LO_WAT_ALERT))
+        status = sys_object_wait_async(default_pager, port, LO_WAT_ALERT, SIGNAL_USER_1,
+                                       WAIT_ASYNC_ONCE);
+    if (status == OK)
+        status = sys_default_pager_set_alerts(
+            default_pager, flags & HI_WAT_ALERT ? hi_wat / PAGE_SIZE + (hi_wat % PAGE_SIZE != 0) : 0,
+            flags & LO_WAT_ALERT ? lo_wat / PAGE_SIZE : UINT64_MAX);
+    if (status != OK)
+        cancel_alerts(default_pager, port);
+    return result(status);
+}
+
+/* --- Stores. --- */
 
 kern_return_t default_pager_backing_store_create(mach_port_t default_pager, int priority,
                                                  int clsize, mach_port_t *backing_store)
@@ -107,6 +249,7 @@ kern_return_t default_pager_backing_store_info(mach_port_t backing_store,
         .pagein_calls = counter(store.system.calls[SWAP_IN]),
         .pages_in = counter(store.system.pages[SWAP_IN]),
         .pages_out = counter(store.system.pages[SWAP_OUT]),
+        .pages_unavail = counter(store.system.zero_fills),
         .bs_pages_total = counter(store.pages_total),
         .bs_pages_free = counter(store.pages_free),
         .bs_pages_in = counter(store.pages[SWAP_IN]),

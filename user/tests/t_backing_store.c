@@ -50,7 +50,6 @@ static uint64_t koid_of(handle_t handle)
     return info.koid;
 }
 
-/* Row 3. */
 TEST(create_refuses)
 {
     handle_t event = new_event(), reader = reduced(default_pager_handle(), RIGHT_INSPECT), out = 77;
@@ -69,7 +68,6 @@ TEST(create_refuses)
     CHECK_OK(sys_handle_close(event));
 }
 
-/* Rows 1, 2, 4. */
 TEST(priorities_and_cluster_sizes)
 {
     static const struct { int32_t asked; uint32_t priority; } priorities[] = {
@@ -110,10 +108,8 @@ TEST(add_segment_refuses)
     CHECK_STATUS(sys_backing_store_add_segment(no_write, device, 0, 8, 4096), ERR_ACCESS_DENIED);
     CHECK_STATUS(sys_backing_store_add_segment(store, reader, 0, 8, 4096), ERR_ACCESS_DENIED);
     CHECK_STATUS(sys_backing_store_add_segment(store, writer, 0, 8, 4096), ERR_ACCESS_DENIED);
-    /* row 13 */
     for (size_t i = 0; i < array_size(record_sizes); i++)
         CHECK_STATUS(sys_backing_store_add_segment(store, device, 0, 1, record_sizes[i]), ERR_INVALID_ARGS);
-    /* row 14 */
     CHECK_STATUS(sys_backing_store_add_segment(store, device, 0, PAGES + 1, 4096), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_backing_store_add_segment(store, device, 1, PAGES, 4096), ERR_INVALID_ARGS);
     CHECK_STATUS(sys_backing_store_add_segment(store, device, PAGES, 1, 4096), ERR_INVALID_ARGS);
@@ -133,7 +129,6 @@ TEST(add_segment_refuses)
     CHECK_OK(sys_handle_close(device));
 }
 
-/* Rows 6 and 7. */
 TEST(whole_clusters_count)
 {
     static const struct { uint32_t cluster; uint64_t offset, count; uint32_t record; uint64_t pages; } segments[] = {
@@ -155,7 +150,7 @@ TEST(whole_clusters_count)
     CHECK_OK(sys_handle_close(device));
 }
 
-/* Rows 8 to 11: the disk's own extents count, whatever handle names them. */
+/* The disk's own extents count, whatever handle names them. */
 TEST(segments_do_not_overlap)
 {
     handle_t device = open_scratch(), part, other, a = new_store(HIGH, 0), b = new_store(LOW, 0);
@@ -189,7 +184,7 @@ TEST(segments_do_not_overlap)
     CHECK_OK(sys_handle_close(device));
 }
 
-/* Row 15, and the list. */
+/* And the list. */
 TEST(the_table_has_an_end)
 {
     handle_t device = open_scratch(), a = new_store(HIGH, PAGE_SIZE), b = new_store(LOW, PAGE_SIZE);
@@ -226,9 +221,9 @@ TEST(the_table_has_an_end)
     CHECK_OK(sys_handle_close(device));
 }
 
-/* --- Row 12: of adds of one range at one moment exactly one succeeds. --- */
+/* --- Adds of one range at one moment. --- */
 
-enum { ADDERS = 3, RACES = 200 };
+enum { ADDERS = 4, RACES = 200 };
 
 static struct adder {
     struct raw_thread thread;
@@ -250,7 +245,7 @@ static void add_each_round(void *argument)
     }
 }
 
-TEST(one_of_several_adds_succeeds)
+TEST(row_12_of_several_adds_of_one_range_one_succeeds)
 {
     static atomic_uint round;
     handle_t device = open_scratch();
@@ -306,7 +301,6 @@ TEST(info_refuses)
     CHECK_OK(sys_handle_close(store));
 }
 
-/* Rows 17 and 21. */
 TEST(a_deleted_store_does_nothing)
 {
     handle_t device = open_scratch(), store = new_store(HIGH, 0), event = new_event(), weak = reduced(store, RIGHT_WRITE);
@@ -351,7 +345,7 @@ TEST(the_default_pager_opens_stores)
     CHECK_OK(sys_handle_close(empty));
 }
 
-/* --- Row 16. --- */
+/* --- Without memory. --- */
 
 static void prepare_store(void)
 {
@@ -383,6 +377,23 @@ TEST(nothing_is_lost_without_memory)
     made[0] = made[1] = HANDLE_INVALID;
     try(&create, 1);
     try(&add, PAGES / 128 + 1);
+}
+
+TEST(alerts_need_the_default_pager)
+{
+    handle_t event = new_event(), reader = reduced(default_pager_handle(), RIGHT_INSPECT);
+
+    CHECK_STATUS(sys_default_pager_set_alerts(HANDLE_INVALID, 0, 0), ERR_BAD_HANDLE);
+    CHECK_STATUS(sys_default_pager_set_alerts(event, 0, 0), ERR_WRONG_TYPE);
+    CHECK_STATUS(sys_default_pager_set_alerts(reader, 0, 0), ERR_ACCESS_DENIED);
+    CHECK_OK(sys_default_pager_set_alerts(default_pager_handle(), 0, UINT64_MAX));
+    CHECK_STATUS(sys_object_wait_one(default_pager_handle(), SIGNAL_USER_0 | SIGNAL_USER_1, 0, NULL), ERR_TIMED_OUT);
+    CHECK_OK(sys_default_pager_set_alerts(default_pager_handle(), 1ull << 40, UINT64_MAX));
+    CHECK_OK(sys_object_wait_one(default_pager_handle(), SIGNAL_USER_0, 0, NULL));
+    CHECK_OK(sys_default_pager_set_alerts(default_pager_handle(), 0, UINT64_MAX));
+    CHECK_STATUS(sys_object_wait_one(default_pager_handle(), SIGNAL_USER_0 | SIGNAL_USER_1, 0, NULL), ERR_TIMED_OUT);
+    CHECK_OK(sys_handle_close(reader));
+    CHECK_OK(sys_handle_close(event));
 }
 
 TEST(nothing_is_left)

@@ -152,7 +152,7 @@ static void run_command(char **words)
     printf("%s: %s, exit %" PRId64 "\n", words[1], status_name(status), code);
 }
 
-/* A program that runs beside this one; there is one at a time. */
+/* A program that runs beside this one, in silence; there is one at a time. */
 static handle_t started = HANDLE_INVALID;
 
 static void start_command(char **words)
@@ -161,7 +161,12 @@ static void start_command(char **words)
     status_t status = program_open(words[1], &image);
     fflush(stdout);
     if (status == OK) {
-        status = spawn(&(struct spawn_arguments){ .image = image, .arguments = (const char *const *)&words[1] }, &started);
+        status = spawn(&(struct spawn_arguments){
+            .image = image,
+            .arguments = (const char *const *)&words[1],
+            .descriptors = (const int[]){ 0, -1, -1 },
+            .descriptor_count = 3,
+        }, &started);
         sys_handle_close(image);
     }
     printf("%s: %s\n", words[1], status_name(status));
@@ -237,7 +242,7 @@ static const struct {
     { "disk", disk_command, 1, "disk DEVICE: its counters" },
     { "free", free_command, 0, "free: frames" },
     { "run", run_command, 1, "run PROGRAM [ARGUMENT...]" },
-    { "start", start_command, 1, "start PROGRAM [ARGUMENT...]: beside this one" },
+    { "start", start_command, 1, "start PROGRAM [ARGUMENT...]: beside this one, in silence" },
     { "crowd", crowd_command, 2, "crowd COUNT PROGRAM [ARGUMENT...]: so many at once" },
     { "finish", finish_command, 0, "finish: wait until it has ended" },
     { "kill", kill_command, 0, "kill: it" },
