@@ -78,7 +78,8 @@ static struct message *start_message(struct process *process, struct thread *thr
     require(message_create(sizeof(text), array_size(objects), &message));
     memcpy(message->only, &text, sizeof(text));
     for (uint32_t i = 0; i < array_size(objects); i++)
-        message->handles[i] = handle_slot_make(objects[i], objects[i]->ops->default_rights);
+        message->handles[i] = handle_slot_make(objects[i], objects[i]->ops->default_rights &
+                                               ~(objects[i] == &archive->object ? RIGHT_WRITE : 0));
     object_unref(&archive->object);
     return message;
 }

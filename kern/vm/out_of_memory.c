@@ -2,8 +2,9 @@
  * out_of_memory.c: whose memory is taken when there is none left.
  *
  * A call that asks for memory can be refused, a page fault cannot.  When page-out has failed the process with most memory of its own
- * dies: anonymous pages in its mappings that nobody shares, on backing store or not, and VMOs that only handles keep.  The first process, on
- * which all others depend, and processes whose pagers have VMOs, on which others may depend, are taken last.
+ * dies: anonymous pages in its mappings that nobody shares, on backing store or not, and VMOs that only handles keep; not what it may
+ * only read (the boot archive).  The first process, on which all others depend, and processes whose pagers have VMOs, on which others
+ * may depend, are taken last.
  *
  * Locks: one at a time; it looks at each process by itself.
  */
@@ -42,7 +43,7 @@ static uint64_t own_pages(struct process *process)
         struct vmo *target = vmo;
         uint64_t offset = map.vmo_offset;
 
-        if (vmo_locate(&target, &offset, 0) == OK)
+        if ((map.allowed & VM_WRITE) && vmo_locate(&target, &offset, 0) == OK)
             own += count_own(target, offset >> PAGE_SHIFT, (offset + map.length) >> PAGE_SHIFT);
         object_unref(&vmo->object);
     }
@@ -98,32 +99,43 @@ static struct process *choose(uint64_t *out_pages)
     return chosen;
 }
 
-bool out_of_memory_kill(void)
+/* Is one dying, whose end will give frames and tell nobody? */
+static bool any_is_dying(void)
 {
     struct process *process;
-    bool others;
-    uint64_t koid = 0, pages;
+    uint64_t koid = 0;
+    bool dying = false;
+
+    while (!dying && (process = next_living(&koid))) {
+        dying = process->exiting;
+        object_unref(&process->object);
+    }
+    return dying;
+}
+
+/* To choose takes long: what others did meanwhile is looked at after it, and frames after the processes that gave them. */
+bool out_of_memory_kill(void)
+{
+    bool others = true;
+    uint64_t pages;
     char name[32];
 
     if (thread_killed())
         return false;
-    while ((process = next_living(&koid))) {
-        bool dying = process->exiting;
+    struct process *process = choose(&pages);
 
-        object_unref(&process->object);
-        if (dying) {                    /* its end gives frames, and tells nobody */
-            thread_park_until(arch_time() + REST);
-            return !thread_killed();
-        }
-    }
-    process = choose(&pages);
     if (!process)
         return false;
-    object_get_name(&process->object, name);
-    if (process_kill(process, EXIT_CODE_KILLED, true))
-        kprintf("quire: out of memory: process %lu (%s), which has most (%lu KiB), is killed\n",
-                process->object.koid, name, pages * (PAGE_SIZE / 1024));
-    others = process != current_process();
+    if (any_is_dying()) {
+        thread_park_until(arch_time() + REST);
+        others = !thread_killed();
+    } else if (frame_free_count() < frame_low) {
+        object_get_name(&process->object, name);
+        if (process_kill(process, EXIT_CODE_KILLED, true))
+            kprintf("quire: out of memory: process %lu (%s), which has most (%lu KiB), is killed\n",
+                    process->object.koid, name, pages * (PAGE_SIZE / 1024));
+        others = process != current_process();
+    }
     object_unref(&process->object);
     return others;
 }

@@ -58,12 +58,14 @@ class Machine:
     arguments   more QEMU arguments
     trace       QEMU trace events, written to the file `trace_path`
     icount      count instructions instead of time: one instruction is one nanosecond
+    swap        the first program gives the disks' swap partitions to the default pager, as it does for people; most
+                tests want to know where anonymous memory is
     """
 
     alive = []                          # machines of this process, for failure reports
 
     def __init__(self, name="machine", *, cpus=2, memory="128M", append="", disk=DISK, disks=(),
-                 arguments=(), trace=(), icount=False, kernel=KERNEL, initrd=INITRD):
+                 arguments=(), trace=(), icount=False, swap=False, kernel=KERNEL, initrd=INITRD):
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix="quire-"))   # short: socket paths have a limit
         self.trace_path = self.folder / "trace"
@@ -73,6 +75,9 @@ class Machine:
         self._seen = 0                  # how much of it earlier waits used up
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._boots_to_prompt = not re.search(r"(^|\s)--\s", append)
+        if not swap:
+            options, _, words = f"{append} ".partition("-- ")
+            append = f"{options}-- noswap {words}"
         command = ["qemu-system-riscv64", "-machine", "virt", "-smp", str(cpus), "-m", memory,
                    "-no-reboot", "-global", "virtio-mmio.force-legacy=false",
                    "-display", "none", "-monitor", "none",

@@ -80,19 +80,6 @@ static void check_content(const char *name, handle_t device, const block_info_t 
         errx(1, "%s: it holds %s; `swapon -f %s` destroys that", name, content, name);
 }
 
-static status_t add(handle_t device, const block_info_t *info, int32_t priority)
-{
-    handle_t store;
-    status_t status = sys_backing_store_create(default_pager_handle(), priority, CLUSTER_SIZE,
-                                               &store);
-    if (status != OK)
-        return status;
-    status = sys_backing_store_add_segment(store, device, 0, info->size / info->block_size,
-                                           info->block_size);
-    sys_handle_close(store);
-    return status;
-}
-
 static void report(const char *name, const block_info_t *info, status_t status)
 {
     switch (status) {
@@ -136,6 +123,6 @@ int main(int argument_count, char **arguments)
              (int)(CLUSTER_SIZE / 1024));
     if (!forced)
         check_content(name, device, &info);
-    report(name, &info, add(device, &info, atoi(priority)));
+    report(name, &info, swap_add(device, atoi(priority)));
     return 0;
 }
