@@ -164,7 +164,7 @@ def test_environment(machine):
 def test_time(machine):
     output = machine.check("time sleep 0.1")
     seconds = float(re.fullmatch(r"(\d+\.\d+) s\n", output)[1])
-    assert 0.1 <= seconds < 5
+    assert 0.1 <= seconds < 60
     assert machine.run("time false").status == 1
     assert machine.run("time none").status == 127
 
@@ -182,8 +182,13 @@ def test_ps_and_kill(machine):
     koid = re.search(r"^ *(\d+) .* sleep$", machine.check("ps"), re.M)[1]
     assert machine.check(f"kill -0 {koid}") == ""
     assert machine.run(f"kill -KILL {koid}; wait {koid}").status == EXIT_KILLED
-    assert not re.search(r" sleep$", machine.check("ps"), re.M)
+    assert comes_true(lambda: not re.search(r" sleep$", machine.check("ps"), re.M))
     assert "No such process" in machine.run(f"kill {koid}").output
+
+
+def comes_true(condition):
+    """What a machine shows of its load is so at last: a slow host may have taken a hart away while it was measured."""
+    return any(condition() for _ in range(30))
 
 
 def numbers(line):
@@ -213,11 +218,15 @@ def test_vmstat(machine):
     free = numbers(line)[0]
     assert free > 4000
 
-    *_, first, second, third = machine.check("vmstat 0.2 3").splitlines()
-    since_boot, quiet = numbers(first), numbers(third)
+    *_, first, second, _ = machine.check("vmstat 0.2 3").splitlines()
+    since_boot = numbers(first)
     assert since_boot[6] > 50 and since_boot[9] > 300           # faults, calls
-    assert quiet[6] < 50 and quiet[9] < 100 and len(numbers(second)) == 13
-    assert quiet[12] > 50                                       # idle: nothing runs but this
+    assert len(numbers(second)) == 13
+
+    def is_quiet():
+        quiet = numbers(machine.check("vmstat 0.2 3").splitlines()[-1])
+        return quiet[6] < 50 and quiet[9] < 100 and quiet[12] > 50
+    assert comes_true(is_quiet)                                 # nothing runs but this
 
 
 def test_vmstat_repeats_its_head(machine):
@@ -227,8 +236,7 @@ def test_vmstat_repeats_its_head(machine):
 
 def test_vmstat_sees_work(machine):
     machine.check("yes > /dev/null &")
-    line = machine.check("vmstat 0.5 2").splitlines()[-1]
-    assert numbers(line)[12] < 80               # one of two harts is busy
+    assert comes_true(lambda: numbers(machine.check("vmstat 0.5 2").splitlines()[-1])[12] < 80)  # one of two harts is busy
     end(machine, "yes")
 
 
@@ -250,9 +258,16 @@ def regions(output):
             base, size, resident, protection, kind, _, _, name in re.findall(REGION, output, re.M)]
 
 
+def start_sleep(machine, seconds):
+    """A program that has come to rest when this returns: it waits for good."""
+    machine.check(f"sleep {seconds} &")
+    koid = re.findall(r"^ *(\d+) runs .* sleep$", machine.check("ps"), re.M)[-1]
+    assert comes_true(lambda: re.search(rf"^ *{koid} .* sleep\n *\d+ waits ", machine.check("ps -t"), re.M))
+    return koid
+
+
 def test_pmap(machine):
-    machine.check("sleep 1000 &")
-    koid = koid_of(machine, "sleep")
+    koid = start_sleep(machine, 1000)
     output = machine.check(f"pmap {koid}")
     assert output == machine.check("pmap sleep")
     assert output.startswith(f"{koid}: sleep\n")
@@ -271,14 +286,14 @@ def test_pmap(machine):
     row = re.search(rf"^ *{koid} .*$", machine.check("ps"), re.M)[0]
     assert f" {virtual}K " in row and f" {resident}K " in row
 
-    machine.check("sleep 1001 &")               # now two processes show the program's pages
+    start_sleep(machine, 1001)                  # now two processes show the program's pages
     both = machine.check("pmap sleep").split("virtual")
     for output in both[:2]:
         assert regions(output)[0][3:] == ("r-xs", "pager", "/bin/sleep")
         assert regions(output)[-1][3] == "rw-p"
     end(machine, "sleep")
     end(machine, "sleep")
-    assert machine.run("pmap sleep").output == "pmap: sleep: no such process\n"
+    assert comes_true(lambda: machine.run("pmap sleep").output == "pmap: sleep: no such process\n")
 
 
 def test_ps_shows_threads(machine):
@@ -293,18 +308,21 @@ TOP_ROW = r"^ *(\d+) (\S+) +(\d+) +([\d.]+) +([\d.]+) +(\d+)K +(\d+)K (\S+)$"
 
 def test_top_in_batch(machine):
     machine.check("yes > /dev/null &")
-    rounds = machine.check("top -b -n 2 -d 0.5").split("up ")[1:]
-    assert len(rounds) == 2
-    for output in rounds:
-        assert re.search(r"\d harts, \d+ processes, \d+ threads\nprocessors: [\d.]+% busy, [\d.]+% idle\n"
-                         r"memory, KiB: \d+ total, \d+ used, \d+ free, \d+ cached\n\n", output)
-        assert "\033" not in output
-    rows = re.findall(TOP_ROW, rounds[1], re.M)
-    names = [row[7] for row in rows]
-    assert names[0] == "yes" and {"init", "ext2fs", "sh", "top"} <= set(names)
-    assert rows[0][1] == "runs" and 40 < float(rows[0][3]) <= 110
-    shares = [float(row[3]) for row in rows]
-    assert shares == sorted(shares, reverse=True)
+
+    def yes_is_busy():
+        rounds = machine.check("top -b -n 2 -d 0.5").split("up ")[1:]
+        assert len(rounds) == 2
+        for output in rounds:
+            assert re.search(r"\d harts, \d+ processes, \d+ threads\nprocessors: [\d.]+% busy, [\d.]+% idle\n"
+                             r"memory, KiB: \d+ total, \d+ used, \d+ free, \d+ cached\n\n", output)
+            assert "\033" not in output
+        rows = re.findall(TOP_ROW, rounds[1], re.M)
+        names = [row[7] for row in rows]
+        assert {"yes", "init", "ext2fs", "sh", "top"} <= set(names)
+        shares = [float(row[3]) for row in rows]
+        assert shares == sorted(shares, reverse=True)
+        return names[0] == "yes" and rows[0][1] == "runs" and 40 < shares[0] <= 110
+    assert comes_true(yes_is_busy)
     end(machine, "yes")
     assert len(machine.check("top -n 1 | grep -c .").split()) == 1     # a pipe: -b by itself
 

@@ -89,7 +89,7 @@ from quire.machine import EXIT_FAULT, EXIT_KILLED
     ("sh -c 'false; echo $?; X=1; echo $X'", "1\n1\n"),
     # in the background
     ("sh -c 'seq 2 & wait'", "1\n2\n"),
-    ("sh -c 'sleep 0.05 && echo second & echo first; wait'", "first\nsecond\n"),
+    ("sh -c 'sleep 2 && echo second & echo first; wait'", "first\nsecond\n"),
     ("sh -c 'cat & wait'; echo no input", "no input\n"),
     ("sh -c 'false & wait; echo $?'", "1\n"),
 ])

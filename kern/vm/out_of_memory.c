@@ -105,6 +105,8 @@ bool out_of_memory_kill(void)
     uint64_t koid = 0, pages;
     char name[32];
 
+    if (thread_killed())
+        return false;
     while ((process = next_living(&koid))) {
         bool dying = process->exiting;
 

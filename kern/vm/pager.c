@@ -95,11 +95,18 @@ struct piece {
     struct page *pages[PAGE_LIST_FANOUT];
 };
 
+static __attribute__((noinline)) void forget_blocks(const struct piece *piece)
+{
+    for (uint64_t i = 0; i < piece->count; i++)
+        if (piece->pages[i] && piece->pages[i]->block)
+            swap_forget(piece->pages[i]);
+}
+
 /* Take the pages, all its own, out of at most `room` slots of one node; or a hole up to `end`.  Family lock of aux held. */
 static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t room, struct piece *piece)
 {
     struct page_list_run run = page_list_find_run(&aux->pages, first, end);
-    uint64_t held = 0;
+    uint64_t held = 0, blocks = 0;
 
     if (run.slots)
         run.count = min_u64(run.count, room);
@@ -110,7 +117,7 @@ static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t roo
         if (slot_kind(slot) != SLOT_PAGE)
             continue;
         slot_page(slot)->owner = NULL;
-        swap_forget(slot_page(slot));
+        blocks |= slot_page(slot)->block;
         run.slots[i] = SLOT_EMPTY;
         held++;
     }
@@ -118,26 +125,37 @@ static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t roo
     piece->held = held;
     if (held == 0)
         return;
+    if (blocks)
+        forget_blocks(piece);
     if (aux->mappings > 0)
         vmo_unmap_pages(aux, first, run.count);
     aux->resident -= held;
     page_list_changed(&aux->pages, &run, first, -(int64_t)held);
 }
 
+/* The pages of [first, end) that aux holds are in memory, not busy, and its alone. */
+static __attribute__((noinline)) status_t make_own(struct vmo *aux, uint64_t first, uint64_t end)
+{
+    uint64_t busy;
+    status_t status = swap_bring_in(aux, first, end);
+
+    if (status == OK && vmo_find_busy(aux, first, end, &busy))
+        status = ERR_BAD_STATE;
+    return status == OK ? unshare_range(aux, first, end) : status;
+}
+
 /* The next piece of aux at [first, end).  Before the first one all its pages are looked at, then only those it may have. */
 static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, uint64_t room, struct piece *piece)
 {
-    uint64_t checked = piece->count ? min_u64(end, first + PAGE_LIST_FANOUT) : end, busy;
-    status_t status;
+    uint64_t checked = piece->count ? min_u64(end, first + PAGE_LIST_FANOUT) : end;
+    status_t status = OK;
 
     vmo_lock(aux);
-    status = end > aux->size >> PAGE_SHIFT ? ERR_OUT_OF_RANGE : OK;
-    if (status == OK)
-        status = swap_bring_in(aux, first, checked);
-    if (status == OK && aux->family->busy > 0 && vmo_find_busy(aux, first, checked, &busy))
-        status = ERR_BAD_STATE;
-    else if (status == OK && atomic_load_explicit(&aux->family->references, memory_order_relaxed) > 1)
-        status = unshare_range(aux, first, checked);
+    if ((aux->swapped | aux->family->busy) > 0 ||
+        atomic_load_explicit(&aux->family->references, memory_order_relaxed) > 1)
+        status = make_own(aux, first, checked);
+    if (status == OK && end > aux->size >> PAGE_SHIFT)
+        status = ERR_OUT_OF_RANGE;
     if (status == OK)
         take_run(aux, first, end, room, piece);
     vmo_unlock(aux);

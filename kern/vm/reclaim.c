@@ -69,51 +69,50 @@ static bool was_used(struct vmo *vmo, struct page *page)
     return used;
 }
 
-/* May the page at this index go?  If it is dirty its pager is asked to clean it. */
-static bool may_go(struct vmo *vmo, uint64_t index, struct sweep *sweep)
+enum way_out { STAYS, GOES, IS_WRITTEN };
+
+/* How can the page at this index go now?  One that was used is spared, once: when the hand is there. */
+static enum way_out way_out(struct vmo *vmo, uint64_t index, const struct sweep *sweep, bool hand_is_there)
 {
     struct page *page = slot_page(page_list_get(&vmo->pages, index));
     bool desperate = sweep->pass == PASS_DESPERATE;
+    enum way_out way = STAYS;
 
     if (!page || page->busy || (sweep->pass == PASS_DONT_NEED && !page->dont_need) || (!desperate && page->always_need))
-        return false;
-    if (!vmo->ops && !page->block && (sweep->no_room || sweep->pass < PASS_CLOCK))
-        return false;
-    if (was_used(vmo, page) && !desperate) {
-        page->dont_need = 0;
-        return false;
-    }
-    if (page->state == PAGE_DIRTY && vmo->ops->putpages && sweep->pass != PASS_CLEAN) {
-        vmo->ops->putpages(vmo, index, 1);
-        sweep->asked = true;
-    }
-    return page->state == PAGE_CLEAN;
+        return STAYS;
+    if (page->state == PAGE_CLEAN && (vmo->ops || page->block))
+        way = GOES;
+    else if (sweep->pass >= PASS_CLOCK && (vmo->ops ? page->state == PAGE_DIRTY && vmo->ops->putpages
+                                                    : page->state == PAGE_CLEAN && !sweep->no_room))
+        way = IS_WRITTEN;
+    if (way == STAYS || !was_used(vmo, page) || desperate)
+        return way;
+    page->referenced = !hand_is_there;
+    page->dont_need &= !hand_is_there;
+    return STAYS;
 }
 
 /*
- * The page goes, if it may, and its neighbours in the VMO, first those before it in its cluster: one write, and one interruption of other
- * harts, for all.  The family lock is held.
+ * The page goes, if it may, and with it neighbours in the VMO, first those before it in its cluster: one write, and one interruption of
+ * other harts, for all.  The family lock is held.
  */
 static void evict_from(struct vmo *vmo, struct page *page, struct sweep *sweep)
 {
-    uint64_t index = page->index - vmo->base, end = index + 1, wanted = min_u64(sweep->wanted - sweep->went, BATCH);
+    uint64_t index = page->index - vmo->base, end = index + 1, wanted = min_u64(sweep->wanted - sweep->went, BATCH), went;
+    enum way_out way = way_out(vmo, index, sweep, true);
 
-    if (!may_go(vmo, index, sweep))
+    if (way == STAYS)
         return;
-    while (index % SWAP_CLUSTER > 0 && end - index < wanted && may_go(vmo, index - 1, sweep))
+    while (index % SWAP_CLUSTER > 0 && end - index < wanted && way_out(vmo, index - 1, sweep, false) == way)
         index--;
-    while (end - index < wanted && may_go(vmo, end, sweep))
+    while (end - index < wanted && way_out(vmo, end, sweep, false) == way)
         end++;
-    if (vmo->ops) {
-        vmo_evict(vmo, index, end - index);
-        vmo->change_events += end - index;
-        sweep->went += end - index;
-    } else {
-        uint32_t went = swap_out(vmo, index, (uint32_t)(end - index));
-
-        sweep->went += went;
-        sweep->no_room = went == 0 && !swap_has_room();
-        sweep->enough = went == 0 && !sweep->no_room;
+    went = way == GOES ? vmo_evict(vmo, index, end - index) : vmo_putpages(vmo, index, end - index);
+    sweep->went += went;
+    sweep->asked |= way == IS_WRITTEN && vmo->ops;
+    if (went == 0 && !vmo->ops) {
+        sweep->no_room = !swap_has_room();
+        sweep->enough = !sweep->no_room;
     }
 }
 

@@ -2,13 +2,14 @@
  * swap.c: anonymous pages on their way to backing store, and back.
  *
  * A page on its way out (AWAITING_CLEAN) is mapped nowhere, but it stays in its slots and nobody waits for it: who reads it has it,
- * and it stays then; who writes to it or frees it takes its block away, and the device's work was for nothing.  When the transfer is over
- * and neither happened, the slots of all that hold the page name the block instead.  On the way back all of them get the page at once,
- * FILLING and busy until the device is done.
+ * and it stays then; once it is written to (DIRTY) the device's work was for nothing; one that nobody holds any more is freed at the end.
+ * When the transfer is over and none of that happened, the slots of all that hold the page name the block instead.  On the way back all
+ * of them get the page at once, FILLING and busy until the device is done.
  *
  * Page-out allocates nothing: transfers come from a pool, a list node holds a block where it held a page.
  *
- * Invariant: a block in use has as many holders as slots name it, or one: the page that has it, or had it when its transfer began.
+ * Invariant: a block in use has as many holders as slots name it, or one: the page that has it.  A frame is not used for anything else
+ * while a device has it.
  * Locks: the family lock; pool_lock (RANK_SWAP_POOL) for the transfers.
  */
 #include "vm/swap.h"
@@ -98,7 +99,7 @@ static uint32_t replace_slots(struct vmo_family *family, uint64_t number, slot_t
     return count;
 }
 
-static void unmap_everywhere(struct vmo_family *family, uint64_t number, uint32_t count)
+static void unmap_everywhere(struct vmo_family *family, uint64_t number, uint64_t count)
 {
     list_for_each(&family->members, node) {
         struct vmo *vmo = list_entry(node, struct vmo, family_link);
@@ -130,13 +131,19 @@ static void let_go(struct vmo_family *family, struct page *page)
 
 void swap_forget(struct page *page)
 {
-    if (!page->block)
-        return;
-    if (page->state == PAGE_AWAITING_CLEAN)
-        page->state = PAGE_CLEAN;       /* the end of its transfer frees the block */
-    else
+    if (page->state == PAGE_AWAITING_CLEAN) {
+        page->state = PAGE_DIRTY;       /* the end of its transfer frees the block */
+    } else if (page->state == PAGE_CLEAN) {
         swap_release(page->block, true);
-    set_block(page, 0);
+        set_block(page, 0);
+    }
+}
+
+bool swap_forget_last(struct page *page)
+{
+    if (page->state == PAGE_CLEAN)
+        swap_forget(page);
+    return page->block == 0;
 }
 
 /* --- Both ways. --- */
@@ -164,49 +171,50 @@ static void start(struct swap_transfer *transfer)
 
 /* --- Out. --- */
 
-/* Others may have written to the pages meanwhile, and freed them: whose block is gone is looked at no more. */
 static void out_done(struct swap_transfer *transfer, status_t status)
 {
+    struct vmo_family *family = transfer->family;
+
     atomic_fetch_sub(&swap_leaving, transfer->count);
-    unmap_everywhere(transfer->family, transfer->number, transfer->count);
+    family->busy -= transfer->count;
+    family->leaving -= transfer->count;
+    unmap_everywhere(family, transfer->number, transfer->count);
     for (uint32_t i = 0; i < transfer->count; i++) {
         struct page *page = transfer->pages[i];
-        uint64_t block = transfer->block + i;
+        bool equal = page->state == PAGE_AWAITING_CLEAN && status == OK && page->shares > 0;
 
-        if (*(volatile uint64_t *)&page->block != block) {
-            swap_release(block, status == OK);
-            continue;
-        }
         page->state = PAGE_CLEAN;
-        if (status != OK) {
+        if (equal && !page->referenced && page->busy == 0) {
+            let_go(family, page);
+        } else if (!equal) {
+            swap_release(page->block, status == OK);
             set_block(page, 0);
-            swap_release(block, false);
-        } else if (!page->referenced) {
-            let_go(transfer->family, page);
+            if (page->shares == 0)
+                frame_free(page);
         }
     }
 }
 
-/* They have blocks. */
-static uint32_t drop_clean(struct vmo *vmo, uint64_t index, uint32_t count)
+uint64_t swap_drop(struct vmo *vmo, uint64_t first, uint64_t count)
 {
-    unmap_everywhere(vmo->family, vmo->base + index, count);
-    for (uint32_t i = 0; i < count; i++)
-        let_go(vmo->family, slot_page(page_list_get(&vmo->pages, index + i)));
+    unmap_everywhere(vmo->family, vmo->base + first, count);
+    for (uint64_t i = first; i < first + count; i++)
+        let_go(vmo->family, slot_page(page_list_get(&vmo->pages, i)));
     return count;
 }
 
 /* As many blocks as there are for the pages, in one transfer; how many pages that are. */
-static uint32_t write_cluster(struct vmo *vmo, uint64_t index, uint32_t count)
+static uint64_t write_cluster(struct vmo *vmo, uint64_t index, uint64_t count)
 {
     struct swap_transfer *transfer = transfer_take(vmo, true);
     uint32_t room;
 
     if (!transfer)
         return 0;
+    count = min_u64(count, SWAP_CLUSTER);
     transfer->number = vmo->base + index;
-    while (transfer->count < min_u64(count, SWAP_CLUSTER)) {
-        uint64_t block = swap_alloc(count - transfer->count, transfer->block + transfer->count, vmo->family,
+    while (transfer->count < count) {
+        uint64_t block = swap_alloc((uint32_t)count - transfer->count, transfer->block + transfer->count, vmo->family,
                                     transfer->number + transfer->count, &room);
 
         if (block == SWAP_NONE)
@@ -227,23 +235,19 @@ static uint32_t write_cluster(struct vmo *vmo, uint64_t index, uint32_t count)
     }
     count = transfer->count;            /* it may be over and another's soon */
     atomic_fetch_add(&swap_leaving, count);
+    vmo->family->busy += count;
+    vmo->family->leaving += count;
     start(transfer);
     return count;
 }
 
-uint32_t swap_out(struct vmo *vmo, uint64_t index, uint32_t count)
+uint64_t swap_putpages(struct vmo *vmo, uint64_t first, uint64_t count)
 {
-    bool clean = slot_page(page_list_get(&vmo->pages, index))->block != 0;
-    uint32_t went = 0, some = 1;
+    uint64_t went = 0, some = 1;
 
-    for (uint32_t i = 1; i < count; i++)
-        if ((slot_page(page_list_get(&vmo->pages, index + i))->block != 0) != clean)
-            count = i;
-    if (clean)
-        return drop_clean(vmo, index, count);
-    unmap_everywhere(vmo->family, vmo->base + index, count);
+    unmap_everywhere(vmo->family, vmo->base + first, count);
     for (; went < count && some > 0; went += some)
-        some = write_cluster(vmo, index + went, count - went);
+        some = write_cluster(vmo, first + went, count - went);
     return went;
 }
 
@@ -339,7 +343,7 @@ status_t swap_in(struct vmo *vmo, uint64_t index, struct page_request *request)
     return ERR_SHOULD_WAIT;
 }
 
-/* Get the page in, or wait until it has come; not OK: it does not. */
+/* Get the page in, or wait until it has come: OK, and it is there; not OK: it does not come. */
 static status_t bring_in_one(struct vmo *vmo, uint64_t index)
 {
     struct page_request request;
@@ -347,29 +351,41 @@ static status_t bring_in_one(struct vmo *vmo, uint64_t index)
     status_t status;
 
     page_request_init(&request, false);
-    do {
-        status = vmo_get_page(vmo, index, WANT_READ, 1, &request, &page);
+    while ((status = vmo_get_page(vmo, index, WANT_READ, 1, &request, &page)) != OK) {
         vmo_unlock(vmo);
         status = page_request_resolve(&request, status);
         vmo_lock(vmo);
-    } while (status == ERR_RETRY);
+        if (status != ERR_RETRY)
+            break;
+    }
     return status;
+}
+
+/* On its way out. */
+static bool is_leaving(const struct page *page)
+{
+    return page && page->block && (page->state == PAGE_AWAITING_CLEAN || page->state == PAGE_DIRTY);
 }
 
 status_t swap_bring_in(struct vmo *vmo, uint64_t first, uint64_t end)
 {
     status_t status = OK;
 
-    for (uint64_t i = first, count; i < end && status == OK && (vmo->swapped > 0 || vmo->family->busy > 0); ) {
+    for (uint64_t i = first, count; i < end && status == OK && vmo->swapped + vmo->family->busy > 0; i += count) {
         slot_t slot = vmo_slot(vmo, i, end, &count);
         struct page *page = slot_page(slot);
 
-        if (slot_kind(slot) != SLOT_BLOCK && !(page && page->state == PAGE_FILLING && page->block)) {
-            i += count;
+        if (slot_kind(slot) == SLOT_BLOCK || (page && page->block && page->state == PAGE_FILLING)) {
+            status = bring_in_one(vmo, i);
+        } else if (is_leaving(page)) {
+            vmo_unlock(vmo);
+            status = wait_for_transfer();
+            vmo_lock(vmo);
+        } else {
             continue;
         }
-        status = bring_in_one(vmo, i);
         i = first;                      /* what was there may be on its way again */
+        count = 0;
     }
     return status;
 }
@@ -405,7 +421,9 @@ void swap_done(struct swap_transfer *transfer, status_t status)
 /* The page that a block holds comes into memory and has no block.  It may be on its way out or be dropped: look at the block again. */
 static status_t evacuate(struct vmo_family *family, uint64_t number, uint64_t block)
 {
+    struct object *object = NULL;
     status_t status = OK;
+    bool wait = true;
 
     spin_lock(&family->lock);
     list_for_each(&family->members, node) {
@@ -414,20 +432,22 @@ static status_t evacuate(struct vmo_family *family, uint64_t number, uint64_t bl
         slot_t slot = vmo->ops || number < vmo->base ? SLOT_EMPTY : page_list_get(&vmo->pages, index);
         struct page *page = slot_page(slot);
 
-        if (slot != slot_of_block(block) && !(page && page->block == block))
-            continue;
-        if (!object_ref_unless_dead(&vmo->object))
+        if ((slot != slot_of_block(block) && !(page && page->block == block)) || !object_ref_unless_dead(&vmo->object))
             continue;
         status = bring_in_one(vmo, index);
-        page = slot_page(page_list_get(&vmo->pages, index));
+        slot = page_list_get(&vmo->pages, index);
+        page = slot_page(slot);
         if (status == OK && page && page->block == block)
             swap_forget(page);
-        spin_unlock(&family->lock);
-        object_unref(&vmo->object);
-        return status;
+        status = slot == slot_of_block(block) ? status : OK;    /* else it was dropped, or moved, meanwhile */
+        wait = is_leaving(page);
+        object = &vmo->object;
+        break;
     }
     spin_unlock(&family->lock);
-    return wait_for_transfer();
+    if (object)
+        object_unref(object);
+    return wait ? wait_for_transfer() : status;
 }
 
 static void ref_family(void *family) { atomic_fetch_add(&((struct vmo_family *)family)->references, 1); }

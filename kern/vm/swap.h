@@ -27,22 +27,22 @@ extern struct swap_transfer swap_transfers[SWAP_TRANSFERS];
 extern _Atomic uint64_t swap_leaving;   /* pages on their way out */
 extern _Atomic uint64_t swap_clean;     /* pages that have a block, also those on their way out */
 
-/* The family lock is held for the next four. */
+/* The family lock is held for the next six. */
 
 /*
  * The slot at index names a block: read it, and neighbours of it.  ERR_SHOULD_WAIT with the request armed, or its
  * no_transfer set; NO_MEMORY.
  */
 status_t swap_in(struct vmo *vmo, uint64_t index, struct page_request *request);
-/*
- * These pages, `count` that follow one another in a VMO, anonymous, CLEAN, are to go: at once if all have blocks, else when they are
- * written.  How many went or will go: fewer, if backing store or transfers are used up.
- */
-uint32_t swap_out(struct vmo *vmo, uint64_t index, uint32_t count);
-/* No slot of [first, end) names a block or is being filled from one.  The lock is dropped meanwhile.  IO, NO_MEMORY, CANCELED. */
+/* Anonymous pages of a VMO, CLEAN and not busy: drop lets go of those that have blocks, putpages writes others (struct pager_ops). */
+uint64_t swap_drop(struct vmo *vmo, uint64_t first, uint64_t count);
+uint64_t swap_putpages(struct vmo *vmo, uint64_t first, uint64_t count);
+/* No slot of [first, end) names a block, and no page is on its way.  The lock is dropped meanwhile.  IO, NO_MEMORY, CANCELED. */
 status_t swap_bring_in(struct vmo *vmo, uint64_t first, uint64_t end);
-/* The page is written to, or goes: its block, if it has one, is out of date. */
+/* The page, which has a block, is written to: the block is out of date. */
 void swap_forget(struct page *page);
+/* Nobody holds the page any more, which has a block.  False: it is on its way out, and freed at the end of that. */
+bool swap_forget_last(struct page *page);
 
 /* swap_in found all transfers in use: wait until one is over.  RETRY; CANCELED.  No locks held. */
 status_t swap_wait(struct page_request *request);

@@ -220,10 +220,12 @@ static void ask_writeback(struct user_source *source, uint64_t first, uint64_t e
         atomic_fetch_sub(&source->references, 1);       /* never the last: the VMO has one */
 }
 
-static void source_putpages(struct vmo *vmo, uint64_t first, uint64_t count)
+/* Those that were cleaned may go the next time. */
+static uint64_t source_putpages(struct vmo *vmo, uint64_t first, uint64_t count)
 {
     if (vmo->budget)
         ask_writeback(user_source_of(vmo), first, first + count);
+    return 0;
 }
 
 /* The dirty budget of the pager is used up: ask for write-back of all its VMOs. */

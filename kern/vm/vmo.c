@@ -64,7 +64,7 @@ status_t vmo_create_with_source(enum vmo_kind kind, uint64_t size, bool resizabl
     }
     spin_init(&family->lock, RANK_FAMILY);
     atomic_init(&family->references, 1);
-    family->busy = 0;
+    family->busy = family->leaving = 0;
     list_init(&family->members);
     list_push_back(&family->members, &vmo->family_link);
     vmo->ops = ops;
@@ -176,11 +176,8 @@ static inline __attribute__((always_inline)) void drop_page(struct vmo *vmo, str
     vmo->resident--;
     if (vmo->ops && page->state != PAGE_CLEAN)
         vmo_count_dirty(vmo, -1);
-    if (--page->shares > 0)
-        return;
-    if (page->block)
-        swap_forget(page);
-    frame_free(page);
+    if (--page->shares == 0 && (!page->block || swap_forget_last(page)))
+        frame_free(page);
 }
 
 /* The slot is not empty. */
@@ -234,10 +231,14 @@ void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how
     }
 }
 
-void vmo_evict(struct vmo *vmo, uint64_t first, uint64_t count)
+uint64_t vmo_evict(struct vmo *vmo, uint64_t first, uint64_t count)
 {
+    if (!vmo->ops)
+        return swap_drop(vmo, first, count);
     vmo_unmap_pages(vmo, first, count);
     vmo_drop_slots(vmo, first, first + count, DROP_CLEAN);
+    vmo->change_events += count;
+    return count;
 }
 
 status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end, enum zero_state state)
@@ -262,7 +263,7 @@ bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_
 {
     struct page *page = NULL;
 
-    for (*out_index = first; vmo->family->busy > 0; ++*out_index) {
+    for (*out_index = first; vmo->family->busy > vmo->family->leaving; ++*out_index) {
         page = page_list_next(&vmo->pages, out_index, end);
         if (!page || page->busy)
             break;

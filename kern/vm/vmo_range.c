@@ -279,7 +279,7 @@ void vmo_info(struct vmo *vmo, info_vmo_t *info)
     *info = (info_vmo_t){
         .koid = vmo->object.koid, .parent_koid = vmo->parent_koid, .size_bytes = vmo_size(vmo),
         .content_size = vmo_content_size(vmo), .committed_bytes = target->resident << PAGE_SHIFT,
-        .populated_bytes = target->resident << PAGE_SHIFT, .dirty_bytes = target->dirty << PAGE_SHIFT,
+        .populated_bytes = (target->resident + target->swapped) << PAGE_SHIFT, .dirty_bytes = target->dirty << PAGE_SHIFT,
         .change_events = target->change_events, .num_children = vmo->children,
         .num_mappings = target->mappings, .share_count = atomic_load(&vmo->object.handles),
         .flags = INFO_VMO_PAGED | (vmo->resizable ? INFO_VMO_RESIZABLE : 0) |

@@ -396,7 +396,7 @@ static void take_back(void)
 
     for (uint32_t i = 0; i < VMOS; i++)
         abandon(&models[i]);
-    went = reclaim(1 + choose(2 * PAGES), one_in(4));
+    went = reclaim(1 + choose(2 * PAGES));
     if (!overtaking)
         check_equal(frames_live_of_kind(FRAME_PAGER) + went, before);
 }

@@ -7,6 +7,8 @@
  */
 #include "stores_model.h"
 
+#include "mm/frame.h"
+
 /* --- Stores and segments. --- */
 
 static void create_store(void)
@@ -129,13 +131,14 @@ static void delete_store(uint32_t number)
 static void drain_store(void)
 {
     uint32_t number = choose(STORES);
-    bool drain = one_in(2);
+    struct model_store *store = &stores[number];
+    bool drain = one_in(2), can = !store->deleted && store->draining != drain;
 
-    if (!stores[number].store)
+    if (!store->store)
         return;
     step("%s store %u", drain ? "drain" : "revive", number);
-    check_equal(backing_store_drain(stores[number].store, drain), stores[number].deleted ? ERR_BAD_STATE : OK);
-    stores[number].draining = drain && !stores[number].deleted;
+    check_equal(backing_store_drain(store->store, drain), can ? OK : ERR_BAD_STATE);
+    store->draining = can ? drain : store->draining;
     new_turns();
 }
 
@@ -210,15 +213,23 @@ static bool somebody_gives(uint32_t *out_priority)
     return found;
 }
 
-static void allocate(void)
+/* Some must begin where other pages of the family end, as the next of a transfer do. */
+static void allocate(uint64_t after)
 {
     uint32_t wanted = (uint32_t)(one_in(10) ? 1000 : choose_between(1, CLUSTER_MAX)), count = 99, priority;
     void *owner = &families[choose(array_size(families))];
     uint64_t index = choose(1000), place = 0;
     bool gives = somebody_gives(&priority);
-    uint64_t first = swap_alloc(wanted, owner, index, &count);
+    check_equal(swap_has_room(), gives);
+    uint64_t first = swap_alloc(wanted, after, owner, index, &count);
 
-    step("allocate %u: %u from %lx on", wanted, first == SWAP_NONE ? 0 : count, first);
+    step("allocate %u after %lx: %u from %lx on", wanted, after, first == SWAP_NONE ? 0 : count, first);
+    if (after != SWAP_NONE && first == SWAP_NONE) {
+        first = swap_alloc(wanted, SWAP_NONE, owner, index, &count);
+        check(first != after || !gives);
+    } else if (after != SWAP_NONE) {
+        check_equal(first, after);
+    }
     check_equal(first != SWAP_NONE, gives);
     if (first == SWAP_NONE)
         return;
@@ -238,6 +249,8 @@ static void allocate(void)
     check_turns(segment);
     if (!can_give(segment))
         new_turns();
+    if (one_in(3) && choices_left())
+        allocate(first + (one_in(4) ? choose(10) : count));
 }
 
 /* A block that is in use, at random; NULL: none. */
@@ -265,9 +278,15 @@ static void hold(void)
 
     if (!block)
         return;
-    step("hold %lx", block->number);
-    swap_hold(block->number);
-    block->holders++;
+    if (one_in(2)) {
+        step("hold %lx", block->number);
+        swap_hold(block->number);
+        block->holders++;
+    } else {
+        block->holders = (uint32_t)choose_between(1, 5);
+        step("%u hold %lx", block->holders, block->number);
+        swap_set_holders(block->number, block->holders);
+    }
 }
 
 static void release(struct model_segment *segment, struct model_block *block, bool good)
@@ -313,6 +332,21 @@ static void count_transfer(void)
 
 /* --- What can be seen. --- */
 
+/* Memory counts only beyond what page-out keeps free. */
+static void check_room(uint32_t number)
+{
+    uint64_t room = choose(one_in(2) ? 100 : 1000);
+
+    frame_low = (frame_free_count() - room) / 2;
+    room = one_in(4) ? 0 : frame_free_count() - 2 * frame_low;
+    frame_low = room ? frame_low : frame_free_count();
+    for (uint32_t i = 0; i < SEGMENTS_MAX; i++)
+        if (segments[i].store >= 0 && !stores[segments[i].store].draining)
+            room += count_free(&segments[i]);
+    check_equal(backing_store_has_room(stores[number].store), room >= blocks_in_use(number));
+    frame_low = 0;
+}
+
 static void check_store(uint32_t number)
 {
     const struct model_store *store = &stores[number];
@@ -340,6 +374,7 @@ static void check_store(uint32_t number)
         check_equal(info.pages[way], store->pages[way]);
         check_equal(info.pages_failed[way], store->failed[way]);
     }
+    check_room(number);
     struct object *found = backing_store_find(store->store->object.koid);
     bool has_segments = false;
 
@@ -417,11 +452,11 @@ static void start(void)
     for (uint32_t i = 0; i < SEGMENTS_MAX; i++)
         segments[i].store = -1;
     for (uint32_t i = 0; i < RANGES; i++) {
-        uint64_t offset = i < DISKS ? 0 : choose(DISK_BYTES / 512) * 512;
+        uint64_t offset = i < DISKS ? 0 : choose(RANGE_BYTES / 512) * 512;
 
         check_equal(event_create(&object), OK);
         ranges[i] = (struct swap_device){
-            .object = object, .offset = offset, .length = DISK_BYTES - offset, .disk = i % DISKS, .block_size = 512,
+            .object = object, .offset = offset, .length = RANGE_BYTES - offset, .disk = i % DISKS, .block_size = 512,
         };
         if (i >= DISKS)
             ranges[i].length = choose_between(1, ranges[i].length / 512) * 512;
@@ -469,7 +504,7 @@ void drive_stores(uint32_t steps)
         case 10: release_some(); break;
         default:
             for (uint64_t count = one_in(4) ? choose(100) : 1; count > 0; count--)
-                allocate();
+                allocate(SWAP_NONE);
         }
     }
     end();

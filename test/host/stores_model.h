@@ -7,10 +7,9 @@
 #include "vm/backing_store.h"
 
 #define STORES      5u
-#define DISKS       2u
 #define RANGES      6u
-#define DISK_BYTES  (1u << 22)
-#define BLOCKS_MAX  (DISK_BYTES / PAGE_SIZE)
+#define RANGE_BYTES (1u << 22)
+#define BLOCKS_MAX  (RANGE_BYTES / PAGE_SIZE)
 #define CLUSTER_MAX 8u
 
 struct model_block { uint64_t number; void *owner; uint64_t index; uint32_t holders; bool retired; };

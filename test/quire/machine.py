@@ -26,8 +26,8 @@ BUILD = Path(os.environ.get("QUIRE_BUILD", ROOT / "build"))
 KERNEL, INITRD, DISK = BUILD / "quire.elf", BUILD / "initrd.cpio", BUILD / "disk.img"
 
 SCALE = float(os.environ.get("QUIRE_TIME_SCALE", "1"))
-SILENCE_LIMIT = 150 * SCALE             # seconds without a byte from the guest; its own patience is 60
-WAIT_LIMIT = 300 * SCALE                # seconds for one wait in all
+SILENCE_LIMIT = 300 * SCALE             # seconds without a byte from the guest; its own patience is 60
+WAIT_LIMIT = 1200 * SCALE               # seconds for one wait in all
 
 PROMPT = "quire$ "
 EXIT_KILLED, EXIT_FAULT = -1024, -1028

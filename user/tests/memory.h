@@ -45,12 +45,71 @@ static inline uint64_t committed(handle_t vmo)
     return vmo_info(vmo).committed_bytes / PAGE_SIZE;
 }
 
+static inline bool all_wait(handle_t process)
+{
+    info_thread_t threads[16];
+    size_t count = 0;
+
+    sys_object_get_info(process, INFO_PROCESS_THREADS, threads, sizeof threads, &count, NULL);
+    for (size_t i = 0; i < count; i++)
+        if (threads[i].state != THREAD_BLOCKED)
+            return false;
+    return true;
+}
+
+/* Does nothing run but this program? */
+static inline bool others_rest(void *unused)
+{
+    info_process_t list[32], own = { 0 };
+    size_t count = 0;
+    bool rest = true;
+    handle_t process;
+
+    (void)unused;
+    sys_object_get_info(process_self(), INFO_PROCESS, &own, sizeof own, NULL, NULL);
+    sys_object_get_info(system_handle(), INFO_PROCESS_LIST, list, sizeof list, &count, NULL);
+    for (size_t i = 0; i < count && rest; i++) {
+        if (list[i].koid == own.koid ||
+            sys_object_get_child(system_handle(), list[i].koid, RIGHT_SAME_RIGHTS, &process) != OK)
+            continue;
+        rest = all_wait(process);
+        CHECK_OK(sys_handle_close(process));
+    }
+    return rest;
+}
+
+/* What the whole system holds.  Before the first time the shell, which started us, may come to rest. */
 static inline info_system_t system_info(void)
 {
+    static bool asked_before;
     info_system_t info = { 0 };
 
+    if (!asked_before)
+        comes_true_within(SECOND, others_rest, NULL);
+    asked_before = true;
     CHECK_OK(sys_object_get_info(system_handle(), INFO_SYSTEM, &info, sizeof info, NULL, NULL));
     return info;
+}
+
+struct object_count {
+    uint32_t type;
+    uint64_t count;
+};
+
+static inline bool objects_are_no_more(void *argument)
+{
+    const struct object_count *than = argument;
+
+    return system_info().objects[than->type] <= than->count;
+}
+
+/*
+ * Of threads and processes that have ended, and of what they or a server had, something goes a little
+ * later; what was counted before may have been on its way too.
+ */
+static inline bool objects_come_down_to(uint32_t type, uint64_t count)
+{
+    return comes_true(objects_are_no_more, &(struct object_count){ type, count });
 }
 
 static inline uint64_t live_vmos(void)

@@ -237,9 +237,18 @@ static inline void wait_until_asked(struct access *access)
     CHECK(comes_true(waits_for_pager, &access->thread.handle));
 }
 
-static inline bool is_waiting(const struct access *access)
+static inline bool waits_or_has_ended(void *thread)
 {
-    return thread_state(access->thread.handle) == THREAD_BLOCKED_PAGER;
+    uint32_t state = thread_state(*(handle_t *)thread);
+
+    return state == THREAD_BLOCKED_PAGER || state == THREAD_DEAD;
+}
+
+/* Who waits is awake for a moment when the slow pager is reported; who was let go ends. */
+static inline bool is_waiting(struct access *access)
+{
+    return comes_true(waits_or_has_ended, &access->thread.handle) &&
+           thread_state(access->thread.handle) != THREAD_DEAD;
 }
 
 __attribute__((unused)) static struct access accesses[4];

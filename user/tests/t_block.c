@@ -313,6 +313,12 @@ TEST(zeroing_waits_for_pages_in_transfer)
     CHECK_OK(sys_handle_close(device));
 }
 
+static bool no_page_is_busy(void *unused)
+{
+    (void)unused;
+    return system_info().frames[FRAME_BUSY] == 0;
+}
+
 /*
  * Whoever started a transfer may drop everything; the pages live until the device is done with
  * them.
@@ -320,7 +326,6 @@ TEST(zeroing_waits_for_pages_in_transfer)
 TEST(handles_may_go_while_a_transfer_runs)
 {
     uint64_t vmos, devices = system_info().objects[OBJECT_BLOCK];
-    info_system_t now;
 
     edge();
     vmos = live_vmos();
@@ -333,15 +338,9 @@ TEST(handles_may_go_while_a_transfer_runs)
         CHECK_OK(sys_handle_close(i % 2 ? device : port));
         CHECK_OK(sys_handle_close(i % 2 ? port : device));
     }
-    int64_t end = after(PATIENCE);
-    do {
-        now = system_info();
-        sys_nanosleep(0);
-    } while ((now.objects[OBJECT_VMO] != vmos || now.objects[OBJECT_BLOCK] != devices) &&
-             sys_clock_get() < end);
-    CHECK_EQ(now.objects[OBJECT_VMO], vmos);
-    CHECK_EQ(now.objects[OBJECT_BLOCK], devices);
-    CHECK_EQ(now.frames[FRAME_BUSY], 0);
+    CHECK(objects_come_down_to(OBJECT_VMO, vmos));
+    CHECK(objects_come_down_to(OBJECT_BLOCK, devices));
+    CHECK(comes_true(no_page_is_busy, NULL));
 }
 
 TEST(nothing_is_left_behind)

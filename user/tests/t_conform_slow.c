@@ -85,7 +85,7 @@ TEST(readers_time_out_after_going_on)
     struct rig rig = rig_create(2);
 
     access_start(&accesses[0], ACCESS_READ, rig.vmo, 0, 2);
-    expect_read(rig, 0, 2);
+    wait_until_asleep(accesses[0].thread.handle);
     supply(rig, 0, 1);
     ENDS(0, ERR_TIMED_OUT);
     CHECK(is_supplied(rig.vmo, 0, 1));

@@ -332,10 +332,7 @@ TEST(clients_come_and_go)
         CHECK_OK(sys_handle_close(channel));
         fs_close(&file);
     }
-    int64_t end = after(PATIENCE);
-    while (system_info().objects[OBJECT_CHANNEL] != channels && sys_clock_get() < end)
-        sys_nanosleep(0);
-    CHECK_EQ(system_info().objects[OBJECT_CHANNEL], channels);
+    CHECK(objects_come_down_to(OBJECT_CHANNEL, channels));
 }
 
 TEST(a_program_runs_from_its_file)

@@ -29,9 +29,11 @@ static void start_register_calls(thread_state_t *given)
     retry(victim->handle);
 }
 
-static void end_register_calls(const thread_state_t *given)
+/* `late` reports may still come, of interrupts that somebody sent before. */
+static void end_register_calls(const thread_state_t *given, unsigned late)
 {
     thread_state_t state, stored;
+    port_packet_t packet;
 
     interrupt_victim();
     check_registers(victim->handle, given);
@@ -40,6 +42,12 @@ static void end_register_calls(const thread_state_t *given)
     state.x[31] = (uintptr_t)&stored;
     CHECK_OK(sys_thread_write_state(victim->handle, &state));
     retry(victim->handle);
+    while (late > 0 && sys_object_wait_one(victim->handle, SIGNAL_TERMINATED, 0, NULL) != OK)
+        if (sys_port_wait(port, after(SECOND / 1000), &packet) == OK) {
+            CHECK_EQ(packet.exception.kind, EXCEPTION_INTERRUPT);
+            retry(victim->handle);
+            late--;
+        }
     victim_end();
     for (unsigned i = 1; i < 31; i++)
         if (i != 5 && i != 10)
@@ -64,7 +72,7 @@ TEST(ten_thousand_one_by_one)
         retry(victim->handle);
     }
     expect_silence(port);
-    end_register_calls(&given);
+    end_register_calls(&given, 0);
 }
 
 static atomic_uint storming;
@@ -104,16 +112,17 @@ TEST(ten_thousand_from_two_sides)
     CHECK(reports >= 1 && reports <= 10000);
     wait_for_end(threads[1].handle);
     wait_for_end(threads[2].handle);
-    end_register_calls(&given);
+    end_register_calls(&given, 1);
 }
 
 /* What does not wait for others is not cut short. */
 static atomic_uint cut_short, rounds_done;
+static atomic_bool interrupted_enough;
 
 static void work_long(void *unused)
 {
     (void)unused;
-    for (int i = 0; i < 20; i++) {
+    while (!interrupted_enough) {
         if (sys_random(bytes, sizeof bytes) != OK ||
             sys_vmo_op_range(thing, VMO_OP_COMMIT, 0, 4 << 20, NULL, 0) != OK ||
             sys_vmo_op_range(thing, VMO_OP_DECOMMIT, 0, 4 << 20, NULL, 0) != OK ||
@@ -129,19 +138,17 @@ TEST(long_calls_are_not_cut_short)
     unsigned reports = 0;
 
     cut_short = rounds_done = 0;
+    interrupted_enough = false;
     thing = new_vmo((4 << 20) / PAGE_SIZE);
     victim_start(work_long, NULL);
-    while (rounds_done < 20) {
-        if (sys_thread_interrupt(victim->handle) != OK ||
-            sys_port_wait(port, after(PATIENCE), &packet) != OK)
-            break;
-        reports++;
+    for (; rounds_done < 20 || reports <= 20; reports++) {
+        CHECK_OK(sys_thread_interrupt(victim->handle));
+        CHECK_OK(sys_port_wait(port, after(PATIENCE), &packet));
         retry(victim->handle);
     }
+    interrupted_enough = true;
     wait_for_end(victim->handle);
     CHECK_EQ(cut_short, 0);
-    CHECK_EQ(rounds_done, 20);
-    CHECK(reports > 20);
     CHECK_OK(sys_handle_close(port));
     CHECK_OK(sys_handle_close(thing));
 }

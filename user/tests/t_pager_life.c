@@ -245,7 +245,7 @@ static void pager_process_dies(const char *how, int64_t expected_code)
     CHECK_STATUS(access_end(&accesses[0]), ERR_BAD_STATE);
     CHECK(is_supplied(vmo, 3, 1));
     CHECK_OK(sys_handle_close(vmo));
-    CHECK_EQ(system_info().objects[OBJECT_PAGER], pagers);      /* it lived as long as its last VMO */
+    CHECK(objects_come_down_to(OBJECT_PAGER, pagers));          /* it lived as long as its last VMO */
     CHECK_OK(sys_handle_close(ours));
 }
 

@@ -28,8 +28,8 @@ static int unlock_mutex(void)
 
 static int wait_for_mutex(void)
 {
-    struct timespec time = in(CLOCK_REALTIME, SECOND / 50);
     int64_t start = sys_clock_get();
+    struct timespec time = in(CLOCK_REALTIME, SECOND / 50);
 
     CHECK_EQ(pthread_mutex_timedlock(&mutex, &no_time), EINVAL);
     CHECK_EQ(pthread_mutex_timedlock(&mutex, &time), ETIMEDOUT);

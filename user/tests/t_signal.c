@@ -262,18 +262,52 @@ TEST(a_jump_out_of_a_handler)
 
 /* --- Interrupted calls. --- */
 
-/* A child that sends signals, each after the parent has slept for a while in a call. */
+/* What parent and child both see: that the parent is about to wait, and how many signals it has heard. */
+static struct meeting {
+    atomic_bool waits;
+    atomic_int heard;
+} *meeting;
+
+/* The thread with the number, seen from a child. */
+static handle_t thread_of_parent(pid_t parent, uint64_t koid)
+{
+    handle_t process = HANDLE_INVALID, thread = HANDLE_INVALID;
+
+    if (sys_object_get_child(system_handle(), parent, RIGHT_SAME_RIGHTS, &process) != OK ||
+        sys_object_get_child(process, koid, RIGHT_SAME_RIGHTS, &thread) != OK)
+        _exit(1);
+    return thread;
+}
+
+/* A child that sends signals: each when the parent sleeps in its call, and has heard those before. */
 static pid_t send_later(int number, int times)
 {
+    info_handle_basic_t own;
+
+    if (meeting == NULL) {
+        handle_t vmo = HANDLE_INVALID;
+        uintptr_t at = 0;
+
+        CHECK_OK(sys_vmo_create(PAGE_SIZE, 0, &vmo));
+        CHECK_OK(sys_vm_map(process_self(), VM_READ | VM_WRITE | VM_SHARED, 0, vmo, 0, PAGE_SIZE, &at));
+        CHECK_OK(sys_handle_close(vmo));
+        meeting = (struct meeting *)at;
+    }
+    *meeting = (struct meeting){ 0 };
+    CHECK_OK(sys_object_get_info(thread_self(), INFO_HANDLE_BASIC, &own, sizeof own, NULL, NULL));
     pid_t self = getpid(), pid = fork();
 
     if (pid == 0) {
+        handle_t thread = thread_of_parent(self, own.koid);
+
         for (int i = 0; i < times; i++) {
-            sys_nanosleep(after(20000000));
+            while (!meeting->waits || meeting->heard < i || !is_asleep(&thread))
+                sys_nanosleep(0);
             kill(self, number);
         }
         _exit(0);
     }
+    meeting->waits = true;              /* nothing but the call follows */
     return pid;
 }
 
@@ -291,8 +325,10 @@ TEST(a_call_is_interrupted)
     CHECK_EQ(counts[SIGUSR1], 1);
     CHECK_EQ(waitpid(pid, &status, 0), pid);
     pid = send_later(SIGUSR1, 1);
+    int64_t begun = sys_clock_get();
     CHECK_ERRNO(nanosleep(&long_time, &rest), EINTR);
-    CHECK(rest.tv_sec > 90 && rest.tv_sec < 100);
+    int64_t left = rest.tv_sec * SECOND + rest.tv_nsec;
+    CHECK(left < 100 * SECOND && left >= 100 * SECOND - (sys_clock_get() - begun));
     CHECK_EQ(waitpid(pid, &status, 0), pid);
     CHECK_EQ(close(ends[0]) | close(ends[1]), 0);
 }
@@ -323,6 +359,7 @@ static void write_byte(UNUSED int number)
     counts[SIGUSR1]++;
     if (counts[SIGUSR1] == 3)
         write(last, "x", 1);
+    atomic_fetch_add(&meeting->heard, 1);
 }
 
 TEST(a_call_goes_on_after_a_handler)

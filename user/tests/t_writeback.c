@@ -216,20 +216,29 @@ TEST(dirty_requests_are_independent_too)
 
 TEST(not_asked_again_before_the_end)
 {
-    struct rig rig = dirty_rig(4, 2, 0);
-    int64_t since = sys_clock_get();
+    int64_t limit = after(PATIENCE);
 
-    evict(ALL);
-    expect_writeback(rig, 0, 2);
-    evict(ALL);
-    begin(rig, 0, 1);
-    evict(ALL);
-    if (sys_clock_get() - since < RETRY)
-        expect_silence(rig.port);
-    end(rig, 0, 1);
-    evict(ALL);
-    expect_writeback(rig, 1, 1);            /* that one is dirty still */
-    rig_close(rig);
+    for (bool in_time = false; !in_time; ) {    /* on a host that is too slow for it the kernel asks again */
+        struct rig rig = dirty_rig(4, 2, 0);
+        int64_t since = sys_clock_get();
+        port_packet_t packet;
+
+        CHECK(since < limit);
+        evict(ALL);
+        expect_writeback(rig, 0, 2);
+        evict(ALL);
+        begin(rig, 0, 1);
+        evict(ALL);
+        status_t status = sys_port_wait(rig.port, 0, &packet);
+        in_time = sys_clock_get() - since < RETRY;
+        CHECK(!in_time || status == ERR_TIMED_OUT);
+        end(rig, 0, 1);
+        if (in_time) {
+            evict(ALL);
+            expect_writeback(rig, 1, 1);        /* that one is dirty still */
+        }
+        rig_close(rig);
+    }
 }
 
 /* Until the port has a packet: when it came. */

@@ -5,28 +5,30 @@
  * too, and sends SIGINT to the job's processes and all that they have started.  A port tells of
  * both.
  *
- * A shell in a shell: both hear of the ^C.  Who comes first clears the signal, and the other finds
- * nothing to do: what ran then may be over, and something else begun.  If it is the outer one, its
- * SIGINT tells the inner one.
+ * A shell in a shell: both hear of the ^C, and the inner one answers it.  It says with a signal of
+ * its process that it does, and the outer one leaves its job alone.
  */
 #include "sh.h"
 
 #include <quire/line.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { KEY_CONSOLE = 0 };               /* a process has its koid as key */
 
 static handle_t port;
 static uint64_t members[COMMANDS_MAX];  /* koids of the foreground job */
 static size_t member_count;
-volatile bool job_interrupted;
+bool job_interrupted;
 
-/* The ^C of the shell that this one runs in. */
-static void on_interrupt(int number)
+/* Of a process: a shell that answers ^C itself. */
+#define ANSWERS_INTERRUPTS SIGNAL_USER_1
+
+/* The shell itself must survive the ^C of a shell that it runs in. */
+static void nothing(int number)
 {
     (void)number;
-    job_interrupted = true;
 }
 
 static bool connect(void)
@@ -36,7 +38,8 @@ static bool connect(void)
     if (sys_port_create(0, &port) != OK)
         return false;
     if (sys_object_wait_async(console_handle(), port, KEY_CONSOLE, SIGNAL_USER_0,
-                              WAIT_ASYNC_PERSISTENT) == OK && signal(SIGINT, on_interrupt) != SIG_ERR)
+                              WAIT_ASYNC_PERSISTENT) == OK && signal(SIGINT, nothing) != SIG_ERR &&
+        sys_object_signal(process_self(), 0, ANSWERS_INTERRUPTS) == OK)
         return true;
     sys_handle_close(port);
     port = HANDLE_INVALID;
@@ -70,16 +73,25 @@ static void interrupt_process(uint64_t koid)
     sys_handle_close(process);
 }
 
-/* Those that the job's processes started, and so on; a parent is always older than its child. */
-static void interrupt_job(void)
+static bool answers_interrupts(uint64_t koid)
+{
+    handle_t process;
+    if (sys_object_get_child(system_handle(), koid, RIGHT_SAME_RIGHTS, &process) != OK)
+        return false;
+    bool answers = sys_object_wait_one(process, ANSWERS_INTERRUPTS, 0, NULL) == OK &&
+                   sys_object_wait_one(process, SIGNAL_TERMINATED, 0, NULL) != OK;
+    sys_handle_close(process);
+    return answers;
+}
+
+/* To the koids of processes, those that they started, and so on: how many it are then. */
+static size_t add_descendants(uint64_t **in_out_koids, size_t found)
 {
     info_process_t *list;
-    size_t count, found = member_count;
+    size_t count;
     if (info_list(system_handle(), INFO_PROCESS_LIST, sizeof *list, (void **)&list, &count) != OK)
-        return;
-    uint64_t *koids = malloc((count + member_count) * sizeof *koids);
-    for (size_t i = 0; koids != NULL && i < member_count; i++)
-        koids[i] = members[i];
+        return found;
+    uint64_t *koids = realloc(*in_out_koids, (count + found) * sizeof *koids);
     for (bool grows = koids != NULL; grows;) {
         grows = false;
         for (size_t i = 0; i < count; i++) {
@@ -96,24 +108,47 @@ static void interrupt_job(void)
             }
         }
     }
-    for (size_t i = 0; koids != NULL && i < found; i++)
-        interrupt_process(koids[i]);
-    free(koids);
+    if (koids != NULL)
+        *in_out_koids = koids;
     free(list);
+    return found;
+}
+
+static bool some_answers(const uint64_t *koids, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (answers_interrupts(koids[i]))
+            return true;
+    return false;
+}
+
+/* The job and all that it started, also what these start before they are told. */
+static void interrupt_all(uint64_t **in_out_koids, size_t found)
+{
+    for (size_t told = 0; told < found; found = add_descendants(in_out_koids, found))
+        for (; told < found; told++)
+            interrupt_process((*in_out_koids)[told]);
 }
 
 static void interrupt(void)
 {
     if (sys_object_wait_one(console_handle(), SIGNAL_USER_0, 0, NULL) != OK)
         return;
-    sys_object_signal(console_handle(), SIGNAL_USER_0, 0);
-    if (!job_interrupted) {
-        printf("^C\n");
-        fflush(stdout);
+    uint64_t *koids = malloc((member_count + 1) * sizeof *koids);
+    if (koids == NULL)
+        return;
+    memcpy(koids, members, member_count * sizeof *koids);
+    size_t found = add_descendants(&koids, member_count);
+    if (!some_answers(koids, found)) {
+        sys_object_signal(console_handle(), SIGNAL_USER_0, 0);
+        if (!job_interrupted) {
+            printf("^C\n");
+            fflush(stdout);
+        }
+        job_interrupted = true;
+        interrupt_all(&koids, found);
     }
-    job_interrupted = true;
-    if (member_count > 0)
-        interrupt_job();
+    free(koids);
 }
 
 /* --- Waiting. --- */

@@ -90,7 +90,7 @@ void foreground_line_end(void);
 /* These processes are the job from now on. */
 void foreground_begin(const handle_t *processes, size_t count);
 /* There was a ^C since the line began. */
-extern volatile bool job_interrupted;
+extern bool job_interrupted;
 /*
  * Wait for a process, close the handle: how it ended, as last_status has it: 128 and the signal
  * that ended it, unless that is one of EXIT_CODE_KILLED and EXIT_CODE_FAULT.
