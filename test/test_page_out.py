@@ -102,7 +102,7 @@ def case(cpus, arguments, name, **parameters):
     case(1, "-m 256 write random read", "256-mib-on-1"),
     case(4, "-m 256 write random read", "256-mib-on-4"),
     case(1, "-m 64 write fork clone discard kill", "copies-on-1", first=32),
-    case(4, "-m 96 write fork clone discard kill", "copies-on-4", first=32),
+    case(4, "-m 64 write fork clone discard kill", "copies-on-4", first=32),
     case(4, "-m 48 write random kill read", "slow-disks", options=SLOW, first=16),
     case(1, "-n -m 64 write random", "silent-pager-on-1", first=16),
     case(4, "-n -m 64 write random kill", "silent-pager-on-4", first=16),
@@ -131,7 +131,7 @@ def test_the_shell_beside_it(swapping):
     shell = machine.machine
     shell.send(f"memload -m 256 -r 1000000 -s {SEED} write random > /dev/null &\n")
     shell.wait_for_prompt()
-    while swapinfo(shell)[machine.devices[1]][1] == 0:  # the first disk is full
+    while swapinfo(shell)[machine.devices[1] + "+0"][1] == 0:  # the first disk is full
         assert len(koids(shell, "memload")) == 5
     for command, expected in COMMANDS * 3:
         output = shell.check(command, limit=LIMIT)
