@@ -11,7 +11,7 @@
 
 #include "memload.h"
 
-enum { FORK_OWNER = 16, KILLS = 6, QUARTERS = 4, HOT_PASSES = 3, TOUCHES = 2 };
+enum { FORK_OWNER = 16, KILLS = 6, QUARTERS = 4, HOT_PASSES = 2, TOUCHES = 8 };
 
 /* Call step for each of so many steps, and say where we are: nobody should think that we hang. */
 static void go(struct area *area, const char *what, uint64_t steps, void (*step)(struct area *, uint64_t))
@@ -193,7 +193,7 @@ static void hot_quarter(struct area *area)
     go(area, "hot", HOT_PASSES * area->pages, touch_and_stream);
     touched = touches - touched;
     gone = went() - gone;
-    printf("memload %" PRIu32 ": of %" PRIu64 " touches of %" PRIu64 " hot pages %" PRIu64 " found one gone\n", area->owner,
+    printf("memload %" PRIu32 ": of %" PRIu64 " touches of %" PRIu64 " hot pages, %" PRIu64 " pages were gone\n", area->owner,
            touched, hot.pages, gone);
     if (gone * 50 > touched)
         errx(1, "that is more than 2 %%");
