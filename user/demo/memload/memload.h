@@ -9,8 +9,8 @@
 enum { WORDS = PAGE_SIZE / sizeof(uint64_t) };
 
 /*
- * Memory of which each page's content is known.  A page's tag says who wrote it last, and as the how manieth page; all its words follow
- * from the tag, the page's number and their own, so that a wrong word tells where it comes from.
+ * Memory of which each page's content is known.  A page's tag says who wrote it last, and how many pages that one had written by then; all its words
+ * follow from the tag, the page's number and their own, so that a wrong word tells where it comes from.
  */
 struct area {
     handle_t vmo;                       /* HANDLE_INVALID in a forked copy: there the handle names its parent's */
