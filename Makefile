@@ -225,7 +225,7 @@ soak: all
 	@python="$(PYTHON)"; [ -n "$$python" ] || { echo "no Python has pytest and pexpect: run \`make setup\`"; exit 1; }; \
 	echo "SEEDS=$(SEEDS) STEPS=$(STEPS) FIRST=$(FIRST)"; \
 	QUIRE_CLONE_SEEDS=$(SEEDS) QUIRE_CLONE_STEPS=$(STEPS) QUIRE_CLONE_FIRST=$(FIRST) QUIRE_SOAK_SECONDS=$(SOAK) \
-	    $$python -m pytest -c test/pytest.ini -q test/test_clones.py test/test_soak.py
+	    $$python -m pytest -c test/pytest.ini -q test/test_clones.py test/test_soak.py test/test_page_out.py
 
 # The life of a page request (docs/model.md); CYCLES=1 looks for cycles in every case, which takes minutes.
 model:

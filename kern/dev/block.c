@@ -15,6 +15,7 @@
 
 #include "mm/heap.h"
 #include "vm/page_request.h"
+#include "vm/reclaim.h"
 #include "vm/swap.h"
 #include "vm/vmo_pages.h"
 
@@ -348,7 +349,9 @@ status_t block_submit(struct block *block, struct port *port, uint64_t key, uint
     if (!transfer)
         return ERR_NO_MEMORY;
     if (op != BLOCK_FLUSH)
-        status = vmo_transfer_begin(vmo, vmo_offset, length, op == BLOCK_READ, &memory);
+        do
+            status = vmo_transfer_begin(vmo, vmo_offset, length, op == BLOCK_READ, &memory);
+        while (status == ERR_NO_MEMORY && reclaim_for_retry());
     if (status != OK) {
         heap_free(transfer);
         return status;

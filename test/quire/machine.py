@@ -49,12 +49,19 @@ class Result:
         return self.output.splitlines()
 
 
+@dataclass
+class Drive:
+    """A disk in a raw image, with what -drive may say of it besides: what is written goes to the image."""
+    image: Path
+    options: str = "cache=unsafe"       # several: comma between them
+
+
 class Machine:
     """One emulated computer.
 
     append      the kernel command line
     disk        image for the first disk, or None for a machine without disks
-    disks       more images
+    disks       more images, or Drives
     arguments   more QEMU arguments
     trace       QEMU trace events, written to the file `trace_path`
     icount      count instructions instead of time: one instruction is one nanosecond
@@ -89,7 +96,8 @@ class Machine:
         if icount:
             command += ["-icount", "shift=0,sleep=off"]
         for number, image in enumerate(([disk] if disk else []) + list(disks)):
-            command += ["-drive", f"file={image},file.locking=off,if=none,format=raw,snapshot=on,id=d{number}",
+            drive = image if isinstance(image, Drive) else Drive(image, "snapshot=on")
+            command += ["-drive", f"file={drive.image},file.locking=off,if=none,format=raw,id=d{number},{drive.options}",
                         "-device", f"virtio-blk-device,drive=d{number},bus=virtio-mmio-bus.{number}"]
         for event in trace:
             command += ["-trace", f"enable={event},file={self.trace_path}"]
