@@ -4,6 +4,7 @@
 #include "ipc/pipe.h"
 #include "ipc/port.h"
 #include "sys/helpers.h"
+#include "vm/reclaim.h"
 #include "vm/fault.h"
 
 status_t sys_port_create(uint32_t options, uaddr_t out)
@@ -161,7 +162,9 @@ make_message(struct channel *channel, status_t status, uint32_t options, uint32_
     if (status == OK && (length > CHANNEL_MAX_BYTES || count > CHANNEL_MAX_HANDLES))
         status = ERR_OUT_OF_RANGE;
     if (status == OK)
-        status = channel_create_message(channel, length, count, &message);
+        do
+            status = channel_create_message(channel, length, count, &message);
+        while (status == ERR_NO_MEMORY && reclaim_for_retry());
     if (status == OK)
         status = message->frame_count == 0
                      ? user_copy_in(message->only, (uaddr_t)from->wr_bytes, length)
@@ -190,7 +193,7 @@ status_t sys_channel_write(handle_t handle, uint32_t options, uaddr_t bytes, uin
         message_destroy(message);
     if (channel)
         object_unref((struct object *)channel);
-    return status;
+    return sys_once(status);
 }
 
 status_t sys_channel_read(struct channel *channel, uint32_t options, uaddr_t bytes,
@@ -233,7 +236,7 @@ status_t sys_channel_call(handle_t handle, uint32_t options, int64_t deadline, u
     }
     if (channel)
         object_unref((struct object *)channel);
-    return status;
+    return sys_once(status);
 }
 
 /*

@@ -84,7 +84,7 @@ status_t sys_pager_supply_pages(handle_t pager, handle_t handle, uint64_t offset
         return ERR_INVALID_ARGS;
     status_t status = look_up(pager, handle, &vmo, aux_handle, &aux_offset, length, &aux);
 
-    return status == OK ? pager_supply_pages(vmo, offset, length, aux, aux_offset) : status;
+    return status == OK ? sys_once(pager_supply_pages(vmo, offset, length, aux, aux_offset)) : status;
 }
 
 #define RESULTS 64u             /* pages whose results are copied in together */

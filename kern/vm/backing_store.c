@@ -15,6 +15,7 @@
 #include "mm/heap.h"
 #include "task/sched.h"
 #include "vm/page_list.h"
+#include "vm/reclaim.h"
 
 #define LEAF_BLOCKS  128u
 #define NUMBER_BITS  40                 /* a block's number is (segment + 1) << NUMBER_BITS | place in the segment */
@@ -124,14 +125,17 @@ static void count_free(struct segment *segment, int64_t blocks)
     raise_alerts();
 }
 
-/* NO_MEMORY: some are there, unless more were needed than memory has. */
+/* Not more than a quarter of memory.  NO_MEMORY: some are there. */
 static status_t make_leaves(struct segment *segment)
 {
-    if (segment->blocks / LEAF_BLOCKS >= frame_free_count())
+    if (segment->blocks / LEAF_BLOCKS >= frame_total / 4)
         return ERR_NO_MEMORY;
     for (uint64_t i = 0; i * LEAF_BLOCKS < segment->blocks; i++) {
-        struct page *page = frame_alloc_zeroed(FRAME_KERNEL);
+        struct page *page;
 
+        do
+            page = frame_alloc_zeroed(FRAME_KERNEL);
+        while (!page && reclaim_for_retry());
         if (!page || page_list_set(&segment->leaves, i, slot_of_page(page)) != OK) {
             if (page)
                 frame_free(page);
