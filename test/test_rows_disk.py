@@ -1,4 +1,4 @@
-"""Rows of the feature table that need a disk of their own: one that fails, one that is slow (user/tests/t_rows_disk.c)."""
+"""Rows of the feature table that need a failing or a slow disk; the guest's part is user/tests/t_rows_disk.c."""
 
 import json
 import re
@@ -17,9 +17,11 @@ def second_disk(tmp_path, *rules, **limits):
         nodes.append({"driver": "blkdebug", "node-name": "top", "image": "image",
                       "inject-error": [{"event": "none", "errno": 5, **rule} for rule in rules]})
     else:
-        nodes.append({"driver": "throttle", "node-name": "top", "throttle-group": "group", "file": "image"})
-    group = ["-object", json.dumps({"qom-type": "throttle-group", "id": "group", "limits": limits})] if limits else []
-    return [*group, *(word for node in nodes for word in ("-blockdev", json.dumps(node))), "-device",
+        nodes.append({"driver": "throttle", "node-name": "top", "throttle-group": "group",
+                      "file": "image"})
+    group = {"qom-type": "throttle-group", "id": "group", "limits": limits}
+    return [*(["-object", json.dumps(group)] if limits else []),
+            *(word for node in nodes for word in ("-blockdev", json.dumps(node))), "-device",
             "virtio-blk-device,drive=top,bus=virtio-mmio-bus.1,werror=report,rerror=report"]
 
 

@@ -24,11 +24,13 @@ static inline void delete_other_stores(void)
     static info_segment_t records[31];
     size_t count = 0;
 
-    CHECK_OK(sys_object_get_info(default_pager_handle(), INFO_SEGMENT_LIST, records, sizeof records, &count, NULL));
+    CHECK_OK(sys_object_get_info(default_pager_handle(), INFO_SEGMENT_LIST, records, sizeof records,
+                                 &count, NULL));
     for (size_t i = 0; i < count; i++) {
         handle_t store;
 
-        if (sys_object_get_child(default_pager_handle(), records[i].store_koid, RIGHT_SAME_RIGHTS, &store) != OK)
+        if (sys_object_get_child(default_pager_handle(), records[i].store_koid, RIGHT_SAME_RIGHTS,
+                                 &store) != OK)
             continue;                   /* it had another segment */
         CHECK_OK(sys_backing_store_delete(store));
         CHECK_OK(sys_handle_close(store));
@@ -148,12 +150,14 @@ static inline uint64_t bring(handle_t vmo, uint64_t page)
 /* --- Faults. --- */
 
 /* A load or store there ends with this reason; the thread goes. */
-static inline void expect_fault(struct access *access, enum access_kind kind, volatile char *address, status_t reason)
+static inline void expect_fault(struct access *access, enum access_kind kind, volatile char *address,
+                                status_t reason)
 {
+    uint32_t report = kind == ACCESS_LOAD ? EXCEPTION_LOAD_FAULT : EXCEPTION_STORE_FAULT;
     handle_t port = new_port();
 
     touch_start_bound(access, port, kind, address, '!');
-    expect_report(port, access->thread.handle, kind == ACCESS_LOAD ? EXCEPTION_LOAD_FAULT : EXCEPTION_STORE_FAULT, reason);
+    expect_report(port, access->thread.handle, report, reason);
     CHECK_OK(sys_exception_resume(access->thread.handle, EXCEPTION_KILL_THREAD));
     wait_for_end(access->thread.handle);
     CHECK_OK(sys_handle_close(port));

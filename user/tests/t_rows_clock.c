@@ -1,10 +1,74 @@
 /*
- * t_rows_clock.c: the feature table's rows on the page-out clock and on pagers beside it, 133 to 143.
+ * t_rows_clock.c: the feature table's rows on the page-out clock and on pagers beside it: 131, 133, 135, 136, 138, 139, 141 and 143.
  *
  * Machine: cpus=4
  */
 #include "budget_rig.h"
 #include "rows_rig.h"
+
+/* --- Row 131. --- */
+
+enum { SLACK = 64 };                    /* pages that others take or give meanwhile */
+enum { IN_FLIGHT = 8 * CLUSTER };       /* pages that page-out writes at once */
+
+static uint64_t free_pages(void)
+{
+    return system_info().frames[FRAME_FREE];
+}
+
+/* Where page-out starts; half more than that is where it stops (kern/vm/reclaim.c). */
+static uint64_t low_mark(void)
+{
+    uint64_t low = system_info().memory_bytes / PAGE_SIZE / 64;
+
+    return low < 64 ? 64 : low > 1024 ? 1024 : low;
+}
+
+static bool enough_is_free(void *unused)
+{
+    (void)unused;
+    return free_pages() + SLACK >= low_mark() * 3 / 2;
+}
+
+/*
+ * Write pages from *page on until page-out starts, which is not before few are free; it stops when enough are.  Pages that were on
+ * their way already, up to IN_FLIGHT, do not count.
+ */
+static void write_until_page_out(handle_t vmo, uint64_t *page)
+{
+    uint64_t out = counters().system.pages[SWAP_OUT], left, least = UINT64_MAX;
+
+    do {
+        left = free_pages();
+        least = left < least ? left : least;
+        put_byte(vmo, AT(*page), (char)mark_of(*page));
+        ++*page;
+    } while (counters().system.pages[SWAP_OUT] - out <= IN_FLIGHT);
+    CHECK(least <= low_mark() + SLACK);
+    CHECK(comes_true(enough_is_free, NULL));
+    CHECK(free_pages() <= low_mark() * 3 / 2 + SLACK);
+}
+
+TEST(row_131_page_out_starts_low_and_stops_high)
+{
+    uint64_t first = free_pages() - 2 * low_mark(), page = first, before;
+    handle_t vmo = new_vmo(2 * first);
+
+    CHECK(low_mark() >= 4 * SLACK);
+    swap_on();
+    CHECK_OK(sys_vmo_op_range(vmo, VMO_OP_COMMIT, 0, AT(first), NULL, 0));
+    write_until_page_out(vmo, &page);
+    for (int i = 0; i < 8; i++) {
+        before = page;
+        write_until_page_out(vmo, &page);
+        CHECK(page - before + 2 * SLACK >= low_mark() / 2);
+    }
+    for (uint64_t i = first; i < page; i++)
+        CHECK_EQ(byte_of(vmo, i), mark_of(i));
+    CHECK_OK(sys_handle_close(vmo));
+}
+
+/* --- The clock. --- */
 
 /* Pages that were used since the clock came by are spared, and the others go, without and with mappings. */
 TEST(row_133_used_pages_have_a_second_chance)
@@ -107,7 +171,7 @@ static void evict_on(void *unused)
 /* Pages that have a block and are not written yet: eight transfers of page-out at a time, of 16 pages each. */
 TEST(row_139_pages_in_flight_are_limited)
 {
-    enum { PAGES = 1024, LIMIT = 8 * CLUSTER };
+    enum { PAGES = 1024 };
     handle_t vmo = new_vmo(PAGES);
     uint64_t most = 0;
 
@@ -126,7 +190,7 @@ TEST(row_139_pages_in_flight_are_limited)
     evicting = false;
     wait_for_end(evicter.handle);
     printf("# at most %llu pages at once\n", (unsigned long long)most);
-    CHECK(most <= LIMIT);
+    CHECK(most <= IN_FLIGHT);
     CHECK(is_marked(vmo, 0, PAGES));
     CHECK_OK(sys_handle_close(vmo));
 }
@@ -159,7 +223,8 @@ static uint64_t requests_of(handle_t vmo)
     uint64_t koid = vmo_info(vmo).koid;
     size_t count = 0;
 
-    CHECK_OK(sys_object_get_info(system_handle(), INFO_PAGER_LIST, records, sizeof records, &count, NULL));
+    CHECK_OK(sys_object_get_info(system_handle(), INFO_PAGER_LIST, records, sizeof records, &count,
+                                 NULL));
     for (size_t i = 0; i < count; i++)
         if (records[i].vmo_koid == koid)
             return records[i].requests;

@@ -60,8 +60,8 @@ static void read_all(handle_t vmo, bool in_order)
             CHECK(i == last || memory[AT(i)] == (char)mark_of(i));
         unmap(memory, AT(PAGES));
     }
-    printf("%llu failed, %llu again, %llu in transfers\n", (unsigned long long)failed, (unsigned long long)again,
-           (unsigned long long)counters().pages_failed[SWAP_IN]);
+    printf("%llu failed, %llu again, %llu in transfers\n", (unsigned long long)failed,
+           (unsigned long long)again, (unsigned long long)counters().pages_failed[SWAP_IN]);
 }
 
 static void written_in_spite_of_errors(handle_t vmo)
@@ -71,8 +71,8 @@ static void written_in_spite_of_errors(handle_t vmo)
     page_out(vmo);
     info = counters();
     CHECK(is_marked(vmo, 0, PAGES));
-    printf("%llu could not be written, %llu blocks retired\n", (unsigned long long)info.pages_failed[SWAP_OUT],
-           (unsigned long long)info.pages_retired);
+    printf("%llu could not be written, %llu blocks retired\n",
+           (unsigned long long)info.pages_failed[SWAP_OUT], (unsigned long long)info.pages_retired);
 }
 
 static bool all_is_written(void *count)
@@ -93,7 +93,8 @@ static bool is_read_while_written(void *argument)
     evict(ALL);
     CHECK(is_marked(vmo, 0, CLUSTER));
     now = counters();
-    if (now.pages[SWAP_OUT] != before.pages[SWAP_OUT] || now.pages_free + CLUSTER > before.pages_free)
+    if (now.pages[SWAP_OUT] != before.pages[SWAP_OUT] ||
+        now.pages_free + CLUSTER > before.pages_free)
         return false;
     CHECK_EQ(now.pages[SWAP_IN], before.pages[SWAP_IN]);
     all = before.pages[SWAP_OUT] + CLUSTER;

@@ -146,7 +146,7 @@ TEST(row_58_the_run_is_known_before_the_transfer)
     char byte;
 
     supply(rig, 9, 1);
-    CHECK_STATUS(sys_vmo_read(rig.vmo, 0, &byte, AT(3), 1), ERR_SHOULD_WAIT);      /* a question, and no packet */
+    CHECK_STATUS(sys_vmo_read(rig.vmo, 0, &byte, AT(3), 1), ERR_SHOULD_WAIT);   /* no packet */
     expect_silence(rig.port);
     access_start(&accesses[0], ACCESS_READ, rig.vmo, 3, 12);
     expect_read(rig, 3, 6);             /* up to what is there */
@@ -186,8 +186,9 @@ TEST(row_59_neighbours_come_in_one_transfer)
     info_swap_t asked = { { 0 }, { 0 } };
     struct rig rig = rig_create(16);
 
-    for (int i = 0; i < TRIES && !(asked.calls[SWAP_IN] == 4 && asked.pages[SWAP_IN] == CLUSTER); i++) {
-        handle_t vmo = new_paged_out(2 * CLUSTER, 0, CLUSTER), other = new_paged_out(2 * CLUSTER, 0, CLUSTER);
+    for (int i = 0; i < TRIES && (asked.calls[SWAP_IN] != 4 || asked.pages[SWAP_IN] != CLUSTER); i++) {
+        handle_t vmo = new_paged_out(2 * CLUSTER, 0, CLUSTER);
+        handle_t other = new_paged_out(2 * CLUSTER, 0, CLUSTER);
 
         read_in_order(other);           /* what it needs is there from now on */
         asked = read_in_order(vmo);     /* 1 + 3 + 7 + 5 pages */
@@ -208,7 +209,8 @@ TEST(row_59_neighbours_come_in_one_transfer)
 TEST(row_60_the_window_grows_and_starts_over)
 {
     static const struct { uint64_t page, pages; } steps[] = {
-        { 0, 1 }, { 1, 3 }, { 4, 7 }, { 16, 15 }, { 32, 16 }, { 48, 16 }, { 128, 1 }, { 129, 3 }, { 96, 1 }, { 112, 3 }, { 64, 1 },
+        { 0, 1 }, { 1, 3 }, { 4, 7 }, { 16, 15 }, { 32, 16 }, { 48, 16 },
+        { 128, 1 }, { 129, 3 }, { 96, 1 }, { 112, 3 }, { 64, 1 },
     };
     size_t good = 0;
 

@@ -7,7 +7,7 @@
  */
 #include "rows_rig.h"
 
-enum { ROUNDS = 100 };
+enum { ROUNDS = 30 };
 
 static handle_t device_vmo(handle_t device)
 {
@@ -213,7 +213,8 @@ TEST(row_84_dirty_neighbours_go_together)
     page_out(vmo);
     now = counters().system;
     CHECK(now.pages[SWAP_OUT] - before.pages[SWAP_OUT] >= 1024);
-    CHECK((now.calls[SWAP_OUT] - before.calls[SWAP_OUT]) * 8 <= now.pages[SWAP_OUT] - before.pages[SWAP_OUT]);
+    CHECK((now.calls[SWAP_OUT] - before.calls[SWAP_OUT]) * 8 <=
+          now.pages[SWAP_OUT] - before.pages[SWAP_OUT]);
 
     expect_writeback(rig, 0, 8);        /* one packet for all */
     expect_silence(rig.port);

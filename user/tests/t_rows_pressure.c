@@ -20,8 +20,8 @@ TEST(row_134_clean_pages_go_before_anonymous_ones)
     pressure();
     out = counters().system.pages[SWAP_OUT] - before;
     events = vmo_info(anonymous).change_events;
-    printf("# %llu pages were written to backing store, %llu of them the test's\n", (unsigned long long)out,
-           (unsigned long long)events);
+    printf("# %llu pages were written to backing store, %llu of them the test's\n",
+           (unsigned long long)out, (unsigned long long)events);
     CHECK(out * 20 <= ENOUGH);
     CHECK(is_marked(anonymous, 0, 512));
     CHECK_OK(sys_handle_close(anonymous));
