@@ -16,7 +16,6 @@ static handle_t new_on_second_disk(void)
 {
     handle_t vmo = new_vmo(PAGES), others = new_filled(1, 'o'), second;
 
-    row_device = open_scratch();
     delete_other_stores();
     overflow_store = new_store(0, row_device);
     page_out(others);
