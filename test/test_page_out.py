@@ -131,7 +131,7 @@ def test_the_shell_beside_it(swapping):
     shell = machine.machine
     shell.send(f"memload -m 256 -r 1000000 -s {SEED} write random > /dev/null &\n")
     shell.wait_for_prompt()
-    while swapinfo(shell)[machine.devices[1] + "+0"][1] == 0:  # the first disk is full
+    while swapinfo(shell)[machine.devices[1]][1] == 0:  # the first disk is full
         assert len(koids(shell, "memload")) == 5
     for command, expected in COMMANDS * 3:
         output = shell.check(command, limit=LIMIT)

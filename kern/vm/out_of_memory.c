@@ -3,8 +3,8 @@
  *
  * A call that asks for memory can be refused, a page fault cannot.  When page-out has failed the process with most memory of its own
  * dies: anonymous pages in its mappings that nobody shares, on backing store or not, and VMOs that only handles keep; not what it may
- * only read (the boot archive).  The first process, on which all others depend, and processes whose pagers have VMOs, on which others
- * may depend, are taken last.
+ * only read (the boot archive).  Processes whose pagers have VMOs, on which others may depend, are taken last, after them only the first
+ * process and those that it made (init), on which all depend.
  *
  * Locks: one at a time; it looks at each process by itself.
  */
@@ -77,15 +77,16 @@ static struct process *next_living(uint64_t *koid)
 static struct process *choose(uint64_t *out_pages)
 {
     struct process *chosen = NULL, *process;
-    uint64_t koid = 0, best = 0;
-    bool first = true;
+    uint64_t koid = 0, best = 0, first = 0;
 
     while ((process = next_living(&koid))) {
-        uint64_t pages = own_pages(process);
-        /* Twice more than the greatest number of pages stands between those who are spared and the others. */
-        uint64_t rank = pages + (first ? 0 : user_source_any_of(koid) ? 1ul << 60 : 2ul << 60);
+        first = first ? first : koid;
+        uint64_t pages = own_pages(process), rank = pages;
 
-        first = false;
+        /* More than the greatest number of pages stands between those who are spared and the others. */
+        if (koid != first && process->object.related_koid != first)
+            rank += user_source_any_of(koid) ? 1ul << 60 : 2ul << 60;
+
         if (pages > 0 && rank > best) {
             if (chosen)
                 object_unref(&chosen->object);
