@@ -127,7 +127,7 @@ status_t sys_pager_op_range(handle_t pager, uint32_t op, handle_t handle, uint64
     else
         status = pager_op_range(vmo, op, offset, length, data, NULL);
     object_unref(&vmo->object);
-    return status;
+    return sys_once(status);
 }
 
 /* Between two runs the VMO may change: the answer is of no one moment (nor is it where this comes from). */

@@ -73,11 +73,13 @@ TEST(row_33_one_segment_or_many_the_content_is_the_same)
 TEST(row_34_a_full_level_whose_block_is_freed_is_used_again)
 {
     settle();
-    handle_t store = new_store(HIGH, 4), vmo = filled(768, 4), late = filled(64, 5);
+    handle_t store = new_store(HIGH, 4), vmo = filled(768, 4);
 
     add_pages(store, 0, 512);
     fill_up(store);
     drop_pages(vmo, 0, 768);
+    handle_t late = filled(64, 5);
+
     evict(late);
     CHECK_EQ(blocks_within(late, 0, 512), 64);
     check_all(late, 64, 5);
