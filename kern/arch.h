@@ -75,10 +75,9 @@ void arch_mmu_map_around(struct arch_mmu *mmu, vaddr_t address, const uint64_t *
                          uint32_t count);
 
 /*
- * Reduce the rights of [address, address + length) to flags; 0 removes what is mapped there.  Every
- * hart has forgotten the old entries when it returns (one shootdown for the range).  Tables that
- * became empty are freed only in destroy.  resident counts the pages of a range.  Cost grows with
- * the tables present, not with length.  Take mmu->lock.
+ * Reduce the rights of [address, address + length) to flags; 0 removes what is mapped there.  Every hart has forgotten
+ * the old entries when it returns (one shootdown for the range).  Tables that became empty are freed only in destroy.
+ * resident counts the pages of a range.  Cost grows with the tables present, not with length.  Take mmu->lock.
  */
 void arch_mmu_protect(struct arch_mmu *mmu, vaddr_t address, uint64_t length, uint32_t flags);
 uint64_t arch_mmu_resident(struct arch_mmu *mmu, vaddr_t address, uint64_t length);

@@ -9,7 +9,9 @@ of the rows and the peers' numbers; what it does not name comes last.
 import argparse
 import re
 import sys
+import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from quire.machine import BUILD, DISK, Machine
@@ -36,11 +38,24 @@ def commands(program):
     return [("", None), ("", DISK)] if program == "boot" else [("", None)]
 
 
+@contextmanager
+def swap_machine(**options):
+    """128 MiB of memory and a disk of 320 MiB, all of it for paging."""
+    with tempfile.NamedTemporaryFile(prefix="quire-swap-") as image:
+        image.truncate(320 << 20)
+        with Machine("bench/swap", cpus=1, memory="128M", disk=image.name, arguments=("-icount", "shift=0,sleep=on"),
+                     **options) as machine:
+            yield machine
+
+
 def run(program, arguments, disk, **options):
     """What a program prints.  The one called boot takes the shell's place, each other is typed at the prompt.
 
-    With a disk the guest's clock keeps pace with ours while it sleeps, so that no timer goes off too early.
+    The one called swap has a machine of its own.  With a disk the guest's clock keeps pace with ours while it sleeps, so that no timer goes off too early.
     """
+    if program == "swap":
+        with swap_machine(**options) as machine:
+            return machine.check("bench/swap")
     options |= {"cpus": 1, "disk": disk, "icount": not disk,
                 "arguments": ("-icount", "shift=0,sleep=on") if disk else ()}
     if program == "boot":
@@ -79,6 +94,14 @@ def ratios(**options):
         return RATIO.findall(machine.check("bench/pager pairs"))
 
 
+def request_size(**options):
+    """Of 256 MiB written and read in order in 128 MiB: pages a disk request, as QEMU saw them."""
+    with swap_machine(trace=("virtio_blk_handle_read", "virtio_blk_handle_write"), **options) as machine:
+        machine.check("bench/swap sequential")
+        sectors = [int(count) for count in re.findall(r"nsectors (\d+)", machine.trace_path.read_text())]
+    return sum(sectors) / len(sectors) / 8
+
+
 def number(text):
     return f"{int(text):,}" if text else "-"
 
@@ -97,6 +120,8 @@ def main():
         print(ROW.format(operation, number(results[operation]), *map(number, columns)))
     for what, ratio in ratios(kernel=options.kernel, initrd=options.initrd):
         print(f"{what}, on 2 harts: {ratio}")
+    pages = request_size(kernel=options.kernel, initrd=options.initrd)
+    print(f"swap in order: {pages:.1f} pages a disk request")
     seconds = boot_time(kernel=options.kernel, initrd=options.initrd)
     print(f"boot to the prompt, 2 harts and a disk: {seconds:.2f} s of wall clock")
 

@@ -13,7 +13,7 @@ from quire.machine import DISK, KERNEL, ROOT, WAIT_LIMIT
 @pytest.mark.parametrize("memory", ["32M", "128M", "2G"])
 @pytest.mark.parametrize("cpus", [1, 2, 4, 8])
 def test_boots(boot, cpus, memory):
-    machine = boot(cpus=cpus, memory=memory)
+    machine = boot(cpus=cpus, memory=memory, swap=True)
     assert machine.check("echo it lives") == "it lives\n"
     assert machine.power_off() == 0
 

@@ -196,10 +196,12 @@ def numbers(line):
 
 
 def test_free_adds_up(machine):
-    head, memory, empty, *kinds = machine.check("free").splitlines()
+    head, memory, swap, empty, *kinds = machine.check("free").splitlines()
     assert head.split() == ["KiB", "total", "used", "free", "cached"] and empty == ""
     total, used, free, cached = numbers(memory)
     assert total == used + free + cached and free > 4000
+    total_swap, used_swap, free_swap = numbers(swap)
+    assert swap.startswith("swap ") and total_swap == used_swap + free_swap
     assert sum(numbers(line)[0] for line in kinds[1:]) == total
     assert sum(numbers(line)[1] for line in kinds[1:]) == total / 4
     assert 99 < sum(numbers(line)[2] for line in kinds[1:]) < 101
@@ -214,18 +216,18 @@ def test_free_in_few_digits_and_with_counters(machine):
 
 def test_vmstat(machine):
     _, names, line = machine.check("vmstat").splitlines()
-    assert len(numbers(line)) == len(names.split()) == 13
+    assert len(numbers(line)) == len(names.split()) == 15
     free = numbers(line)[0]
     assert free > 4000
 
     *_, first, second, _ = machine.check("vmstat 0.2 3").splitlines()
     since_boot = numbers(first)
     assert since_boot[6] > 50 and since_boot[9] > 300           # faults, calls
-    assert len(numbers(second)) == 13
+    assert len(numbers(second)) == 15
 
     def is_quiet():
         quiet = numbers(machine.check("vmstat 0.2 3").splitlines()[-1])
-        return quiet[6] < 50 and quiet[9] < 100 and quiet[12] > 50
+        return quiet[6] < 50 and quiet[9] < 100 and quiet[-1] > 50
     assert comes_true(is_quiet)                                 # nothing runs but this
 
 
@@ -236,7 +238,7 @@ def test_vmstat_repeats_its_head(machine):
 
 def test_vmstat_sees_work(machine):
     machine.check("yes > /dev/null &")
-    assert comes_true(lambda: numbers(machine.check("vmstat 0.5 2").splitlines()[-1])[12] < 80)  # one of two harts is busy
+    assert comes_true(lambda: numbers(machine.check("vmstat 0.5 2").splitlines()[-1])[-1] < 80)  # one of two harts is busy
     end(machine, "yes")
 
 
@@ -250,7 +252,7 @@ def end(machine, name):
     assert machine.run(f"kill -KILL {koid}; wait {koid}").status == EXIT_KILLED
 
 
-REGION = r"^([0-9a-f]{10}) +(\d+)K +(\d+)K ([r-][w-][x-][ps]) (\S+) +([0-9a-f]+) +(\d+) (.*)$"
+REGION = r"^([0-9a-f]{10}) +(\d+)K +(\d+)K ([r-][w-][x-][ps]) (\S+) +([0-9a-f]+) +(\d+) +\d+K (.*)$"
 
 
 def regions(output):
@@ -278,11 +280,11 @@ def test_pmap(machine):
     assert text[0] == 0x10000 and text[3:] == ("r-xp", "pager", "/bin/sleep") and text[2] > 0
     assert any(region[3:] == ("rw-p", "anon", "data") for region in found)
     assert found[-2][2:] == (0, "---p", "anon", "stack") and found[-1][3:] == ("rw-p", "anon", "stack")
-    totals = re.search(r"^virtual (\d+)K, resident (\d+)K, private (\d+)K$", output, re.M)
-    virtual, resident, private = map(int, totals.groups())
+    totals = re.search(r"^virtual (\d+)K, resident (\d+)K, private (\d+)K, swapped (\d+)K$", output, re.M)
+    virtual, resident, private, swapped = map(int, totals.groups())
     assert virtual == sum(region[1] for region in found)
     assert resident == sum(region[2] for region in found)
-    assert 0 < private <= resident
+    assert 0 < private <= resident and swapped == 0
     row = re.search(rf"^ *{koid} .*$", machine.check("ps"), re.M)[0]
     assert f" {virtual}K " in row and f" {resident}K " in row
 
@@ -314,7 +316,8 @@ def test_top_in_batch(machine):
         assert len(rounds) == 2
         for output in rounds:
             assert re.search(r"\d harts, \d+ processes, \d+ threads\nprocessors: [\d.]+% busy, [\d.]+% idle\n"
-                             r"memory, KiB: \d+ total, \d+ used, \d+ free, \d+ cached\n\n", output)
+                             r"memory, KiB: \d+ total, \d+ used, \d+ free, \d+ cached\n"
+                             r"swap, KiB: \d+ total, \d+ used, \d+ free\n\n", output)
             assert "\033" not in output
         rows = re.findall(TOP_ROW, rounds[1], re.M)
         names = [row[7] for row in rows]

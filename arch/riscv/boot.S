@@ -86,6 +86,12 @@ timer_compare_present:
 1:  csrw    stvec, t1
     ret
 
+/* int64_t sbi_call(a0, ... a5, function, extension): C and the firmware agree on the registers. */
+    .globl sbi_call
+sbi_call:
+    ecall
+    ret
+
 /*
  * The root of the kernel's page table: the direct map, 254 GiB.  boot.c adds the stacks and takes
  * the rights away that the kernel's own gigabyte does not need.

@@ -118,7 +118,7 @@ static bool start_hart(void)
     hart->kernel_sp = (uint64_t)stack + KERNEL_STACK_SIZE;
     hart_starting = hart;
     atomic_thread_fence(memory_order_seq_cst);
-    error = sbi_call(SBI_HSM, 0, hart->id, virt_to_phys(secondary_entry), (uint64_t)hart, 0, 0);
+    error = sbi_call(hart->id, virt_to_phys(secondary_entry), (uint64_t)hart, 0, 0, 0, 0, SBI_HSM);
     if (error) {
         kprintf("quire: hart %lu does not start (SBI error %ld)\n", hart->id, error);
         arch_stack_destroy(stack);

@@ -1,10 +1,9 @@
 /*
  * devices.c: from the flattened device tree to `machine` and `platform`.
  *
- * The tree is a string of 32-bit big-endian tokens: a node begins (its name follows), a property
- * (length, name, bytes), a node ends.  visit_node is shown a node when it ends, its parents still
- * being open, and asks for properties by their names.  All that is needed later is copied: the
- * tree's memory is free after boot.  What the firmware keeps for itself it says in the tree.
+ * The tree is a string of 32-bit big-endian tokens: a node begins (its name follows), a property (length, name, bytes), a node
+ * ends.  visit_node is shown a node when it ends, its parents still being open, and asks for properties by their names.  All
+ * that is needed later is copied: the tree's memory is free after boot.  What the firmware keeps for itself it says in the tree.
  *
  * Invariant: the tree comes from outside, so every offset is checked against its part's end before
  * use.  Every range in `machine` is page aligned (memory inwards, reservations outwards) and every
@@ -13,7 +12,6 @@
  */
 #include "platform.h"
 
-#include "lib/kprintf.h"
 #include "lib/string.h"
 
 #define DEVICE_LIMIT 0x80000000ul

@@ -57,12 +57,6 @@ static uint16_t asid_alloc(void)
     return 0;
 }
 
-static void asid_free(uint16_t asid)
-{
-    if (asid)
-        atomic_fetch_and(&asids_used[asid / 64], ~(1ul << (asid % 64)));
-}
-
 status_t arch_mmu_init(struct arch_mmu *mmu)
 {
     uint64_t *root = frame_alloc_virt(FRAME_TABLE);
@@ -90,7 +84,8 @@ void arch_mmu_destroy(struct arch_mmu *mmu)
     while ((table = list_pop_front(&mmu->tables)))
         frame_free(list_entry(table, struct page, link));
     frame_free_virt(phys_to_virt(mmu->root));
-    asid_free(mmu->asid);
+    if (mmu->asid)
+        atomic_fetch_and(&asids_used[mmu->asid / 64], ~(1ul << (mmu->asid % 64)));
 }
 
 void mmu_switch(struct arch_mmu *mmu)
@@ -152,8 +147,7 @@ static void shootdown(struct arch_mmu *mmu, vaddr_t address, uint64_t length)
 }
 
 /* The leaf table that covers address, or NULL and the size of the hole.  Inline: the fault path. */
-static inline __attribute__((always_inline)) uint64_t *
-leaf_table(const struct arch_mmu *mmu, vaddr_t address, uint64_t *out_span)
+static INLINE uint64_t *leaf_table(const struct arch_mmu *mmu, vaddr_t address, uint64_t *out_span)
 {
     uint64_t entry = ((uint64_t *)phys_to_virt(mmu->root))[address >> 30];
 
@@ -182,7 +176,7 @@ uint64_t *mmu_next_table(uint64_t *entry, struct list *tables)
     return table;
 }
 
-static __attribute__((noinline)) uint64_t *make_leaf_table(struct arch_mmu *mmu, vaddr_t address)
+static NOINLINE uint64_t *make_leaf_table(struct arch_mmu *mmu, vaddr_t address)
 {
     uint64_t *root = phys_to_virt(mmu->root);
     uint64_t *middle = mmu_next_table(&root[address >> 30], &mmu->tables);

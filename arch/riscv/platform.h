@@ -3,7 +3,6 @@
 
 #include "arch.h"
 #include "csr.h"
-#include "sync/hart.h"
 
 #define PLIC_MAX_IRQ 127u
 
@@ -80,9 +79,9 @@ extern uint64_t kernel_root[512];
 #define SBI_SRST   0x53525354
 enum { RFENCE_CODE = 0, RFENCE_TLB = 1, RFENCE_TLB_ASID = 2 };
 
-/* The SBI error, 0 for none. */
-int64_t sbi_call(uint64_t extension, uint64_t function, uint64_t a0, uint64_t a1, uint64_t a2,
-                 uint64_t a3, uint64_t a4);
+/* The SBI error, 0 for none.  The arguments are in the order of the registers that the firmware reads (boot.S). */
+int64_t sbi_call(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5,
+                 uint64_t function, uint64_t extension);
 
 /*
  * A call that names a set of harts: an IPI (when it returns, it is sent) or a remote fence (it is done).  Bits of

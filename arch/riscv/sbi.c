@@ -8,22 +8,6 @@
  */
 #include "platform.h"
 
-int64_t sbi_call(uint64_t extension, uint64_t function, uint64_t argument0, uint64_t argument1,
-                 uint64_t argument2, uint64_t argument3, uint64_t argument4)
-{
-    register uint64_t a0 __asm__("a0") = argument0;
-    register uint64_t a1 __asm__("a1") = argument1;
-    register uint64_t a2 __asm__("a2") = argument2;
-    register uint64_t a3 __asm__("a3") = argument3;
-    register uint64_t a4 __asm__("a4") = argument4;
-    register uint64_t a6 __asm__("a6") = function;
-    register uint64_t a7 __asm__("a7") = extension;
-
-    __asm__ volatile("ecall" : "+r"(a0), "+r"(a1)
-                     : "r"(a2), "r"(a3), "r"(a4), "r"(a6), "r"(a7) : "memory");
-    return (int64_t)a0;
-}
-
 void sbi_hart_call(uint64_t extension, uint64_t function, uint32_t mask, vaddr_t address,
                    uint64_t length, uint64_t asid)
 {
@@ -35,10 +19,10 @@ void sbi_hart_call(uint64_t extension, uint64_t function, uint32_t mask, vaddr_t
         if (harts[i].id < 64)
             low_ids |= 1ul << harts[i].id;
         else
-            sbi_call(extension, function, 1, harts[i].id, address, length, asid);
+            sbi_call(1, harts[i].id, address, length, asid, 0, function, extension);
     }
     if (low_ids)
-        sbi_call(extension, function, low_ids, 0, address, length, asid);
+        sbi_call(low_ids, 0, address, length, asid, 0, function, extension);
 }
 
 /* --- Power, and calling other harts to attention. --- */
@@ -63,13 +47,13 @@ static void finisher_write(uint32_t value)
 void arch_power_off(uint32_t code)
 {
     finisher_write(code ? code << 16 | FINISHER_FAIL : FINISHER_PASS);
-    sbi_call(SBI_SRST, 0, SRST_SHUTDOWN, code != 0, 0, 0, 0);
+    sbi_call(SRST_SHUTDOWN, code != 0, 0, 0, 0, 0, 0, SBI_SRST);
     arch_halt();
 }
 
 void arch_reboot(void)
 {
-    sbi_call(SBI_SRST, 0, SRST_COLD_REBOOT, 0, 0, 0, 0);
+    sbi_call(SRST_COLD_REBOOT, 0, 0, 0, 0, 0, 0, SBI_SRST);
     finisher_write(FINISHER_RESET);
     arch_halt();
 }

@@ -112,7 +112,6 @@ void arch_stack_destroy(void *stack)
     spin_unlock(&stack_lock);
 }
 
-/* On some kernel stack? */
 static bool stack_contains(uint64_t address)
 {
     if (address - (uint64_t)emergency_stacks < sizeof(emergency_stacks))

@@ -41,7 +41,7 @@ void arch_thread_init(struct thread *thread, void (*entry)(void *), void *argume
 }
 
 /* Kernel threads do not use the unit: what is in it stays, already saved. */
-static __attribute__((noinline)) void fp_switch(struct thread *from, struct thread *to)
+static NOINLINE void fp_switch(struct thread *from, struct thread *to)
 {
     uint64_t state = csr_read("sstatus") & SSTATUS_FS;
 

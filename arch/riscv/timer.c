@@ -38,7 +38,7 @@ void arch_timer_set(uint64_t deadline)
     if (has_compare)
         csr_write(CSR_STIMECMP, ticks);
     else
-        sbi_call(SBI_TIME, 0, ticks, 0, 0, 0, 0);
+        sbi_call(ticks, 0, 0, 0, 0, 0, 0, SBI_TIME);
 }
 
 /* Reading the low half of the clock chip latches the high half. */

@@ -8,7 +8,6 @@
 #include "platform.h"
 
 #include "lib/kprintf.h"
-#include "task/thread.h"
 
 static_assert(sizeof(struct trap_frame) == FRAME_SIZE &&
               offsetof(struct trap_frame, status) == FRAME_STATUS,

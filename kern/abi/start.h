@@ -20,7 +20,7 @@ enum {
     START_INITRD,                       /* VMO of the boot archive, content size set, 0: there is none; first program, and whom it trusts */
     START_FD,                           /* an open file descriptor: its number is in the high bits */
     START_ROOT_FS,                      /* channel to the root file system server */
-    START_DEFAULT_PAGER,
+    START_DEFAULT_PAGER,                /* the default pager object */
     START_USER = 64,                    /* from here on, a program and its parent agree on the meaning */
 };
 

@@ -45,7 +45,7 @@ enum { WAIT_ASYNC_ONCE = 0, WAIT_ASYNC_PERSISTENT = 1 };
 /* Object types, as INFO_HANDLE_BASIC reports them. */
 enum { OBJECT_ANY = 0, OBJECT_PROCESS, OBJECT_THREAD, OBJECT_VMO, OBJECT_PORT, OBJECT_CHANNEL,
        OBJECT_PIPE, OBJECT_STREAM, OBJECT_EVENT, OBJECT_PAGER, OBJECT_BLOCK, OBJECT_CONSOLE,
-       OBJECT_SYSTEM, OBJECT_BACKING_STORE };
+       OBJECT_SYSTEM, OBJECT_BACKING_STORE, OBJECT_DEFAULT_PAGER };
 
 /* Ports. */
 enum { PKT_USER = 0, PKT_SIGNAL = 1, PKT_PAGE_REQUEST = 9, PKT_BLOCK = 16, PKT_EXCEPTION = 17 };
@@ -117,9 +117,21 @@ typedef struct {
     uint64_t disk_offset;       /* where a partition begins on its disk; 0 for a disk */
     uint32_t block_size;        /* offsets and lengths are multiples of it */
     uint32_t max_transfer;      /* longest single request */
-    uint32_t flags, reserved;
+    uint32_t flags, disk;       /* disk: its number */
     uint64_t reads, writes, flushes, errors;    /* requests completed on the whole disk */
 } block_info_t;
+
+/* Backing stores. */
+enum { SWAP_IN, SWAP_OUT };
+/* Counters of the whole system, by SWAP_; zero_fills: anonymous pages that nothing had been written to. */
+typedef struct { uint64_t calls[2], pages[2], zero_fills; } info_swap_t;
+typedef struct {
+    info_swap_t system;
+    uint64_t pages_total, pages_free;
+    uint64_t pages_retired;                     /* could not be written; neither free nor used any more */
+    uint64_t pages[2], pages_failed[2];         /* by SWAP_ */
+    uint32_t priority, cluster_size;            /* 0 or 4; bytes */
+} info_backing_store_t;
 
 /* Streams and seeking. */
 enum { STREAM_READ = 1, STREAM_WRITE = 2, STREAM_APPEND = 4 };
@@ -140,7 +152,7 @@ enum { EXCEPTION_RETRY = 1, EXCEPTION_KILL_THREAD = 2 };
 /* sys_object_get_info. */
 enum { INFO_HANDLE_BASIC = 1, INFO_PROCESS = 2, INFO_THREAD = 3, INFO_VMO = 4, INFO_SYSTEM = 5,
        INFO_PROCESS_MAPS = 6, INFO_PROCESS_LIST = 7, INFO_PROCESS_THREADS = 8,
-       INFO_PAGER_LIST = 9, INFO_FRAME_MAP = 10 };
+       INFO_PAGER_LIST = 9, INFO_FRAME_MAP = 10, INFO_SEGMENT_LIST = 11, INFO_SWAP_PAGE_LIST = 12 };
 enum { INFO_VMO_PAGED = 1 << 0, INFO_VMO_RESIZABLE = 1 << 1, INFO_VMO_IS_COW_CLONE = 1 << 2,
        INFO_VMO_PAGER_BACKED = 1 << 5 };
 
@@ -183,6 +195,15 @@ typedef struct {                            /* one pager-backed VMO */
     uint32_t detached, outstanding;         /* threads waiting now */
     char     owner[32];                     /* process that made the pager */
 } info_pager_vmo_t;
+
+/* A segment of a backing store: a range of a disk, in bytes, and its pages. */
+typedef struct {
+    uint64_t store_koid, offset, length, pages_total, pages_free;
+    uint32_t disk, priority, cluster_size, draining;
+} info_segment_t;
+
+/* A block in use: of which VMO (of several that share the page, one; 0: it is about to be freed), where it is; in_memory: there too. */
+typedef struct { uint64_t vmo_koid, vmo_offset, disk_offset; uint32_t disk, in_memory; } info_swap_page_t;
 
 /* INFO_FRAME_MAP: a run of equal frames. */
 typedef struct { uint64_t base, frames; uint32_t kind, reserved; uint64_t owner_koid; } info_frame_run_t;

@@ -9,21 +9,20 @@
  *
  * Invariant: a range never reaches beyond the range it was made from.  A frame is busy exactly while one request
  * moves it; a page is never in two writes at once, so the later content is the one that stays on the disk.
- * Locks: the family lock, then disk.lock (in disk_submit).  transfer_done runs in the disk's
- * interrupt, with none held.
+ * Locks: the family lock, then disk.lock (in disk_submit).  transfer_done runs in the disk's interrupt, with none held.
  */
 #include "dev/block.h"
 
 #include "mm/heap.h"
-#include "task/wait_queue.h"
 #include "vm/page_request.h"
+#include "vm/reclaim.h"
+#include "vm/swap.h"
 #include "vm/vmo_pages.h"
 
 #define SYNC_IN_FLIGHT_MAX 32u          /* requests that one vmo_sync has running */
 
 const struct object_ops block_ops = {
-    .type = OBJECT_BLOCK,
-    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
+    .type = OBJECT_BLOCK, .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .destroy = object_free,
 };
 
@@ -350,7 +349,9 @@ status_t block_submit(struct block *block, struct port *port, uint64_t key, uint
     if (!transfer)
         return ERR_NO_MEMORY;
     if (op != BLOCK_FLUSH)
-        status = vmo_transfer_begin(vmo, vmo_offset, length, op == BLOCK_READ, &memory);
+        do
+            status = vmo_transfer_begin(vmo, vmo_offset, length, op == BLOCK_READ, &memory);
+        while (status == ERR_NO_MEMORY && reclaim_for_retry());
     if (status != OK) {
         heap_free(transfer);
         return status;
@@ -370,4 +371,24 @@ status_t block_submit(struct block *block, struct port *port, uint64_t key, uint
     else if (disk_submit(block->disk, &transfer->request) != OK)
         transfer_done(&transfer->request, ERR_IO);
     return OK;
+}
+
+/* --- The default pager. --- */
+
+/* Each transfer of pages has its request. */
+static struct disk_request swap_requests[SWAP_TRANSFERS];
+
+static void swap_request_done(struct disk_request *request, status_t status)
+{
+    swap_done(&swap_transfers[request - swap_requests], status);
+}
+
+status_t swap_submit(struct swap_transfer *transfer, bool out, struct object *device, uint64_t offset)
+{
+    struct disk_request *request = &swap_requests[transfer - swap_transfers];
+
+    disk_request_init(request, out ? BLOCK_WRITE : BLOCK_READ, offset, swap_request_done);
+    for (uint32_t i = 0; i < transfer->count; i++)
+        disk_request_add(request, page_to_phys(transfer->pages[i]), PAGE_SIZE);
+    return disk_submit(((struct block *)object_checked(device, &block_ops))->disk, request);
 }

@@ -26,10 +26,9 @@ status_t block_create_partition(struct block *block, uint64_t offset, uint64_t l
  */
 status_t block_create_vmo(struct block *block, struct vmo **out_vmo);
 /*
- * sys_block_submit after the handles are looked up.  The packet goes to `port` under `key`, also
- * when the transfer fails.  INVALID_ARGS (op, alignment, no length), OUT_OF_RANGE (device, or more
- * than max_transfer), or what vmo_transfer_begin says: then nothing is started and no packet comes.
- * A flush has no VMO (NULL), no offsets and no length (0).
+ * sys_block_submit after the handles are looked up.  The packet goes to `port` under `key`, also when the transfer fails.
+ * INVALID_ARGS (op, alignment, no length), OUT_OF_RANGE (device, or more than max_transfer), or what vmo_transfer_begin
+ * says: then nothing is started and no packet comes.  A flush has no VMO (NULL), no offsets and no length (0).
  */
 status_t block_submit(struct block *block, struct port *port, uint64_t key, uint32_t op,
                       struct vmo *vmo, uint64_t vmo_offset, uint64_t offset, uint64_t length);

@@ -1,11 +1,10 @@
 /*
  * console.c: the serial console.
  *
- * Two queues between programs and the UART.  Typed bytes are put into one by the interrupt and taken out by readers;
- * nothing is edited or echoed here, that is the business of user code.  One byte is special besides: ^C sets USER_0,
- * so that somebody can wait for it alone.  Written bytes go into the other, and out whenever the UART has room; a
- * writer sleeps only while the queue is full.  Kernel messages overtake nothing: they push the queue out first and
- * wait for the UART themselves.
+ * Two queues between programs and the UART.  Typed bytes are put into one by the interrupt and taken out by readers; nothing
+ * is edited or echoed here, that is the business of user code.  One byte is special besides: ^C sets USER_0, so that somebody
+ * can wait for it alone.  Written bytes go into the other, and out whenever the UART has room; a writer sleeps only while the
+ * queue is full.  Kernel messages overtake nothing: they push the queue out first and wait for the UART themselves.
  *
  * Invariant: while written bytes are queued the transmit interrupt is on (if the UART has one).
  * READABLE is set exactly while typed bytes are there.
@@ -37,9 +36,8 @@ static struct ring output = { SPINLOCK_INITIALIZER(RANK_CONSOLE), output_bytes, 
 
 static struct object console;
 
-const struct object_ops console_ops = {
-    .type = OBJECT_CONSOLE,
-    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
+static const struct object_ops console_ops = {
+    .type = OBJECT_CONSOLE, .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
 };
 
 static uint32_t used(const struct ring *ring)   { return ring->put - ring->taken; }
@@ -111,12 +109,11 @@ status_t console_write(const char *text, size_t length, size_t *out_done)
 
 /* --- Input. --- */
 
-static void console_interrupt(void *unused)
+static void console_interrupt(UNUSED void *argument)
 {
     bool interrupt = false;
     int c;
 
-    (void)unused;
     spin_lock(&input.lock);
     while ((c = arch_console_get()) >= 0) {
         interrupt |= c == CONTROL_C;

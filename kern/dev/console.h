@@ -3,8 +3,6 @@
 
 #include "object/object.h"
 
-extern const struct object_ops console_ops;
-
 void console_init(void);                        /* from here on typed bytes arrive */
 struct object *console_object(void);            /* the one console, borrowed */
 /*

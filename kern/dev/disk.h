@@ -1,7 +1,6 @@
 /* disk.h: asynchronous requests to a disk (virtio-blk), many in flight. */
 #pragma once
 
-#include "lib/list.h"
 #include "vm/vmo.h"
 
 struct disk;

@@ -345,6 +345,7 @@ static status_t read_geometry(struct disk *disk, uint64_t features)
     disk->info = (block_info_t){
         .size = sectors * SECTOR / block_size * block_size,
         .block_size = block_size,
+        .disk = disk->index,
         .max_transfer = (uint32_t)min_u64((disk->max_pieces - 1) * PAGE_SIZE, VMO_TRANSFER_MAX),
         .flags = (features & FEATURE_READ_ONLY ? BLOCK_INFO_READ_ONLY : 0) |
                  (features & FEATURE_FLUSH ? BLOCK_INFO_FLUSH : 0),

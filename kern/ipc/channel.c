@@ -114,7 +114,7 @@ static bool answer_call(struct channel *channel, struct message *message)
     return false;
 }
 
-static inline __attribute__((always_inline)) status_t
+static INLINE status_t
 write_locked(struct channel *channel, struct message *message, bool hand_over)
 {
     struct channel *peer = channel->peer;
@@ -246,8 +246,6 @@ static void channel_destroy(struct object *object)
 }
 
 const struct object_ops channel_ops = {
-    .type = OBJECT_CHANNEL,
-    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
-    .unreachable = channel_unreachable,
-    .destroy = channel_destroy,
+    .type = OBJECT_CHANNEL, .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
+    .unreachable = channel_unreachable, .destroy = channel_destroy,
 };

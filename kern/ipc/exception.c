@@ -1,10 +1,9 @@
 /*
  * exception.c: threads that stop because of what they did or met, or were interrupted.
  *
- * The thread queues a packet to the port bound to it and sleeps until it is resumed.  No port, or
- * one that closes before the answer: its process' port is asked.  Nobody there either: the process
- * dies and one line on the console says why; an interrupted thread just goes on.  The record of the
- * stop, with its packet, is on the stopped thread's kernel stack, so it needs no memory.
+ * The thread queues a packet to the port bound to it and sleeps until it is resumed.  No port, or one that closes before the
+ * answer: its process' port is asked.  Nobody there either: the process dies and one line on the console says why; an interrupted
+ * thread just goes on.  The record of the stop, with its packet, is on the stopped thread's kernel stack, so it needs no memory.
  *
  * Invariant: thread->stop is set exactly while the thread can be resumed: who resumes it takes that
  * away, so there is one answer to a stop.  The thread takes object.lock before it leaves its stack.

@@ -4,9 +4,8 @@
 #include "ipc/port.h"
 
 /*
- * Exceptions of a process or a thread are reported to the port under key from now on (NULL: no
- * longer); the caller's reference to the port is used up.  ALREADY_EXISTS, NOT_FOUND:
- * something, nothing is bound.  A port without handles counts as nothing.
+ * Exceptions of a process or a thread are reported to the port under key from now on (NULL: no longer); the caller's reference
+ * to the port is used up.  ALREADY_EXISTS, NOT_FOUND: something, nothing is bound.  A port without handles counts as nothing.
  */
 status_t exception_bind(struct object *task, struct object *port, uint64_t key);
 /* EXCEPTION_RETRY or _KILL_THREAD.  BAD_STATE: it is not stopped (any more). */

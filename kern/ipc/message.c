@@ -11,7 +11,7 @@
 #include "task/process.h"
 
 /* A message too big for the heap: its frames' addresses lie behind the handles.  NULL: no memory. */
-static __attribute__((noinline)) struct message *add_frames(struct message *message)
+static NOINLINE struct message *add_frames(struct message *message)
 {
     message->pieces = (char **)&message->handles[message->num_handles];
     while (message->frame_count * PAGE_SIZE < message->num_bytes) {
@@ -53,7 +53,7 @@ void message_destroy(struct message *message)
 
 /* --- To a process. --- */
 
-static __attribute__((noinline)) status_t put_pieces(const struct message *message, uaddr_t to)
+static NOINLINE status_t put_pieces(const struct message *message, uaddr_t to)
 {
     for (uint32_t done = 0, part; done < message->num_bytes; done += part) {
         char *from = message_piece(message, done, message->num_bytes - done, &part);
@@ -65,7 +65,7 @@ static __attribute__((noinline)) status_t put_pieces(const struct message *messa
 }
 
 /* The handles move into the current process, their values to the user's array.  All or nothing. */
-static __attribute__((noinline)) status_t take_handles(struct message *message, uaddr_t to)
+static NOINLINE status_t take_handles(struct message *message, uaddr_t to)
 {
     uint32_t count = message->num_handles;
     handle_t values[CHANNEL_MAX_HANDLES];

@@ -1,9 +1,8 @@
 /*
  * pipe.c: a byte queue between a reading and a writing end.
  *
- * The bytes lie in a ring of frames that are allocated when first reached.  `written` and `taken`
- * count bytes for ever (and start again at 0 when the ring is empty, so that a pipe with little
- * traffic uses one frame); their difference is what can be read.
+ * The bytes lie in a ring of frames that are allocated when first reached.  `written` and `taken` count bytes for ever (and start
+ * again at 0 when the ring is empty, so that a pipe with little traffic uses one frame); their difference is what can be read.
  *
  * Invariant: an end is closed from its last handle on.  READABLE is set while there are bytes or no writer, WRITABLE
  * while an atomic write would not wait, and at either end PEER_CLOSED from the close of the other on.
@@ -111,9 +110,8 @@ static status_t move_bytes(struct pipe_ring *ring, uint64_t at, uaddr_t user, si
  * Sleep until `wanted` bytes can be moved, then move as many as can be, up to `length`.  What moved before a failure
  * counts, unless that is less than wanted.  The direction is a constant.
  */
-static inline __attribute__((always_inline)) status_t
-transfer(struct pipe_ring *ring, bool into_ring, uaddr_t user, size_t length, size_t wanted,
-         size_t *out_done)
+static INLINE status_t transfer(struct pipe_ring *ring, bool into_ring, uaddr_t user, size_t length,
+                                size_t wanted, size_t *out_done)
 {
     struct pipe *end = into_ring ? &ring->writer : &ring->reader;
     struct pipe *peer = into_ring ? &ring->reader : &ring->writer;
@@ -185,8 +183,6 @@ static void pipe_destroy(struct object *object)
 }
 
 const struct object_ops pipe_ops = {
-    .type = OBJECT_PIPE,
-    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
-    .unreachable = pipe_unreachable,
-    .destroy = pipe_destroy,
+    .type = OBJECT_PIPE, .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
+    .unreachable = pipe_unreachable, .destroy = pipe_destroy,
 };

@@ -5,10 +5,9 @@
  * memory.  A reader copies a packet to user memory with faults disabled, under the lock, and only then unlinks
  * it: a packet is taken or not, never lost.  Its owner hears of it (dequeued) when no lock is held.
  *
- * port_observe makes a record that is an observer and a packet in one.  Whoever unlinks the record
- * from port->waits (its last packet was read, port_cancel, the port or the object closed) has
- * claimed it and alone detaches it; the memory goes with its last count, since a reader may be
- * between taking the packet and `dequeued`.
+ * port_observe makes a record that is an observer and a packet in one.  Whoever unlinks the record from port->waits
+ * (its last packet was read, port_cancel, the port or the object closed) has claimed it and alone detaches it; the
+ * memory goes with its last count, since a reader may be between taking the packet and `dequeued`.
  *
  * Invariant: while packets are queued, every sleeping reader that a packet woke, or another in its place, will
  * look at the queue again: a reader that leaves without taking what it was woken for wakes the next one.
@@ -85,11 +84,7 @@ bool port_withdraw(struct port *port, struct packet *packet)
     return unlink_node(port, &packet->link);
 }
 
-/* Of a packet that port_queue_user made. */
-static void user_packet_dequeued(struct packet *packet)
-{
-    heap_free(packet);
-}
+static void user_packet_dequeued(struct packet *packet) { heap_free(packet); }
 
 status_t port_queue_user(struct port *port, const port_packet_t *content)
 {
@@ -320,8 +315,6 @@ static void port_unreachable(struct object *object)
 }
 
 const struct object_ops port_ops = {
-    .type = OBJECT_PORT,
-    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
-    .unreachable = port_unreachable,
-    .destroy = object_free,
+    .type = OBJECT_PORT, .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
+    .unreachable = port_unreachable, .destroy = object_free,
 };

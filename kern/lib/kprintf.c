@@ -1,8 +1,7 @@
 /*
  * kprintf.c: messages from the kernel to the person at the console, and the formatter behind them.
  *
- * A message is formatted on the stack and handed over whole, so two harts never mix theirs; what
- * exceeds MESSAGE_MAX is cut.
+ * A message is formatted on the stack and handed over whole, so two harts never mix theirs; what exceeds MESSAGE_MAX is cut.
  */
 #include "lib/kprintf.h"
 

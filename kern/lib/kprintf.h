@@ -5,8 +5,7 @@
 #include "lib/types.h"
 
 /*
- * %d %u %x, also with l and a number of digits (%016lx); %s and %.*s.  One call is one piece of
- * output, never interleaved.
+ * %d %u %x, also with l and a number of digits (%016lx); %s and %.*s.  One call is one piece of output, never interleaved.
  */
 void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Write at most size - 1 characters and a zero; _v returns how many characters they are.  size is not 0. */

@@ -8,8 +8,6 @@
  */
 #include "lib/random.h"
 
-#include <stdatomic.h>
-
 #include "arch.h"
 #include "lib/string.h"
 

@@ -1,8 +1,8 @@
 /*
  * string.c: the memory and string functions that the compiler and the kernel use.
  *
- * Copies and fills go by words where both sides allow it; strings go byte by byte, they are short.  The empty
- * assembly in the inner loops keeps the compiler from recognising a loop as the very function it implements.
+ * Copies and fills go by words where both sides allow it; strings go byte by byte, they are short.  The Makefile
+ * keeps the compiler from recognising a loop as the very function that it implements.
  */
 #include "lib/string.h"
 
@@ -12,7 +12,6 @@ typedef uint64_t __attribute__((may_alias)) word;
 struct __attribute__((may_alias)) four_words { word words[4]; };
 
 #define WORD sizeof(word)
-#define OPAQUE(pointer) __asm__("" : "+r"(pointer))
 
 void *memcpy(void *to, const void *from, size_t length)
 {
@@ -22,19 +21,13 @@ void *memcpy(void *to, const void *from, size_t length)
     if ((((uintptr_t)out ^ (uintptr_t)in) & (WORD - 1)) == 0) {
         for (; length && ((uintptr_t)out & (WORD - 1)); length--)
             *out++ = *in++;
-        for (; length >= 4 * WORD; length -= 4 * WORD, in += 4 * WORD, out += 4 * WORD) {
+        for (; length >= 4 * WORD; length -= 4 * WORD, in += 4 * WORD, out += 4 * WORD)
             *(struct four_words *)out = *(const struct four_words *)in;
-            OPAQUE(out);
-        }
-        for (; length >= WORD; length -= WORD, in += WORD, out += WORD) {
+        for (; length >= WORD; length -= WORD, in += WORD, out += WORD)
             *(word *)out = *(const word *)in;
-            OPAQUE(out);
-        }
     }
-    for (; length; length--) {
+    for (; length; length--)
         *out++ = *in++;
-        OPAQUE(out);
-    }
     return to;
 }
 
@@ -43,25 +36,18 @@ void *memset(void *to, int byte, size_t length)
     unsigned char *out = to;
     word pattern = (unsigned char)byte * 0x0101010101010101ull;
 
-    for (; length && ((uintptr_t)out & (WORD - 1)); length--) {
+    for (; length && ((uintptr_t)out & (WORD - 1)); length--)
         *out++ = (unsigned char)byte;
-        OPAQUE(out);
-    }
     for (; length >= 8 * WORD; length -= 8 * WORD, out += 8 * WORD) {
         word *target = (word *)out;
 
         target[0] = target[1] = target[2] = target[3] = pattern;
         target[4] = target[5] = target[6] = target[7] = pattern;
-        OPAQUE(out);
     }
-    for (; length >= WORD; length -= WORD, out += WORD) {
+    for (; length >= WORD; length -= WORD, out += WORD)
         *(word *)out = pattern;
-        OPAQUE(out);
-    }
-    for (; length; length--) {
+    for (; length; length--)
         *out++ = (unsigned char)byte;
-        OPAQUE(out);
-    }
     return to;
 }
 
@@ -81,10 +67,8 @@ size_t strnlen(const char *text, size_t limit)
 {
     size_t length = 0;
 
-    while (length < limit && text[length]) {
+    while (length < limit && text[length])
         length++;
-        OPAQUE(text);
-    }
     return length;
 }
 

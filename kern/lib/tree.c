@@ -5,8 +5,7 @@
  * shape that satisfies both is unique for given keys and priorities, and priorities are drawn at
  * random, so the shape is that of a random insertion order: depth about 2 log n.
  *
- * Invariant: below child[0] are keys <= node->key, below child[1] keys >=; no child has a higher
- * priority than its parent.
+ * Invariant: below child[0] are keys <= node->key, below child[1] keys >=; no child has a higher priority than its parent.
  */
 #include "lib/tree.h"
 

@@ -23,23 +23,20 @@ enum {
 #define container_of(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
 #define array_size(a) (sizeof(a) / sizeof((a)[0]))
 
+/* What the compiler shall not decide: of paths that are gone often, and of what is seldom needed on them. */
+#define INLINE   inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
+#define UNUSED   __attribute__((unused))
+
 static inline bool page_aligned(uint64_t x)   { return (x & PAGE_MASK) == 0; }
 static inline uint64_t page_floor(uint64_t x) { return x & ~PAGE_MASK; }
 static inline uint64_t page_ceil(uint64_t x)  { return (x + PAGE_MASK) & ~PAGE_MASK; }
 static inline uint64_t min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-/* Number of the highest bit set; x is not 0.  (The compiler's own would call its library here.) */
-static inline uint32_t highest_bit(uint64_t x)
-{
-    uint32_t bit = 0;
-
-    while (x >>= 1)
-        bit++;
-    return bit;
-}
-
-static inline uint32_t lowest_bit(uint64_t x) { return highest_bit(x & -x); }
+/* Number of the highest, of the lowest bit set; x is not 0. */
+static inline uint32_t highest_bit(uint64_t x) { return 63 - (uint32_t)__builtin_clzl(x); }
+static inline uint32_t lowest_bit(uint64_t x)  { return (uint32_t)__builtin_ctzl(x); }
 
 /* Is [offset, offset + length) inside an object of this size?  Safe against overflow. */
 static inline bool range_inside(uint64_t offset, uint64_t length, uint64_t size)

@@ -1,13 +1,11 @@
 /*
  * frame.c: physical memory.
  *
- * One struct page for every frame from the lowest of RAM to the highest, in one array carved out of
- * RAM at boot; memory that is not ours (firmware, kernel, device tree, boot archive) and holes have
- * descriptors too, counted as FRAME_KERNEL, so the kinds always add up to all of memory.  Free
- * frames are a stack: the frame freed last is the one most likely still in a cache.
+ * One struct page for every frame from the lowest of RAM to the highest, in one array carved out of RAM at boot; memory that is
+ * not ours (firmware, kernel, device tree, boot archive) and holes have descriptors too, counted as FRAME_KERNEL, so the kinds
+ * always add up to all of memory.  Free frames are a stack: the frame freed last is the one most likely still in a cache.
  *
- * Invariant: a frame is on the free stack exactly while its kind is FRAME_FREE; counts[kind] frames
- * have each kind.
+ * Invariant: a frame is on the free stack exactly while its kind is FRAME_FREE; counts[kind] frames have each kind.
  * Locks: frame_lock guards the stack, and kinds that become or stop being FRAME_FREE; other changes
  * of kind are the owner's.  The counts are atomic.
  */
@@ -39,8 +37,10 @@ struct page *frame_alloc(uint8_t kind)
 
     if (allocation_fails())
         return NULL;
+    bool allowed = frame_free_count() >= frame_low || frame_shortage(kind);
+
     spin_lock(&frame_lock);
-    if (free_frames) {
+    if (free_frames && allowed) {
         page = list_entry(free_frames, struct page, link);
         free_frames = page->link.next;
         frame_set_kind(page, kind);
@@ -48,25 +48,29 @@ struct page *frame_alloc(uint8_t kind)
     }
     this_hart()->frames_ran_out = !page;
     spin_unlock(&frame_lock);
-    if (frame_free_count() < frame_low)
-        frame_shortage();
     return page;
 }
 
-/* Such a frame keeps its owner until it is free; page_init sets the kind after the owner. */
-void *frame_ref_owner(struct page *page, void (*ref)(void *owner))
+/* A page that is moved to another owner has none on the way. */
+void *frame_ref_owner(struct page *page, bool (*ref)(void *owner))
 {
     void *owner = NULL;
 
     spin_lock(&frame_lock);
     uint8_t kind = atomic_load_explicit(&page->kind, memory_order_acquire);
 
-    if (kind == FRAME_PAGER || kind == FRAME_DEVICE)
-        owner = page->owner;
-    if (owner)
-        ref(owner);
+    if (kind == FRAME_ANON || kind == FRAME_PAGER || kind == FRAME_DEVICE)
+        owner = *(void *volatile *)&page->owner;
+    if (owner && !ref(owner))
+        owner = NULL;
     spin_unlock(&frame_lock);
     return owner;
+}
+
+void frame_wait_for_readers(void)
+{
+    spin_lock(&frame_lock);
+    spin_unlock(&frame_lock);
 }
 
 struct page *frame_alloc_zeroed(uint8_t kind)
@@ -97,16 +101,7 @@ void *frame_alloc_virt(uint8_t kind)
     return page ? page_to_virt(page) : NULL;
 }
 
-void frame_free_virt(void *address)
-{
-    frame_free(phys_to_page(virt_to_phys(address)));
-}
-
-void frame_counts(uint64_t counts[FRAME_KINDS])
-{
-    for (uint32_t kind = 0; kind < FRAME_KINDS; kind++)
-        counts[kind] = atomic_load_explicit(&frames_of_kind[kind], memory_order_relaxed);
-}
+void frame_free_virt(void *address) { frame_free(phys_to_page(virt_to_phys(address))); }
 
 /* The end of a reserved area that shares a byte with [base, base + size), or 0. */
 static paddr_t reserved_end(paddr_t base, uint64_t size)

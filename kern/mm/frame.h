@@ -1,9 +1,8 @@
 /*
  * frame.h: physical memory, one struct page for every frame of RAM.
  *
- * A frame belongs to exactly one user at a time, named by its kind.  Whoever allocated it owns it
- * until frame_free or until it hands it on (a supplied page changes owner by changing its struct
- * page).
+ * A frame belongs to exactly one user at a time, named by its kind.  Whoever allocated it owns it until
+ * frame_free or until it hands it on (a supplied page changes owner by changing its struct page).
  */
 #pragma once
 
@@ -19,7 +18,13 @@ enum page_state {
 };
 
 struct page {
-    struct list_node link;      /* free list (frame_lock), later a page queue */
+    union {
+        struct list_node link;  /* free list (frame_lock); tables of a space */
+        struct {
+            struct list_node *not_linked;
+            uint64_t block;     /* FRAME_ANON: where on backing store the same bytes are; 0: nowhere (vm/swap.h) */
+        };
+    };
 
     /* Guarded by the family lock of the owner; the kernel's own frames are its users' business. */
     void *owner;                /* FRAME_ANON, FRAME_PAGER, FRAME_DEVICE: struct vmo_family or NULL; else its user's */
@@ -30,7 +35,7 @@ struct page {
     uint8_t  always_need : 1;   /* page-out spares it (vm/reclaim.c) */
     uint8_t  dont_need : 1;     /* or takes it first */
     uint8_t  state;             /* enum page_state */
-    uint8_t  referenced;        /* used through the kernel since the clock last looked */
+    uint8_t  referenced;        /* 1: used through the kernel since the clock last looked; else the clock's (vm/reclaim.c) */
 
     _Atomic uint8_t kind;       /* FRAME_ of abi/types.h */
 };
@@ -55,11 +60,18 @@ struct page *frame_alloc_zeroed(uint8_t kind);
 /* Take the frame back; it must not be busy. */
 void frame_free(struct page *page);
 uint64_t frame_free_count(void);
-/* While fewer frames are free each allocation calls frame_shortage of vm/reclaim.c, whatever locks are held. */
+/*
+ * While fewer frames than frame_low are free each allocation asks frame_shortage of vm/reclaim.c, whatever locks are held, which wakes
+ * page-out; false: what is left is not for this kind, and the allocation fails.
+ */
 extern uint64_t frame_low;
-void frame_shortage(void);
-/* The owner of a FRAME_PAGER or FRAME_DEVICE frame, after `ref`, to which frame_lock keeps it alive.  NULL: it is none, or not owned. */
-void *frame_ref_owner(struct page *page, void (*ref)(void *owner));
+bool frame_shortage(uint8_t kind);
+/*
+ * The owner of a frame of a VMO, if `ref` says that it is not ending; NULL: no such frame, or no owner.  Who ends an owner calls
+ * wait_for_readers before its memory goes.
+ */
+void *frame_ref_owner(struct page *page, bool (*ref)(void *owner));
+void frame_wait_for_readers(void);
 
 /* What a frame is counted as, and to change that: each is marked, and many can be counted together. */
 extern _Atomic uint64_t frames_of_kind[FRAME_KINDS];
@@ -103,6 +115,3 @@ static inline void *page_to_virt(const struct page *page)
 /* Kernel memory by whole frames, as addresses: page tables, stacks, rings. */
 void *frame_alloc_virt(uint8_t kind);           /* zeroed, or NULL */
 void frame_free_virt(void *address);
-
-/* Frames of each kind now (a snapshot without a lock). */
-void frame_counts(uint64_t counts[FRAME_KINDS]);

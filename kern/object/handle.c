@@ -47,7 +47,6 @@ static void free_entry(struct handle_table *table, uint32_t index)
     table->first_free = index;
 }
 
-/* One entry more. */
 static status_t grow(struct handle_table *table)
 {
     uint32_t index = table->capacity;
@@ -183,10 +182,17 @@ status_t handle_remove(struct handle_table *table, handle_t handle, struct handl
     return taken ? OK : ERR_BAD_HANDLE;
 }
 
-/* Old by the time it is used, with the lock as without it. */
-uint32_t handle_table_count(struct handle_table *table)
+struct object *handle_table_next(struct handle_table *table, uint32_t *index)
 {
-    return *(volatile uint32_t *)&table->used;
+    struct object *object = NULL;
+
+    spin_lock(&table->lock);
+    while (!object && *index < table->capacity)
+        object = entry_at(table, (*index)++)->object;
+    if (object)
+        object_ref(object);
+    spin_unlock(&table->lock);
+    return object;
 }
 
 void handle_table_close(struct handle_table *table, handle_t kept)

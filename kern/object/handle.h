@@ -41,7 +41,10 @@ struct handle_table *handle_table_create(void);         /* NULL: no memory */
 struct handle_table *handle_table_copy(struct handle_table *table);
 /* Close everything, then free.  No other thread may use the table. */
 void handle_table_destroy(struct handle_table *table);
-uint32_t handle_table_count(struct handle_table *table);
+/* Old by the time it is used, with the lock as without it. */
+static inline uint32_t handle_table_count(const struct handle_table *table) { return table->used; }
+/* The object of the first entry from *index on that is in use, with a reference; *index moves behind it.  NULL: there is none. */
+struct object *handle_table_next(struct handle_table *table, uint32_t *index);
 
 /* Close every handle but this one; if it is HANDLE_INVALID the table refuses new handles from now on (process exit). */
 void handle_table_close(struct handle_table *table, handle_t kept);

@@ -15,10 +15,8 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 
-#define OBJECT_TYPES 16u
-
 static _Atomic uint64_t last_koid = 1023;       /* small numbers are left to people */
-static _Atomic uint64_t live_objects[OBJECT_TYPES];
+_Atomic uint64_t object_counts[OBJECT_TYPES];
 
 void object_init(struct object *object, const struct object_ops *ops, signals_t signals)
 {
@@ -33,13 +31,7 @@ void object_init(struct object *object, const struct object_ops *ops, signals_t 
     spin_init(&object->lock, RANK_OBJECT);
     atomic_init(&object->signals, signals);
     list_init(&object->observers);
-    atomic_fetch_add_explicit(&live_objects[ops->type], 1, memory_order_relaxed);
-}
-
-uint64_t object_count(uint32_t type)
-{
-    assert(type < OBJECT_TYPES);
-    return atomic_load_explicit(&live_objects[type], memory_order_relaxed);
+    atomic_fetch_add_explicit(&object_counts[ops->type], 1, memory_order_relaxed);
 }
 
 void object_get_name(struct object *object, char to[32])
@@ -67,7 +59,7 @@ static void end_one(struct object *object)
     if (referenced && !object_drop_reference(object))
         return;
     assert(list_empty(&object->observers));
-    atomic_fetch_sub_explicit(&live_objects[ops->type], 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&object_counts[ops->type], 1, memory_order_relaxed);
     ops->destroy(object);
 }
 
@@ -96,8 +88,7 @@ void object_free(struct object *object) { heap_free(object); }
 status_t event_create(struct object **out_event)
 {
     static const struct object_ops event_ops = {
-        .type = OBJECT_EVENT,
-        .default_rights = RIGHTS_BASIC | RIGHT_WRITE,
+        .type = OBJECT_EVENT, .default_rights = RIGHTS_BASIC | RIGHT_WRITE,
         .destroy = object_free,
     };
     struct object *event = heap_alloc(sizeof(*event));

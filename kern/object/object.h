@@ -30,7 +30,7 @@ struct object {
     /* Immutable. */
     const struct object_ops *ops;
     uint64_t koid;                              /* never reused */
-    uint64_t related_koid;                      /* the other end of a channel or pipe, a thread's process, a process' maker; 0: none */
+    uint64_t related_koid;                      /* the other end of a channel or pipe, a thread's process, a pager's or process' maker; 0: none */
 
     atomic_uint references;
     atomic_uint handles;                        /* each holds a reference too */
@@ -90,16 +90,18 @@ static inline void object_ref(struct object *object)
 {
     atomic_fetch_add_explicit(&object->references, 1, memory_order_relaxed);
 }
-/* For lists that hold no reference: true if the object still had one, and now has one more. */
+/* For lists that hold no reference: true if there still was one, and now is one more. */
+static inline bool count_unless_zero(atomic_uint *references)
+{
+    unsigned count = atomic_load_explicit(references, memory_order_relaxed);
+
+    while (count > 0 && !atomic_compare_exchange_weak(references, &count, count + 1))
+        ;
+    return count > 0;
+}
 static inline bool object_ref_unless_dead(struct object *object)
 {
-    unsigned count = atomic_load_explicit(&object->references, memory_order_relaxed);
-
-    while (count != 0) {
-        if (atomic_compare_exchange_weak(&object->references, &count, count + 1))
-            return true;
-    }
-    return false;
+    return count_unless_zero(&object->references);
 }
 
 /* True if it was the last one. */
@@ -158,7 +160,9 @@ void object_get_name(struct object *object, char to[32]);
 void object_set_name(struct object *object, const char from[32]);
 
 /* Live objects of a type. */
-uint64_t object_count(uint32_t type);
+#define OBJECT_TYPES 16u
+extern _Atomic uint64_t object_counts[OBJECT_TYPES];
+static inline uint64_t object_count(uint32_t type) { return object_counts[type]; }
 
 /* Supplied by higher layers (task/thread.c): the calling thread's. */
 struct object_reaper *current_reaper(void);

@@ -1,10 +1,9 @@
 /*
  * hart.h: what the kernel keeps for each hart (hardware thread).
  *
- * In the kernel the tp register points at this hart's struct; user code has tp for itself, and
- * sscratch holds the pointer meanwhile.  The kernel is never preempted and interrupts are off
- * inside it (they are taken from user mode, in the idle loop and at interrupt windows), so a value
- * read from this_hart() is good until the thread blocks.
+ * In the kernel the tp register points at this hart's struct; user code has tp for itself, and sscratch holds the
+ * pointer meanwhile.  The kernel is never preempted and interrupts are off inside it (they are taken from user mode,
+ * in the idle loop and at interrupt windows), so a value read from this_hart() is good until the thread blocks.
  */
 #pragma once
 
@@ -32,7 +31,7 @@ struct hart {
     bool     frames_ran_out;        /* the last allocation failed because no frame was free */
 
     /* Counters, written by this hart alone. */
-    uint64_t context_switches, hand_overs, page_faults, syscalls, interrupts, tlb_shootdowns;
+    uint64_t context_switches, hand_overs, page_faults, syscalls, interrupts, tlb_shootdowns, zero_fills;
     uint64_t idle_time;             /* nanoseconds asleep; in a sleep, less when it began */
 };
 

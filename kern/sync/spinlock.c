@@ -1,9 +1,8 @@
 /*
  * spinlock.c: what the inline half of a spinlock leaves over: waiting, and the message about a broken order.
  *
- * A waiter looks until the lock seems free and only then tries to take it, so the line stays shared
- * meanwhile. There is no queue of tickets: an emulated hart may lose its processor at any time, and
- * a ticket lock would make everybody behind it wait.
+ * A waiter looks until the lock seems free and only then tries to take it, so the line stays shared meanwhile. There is no
+ * queue of tickets: an emulated hart may lose its processor at any time, and a ticket lock would make everybody behind it wait.
  */
 #include "sync/spinlock.h"
 

@@ -1,8 +1,7 @@
 /*
  * spinlock.h: short critical sections between harts, with the order checked at every take.
  *
- * Interrupts are off in the kernel, so a spinlock needs nothing against them.  Nobody sleeps or
- * returns to user mode holding one.
+ * Interrupts are off in the kernel, so a spinlock needs nothing against them.  Nobody sleeps or returns to user mode holding one.
  */
 #pragma once
 

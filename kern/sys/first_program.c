@@ -1,10 +1,9 @@
 /*
- * first_program.c: the first process, and the system object, which it gets.
+ * first_program.c: the first process, and the system and default pager objects, which it gets.
  *
- * The kernel knows no file formats: a program that is linked into it (boot_program.S, made from
- * user/boot) becomes the first process, and finds the real first program in the boot archive.  It
- * is told in its start message what nobody else could give it: itself, the console, the system, the
- * archive and the command line.  Nothing is undone on failure: the machine is switched off.
+ * The kernel knows no file formats: a program that is linked into it (boot_program.S, made from user/boot) becomes the first
+ * process, and finds the real first program in the boot archive.  It is told in its start message what nobody else could give it:
+ * itself, the console, the system, the archive and the command line.  Nothing is undone on failure: the machine is switched off.
  */
 #include "abi/start.h"
 #include "dev/console.h"
@@ -22,7 +21,11 @@ static const struct object_ops system_ops = {
     .type = OBJECT_SYSTEM,
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
 };
-static struct object system_object;
+/* The right to make backing stores, to list and to open them. */
+static const struct object_ops default_pager_ops = {
+    .type = OBJECT_DEFAULT_PAGER, .default_rights = RIGHTS_BASIC | RIGHT_WRITE | RIGHT_DESTROY,
+};
+static struct object system_object, default_pager;
 
 static void require(status_t status)
 {
@@ -57,7 +60,7 @@ static struct message *start_message(struct process *process, struct thread *thr
 {
     struct vmo *archive = adopt(machine.initrd_base, machine.initrd_size);
     struct object *objects[] = { &process->object, &thread->object, console_object(),
-                                 &system_object, &archive->object };
+                                 &system_object, &archive->object, &default_pager };
     struct {
         struct start_message head;
         uint32_t tags[array_size(objects)];
@@ -65,7 +68,8 @@ static struct message *start_message(struct process *process, struct thread *thr
     } text = {
         .head = { .magic = START_MAGIC, .handle_count = array_size(objects), .argument_count = 1,
                   .image_base = USER_BASE, .image_size = boot_program_end - boot_program },
-        .tags = { START_PROCESS, START_THREAD, START_CONSOLE, START_SYSTEM, START_INITRD },
+        .tags = { START_PROCESS, START_THREAD, START_CONSOLE, START_SYSTEM, START_INITRD,
+                  START_DEFAULT_PAGER },
     };
     struct message *message;
 
@@ -74,7 +78,8 @@ static struct message *start_message(struct process *process, struct thread *thr
     require(message_create(sizeof(text), array_size(objects), &message));
     memcpy(message->only, &text, sizeof(text));
     for (uint32_t i = 0; i < array_size(objects); i++)
-        message->handles[i] = handle_slot_make(objects[i], objects[i]->ops->default_rights);
+        message->handles[i] = handle_slot_make(objects[i], objects[i]->ops->default_rights &
+                                               ~(objects[i] == &archive->object ? RIGHT_WRITE : 0));
     object_unref(&archive->object);
     return message;
 }
@@ -87,6 +92,7 @@ void first_program_start(void)
     uint64_t words[4] = { USER_BASE, USER_BASE + (uint64_t)(boot_program_end - boot_program) };
 
     object_init(&system_object, &system_ops, 0);
+    object_init(&default_pager, &default_pager_ops, 0);
     require(process_create("boot", NULL, &process));
     map(process, boot_program, boot_program_data, VM_READ | VM_EXECUTE);
     map(process, boot_program_data, boot_program_end, VM_READ | VM_WRITE);

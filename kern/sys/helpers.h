@@ -11,9 +11,7 @@
 #include "task/process.h"
 
 struct port; struct channel; struct pipe;
-struct vmo; struct stream; struct pager; struct block;
-
-#define UNUSED __attribute__((unused))
+struct vmo; struct stream; struct pager; struct block; struct backing_store;
 
 /* Start the boot program, which starts the first program of the boot archive (first_program.c). */
 void first_program_start(void);
@@ -36,6 +34,12 @@ static inline status_t sys_lookup(handle_t handle, uint32_t type, rights_t right
 
     if (status == OK)
         *(any_object *)out_object = object;
+    return status;
+}
+/* The status of a call that cannot be made again when memory was short: what it was given is used up. */
+static inline status_t sys_once(status_t status)
+{
+    this_hart()->frames_ran_out = false;
     return status;
 }
 /* Make reachable what the last ERR_USER_FAULT was about (user_missing).  INVALID_ARGS, CANCELED. */

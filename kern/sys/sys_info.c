@@ -8,9 +8,10 @@
 #include "dev/block.h"
 #include "lib/string.h"
 #include "sys/helpers.h"
-#include "vm/aspace.h"
+#include "vm/backing_store.h"
 #include "vm/fault.h"
 #include "vm/pager.h"
+#include "vm/swap.h"
 
 /* The object asked about, and how far the walk over a list has come (0 at first). */
 struct info_query {
@@ -123,7 +124,8 @@ static bool next_system(struct info_query *query, void *record)
     info->koid = query->object->koid;
     info->uptime = arch_time();
     info->memory_bytes = frame_total * PAGE_SIZE;
-    frame_counts(info->frames);
+    for (uint32_t kind = 0; kind < FRAME_KINDS; kind++)
+        info->frames[kind] = frames_of_kind[kind];
     for (uint32_t type = 0; type < array_size(info->objects); type++)
         info->objects[type] = object_count(type);
     info->harts = hart_count;
@@ -144,10 +146,7 @@ static bool next_system(struct info_query *query, void *record)
 
 static bool next_pager_vmo(struct info_query *query, void *record)
 {
-    if (query->cursor >= pager_list(query->cursor, record, 1))
-        return false;
-    query->cursor++;
-    return true;
+    return pager_describe(query->cursor++, record);
 }
 
 /*
@@ -183,6 +182,20 @@ static bool next_frame_run(struct info_query *query, void *record)
     return run->frames > 0;
 }
 
+static bool next_segment(struct info_query *query, void *record)
+{
+    while (query->cursor < SEGMENTS_MAX) {
+        if (swap_segment_info(query->cursor++, record))
+            return true;
+    }
+    return false;
+}
+
+static bool next_swap_page(struct info_query *query, void *record)
+{
+    return swap_page_info(&query->cursor, record) && query->cursor++;
+}
+
 #define ONE(record, type, next)  { OBJECT_##type, false, sizeof(record), next }
 #define LIST(record, type, next) { OBJECT_##type, true, sizeof(record), next }
 
@@ -203,6 +216,8 @@ static const struct topic {
     [INFO_PROCESS_THREADS] = LIST(info_thread_t, PROCESS, next_thread),
     [INFO_PAGER_LIST]      = LIST(info_pager_vmo_t, SYSTEM, next_pager_vmo),
     [INFO_FRAME_MAP]       = LIST(info_frame_run_t, SYSTEM, next_frame_run),
+    [INFO_SEGMENT_LIST]    = LIST(info_segment_t, DEFAULT_PAGER, next_segment),
+    [INFO_SWAP_PAGE_LIST]  = LIST(info_swap_page_t, DEFAULT_PAGER, next_swap_page),
 };
 
 /* Write as many records as there is room for; *actual and *available count from 0. */

@@ -4,6 +4,7 @@
 #include "ipc/pipe.h"
 #include "ipc/port.h"
 #include "sys/helpers.h"
+#include "vm/reclaim.h"
 #include "vm/fault.h"
 
 status_t sys_port_create(uint32_t options, uaddr_t out)
@@ -95,7 +96,7 @@ status_t sys_channel_create(uint32_t options, uaddr_t a, uaddr_t b)
                            (const uaddr_t[2]){ a, b });
 }
 
-static __attribute__((noinline)) status_t copy_pieces(struct message *message, uaddr_t from)
+static NOINLINE status_t copy_pieces(struct message *message, uaddr_t from)
 {
     uint32_t length = message->num_bytes;
     status_t status = OK;
@@ -112,9 +113,8 @@ static __attribute__((noinline)) status_t copy_pieces(struct message *message, u
  * Move the handles that `from` names out of the caller's table into the message, if `status` (what is known so far)
  * is OK; else, and from the first one that may not be sent, close them.  The status so far, or of that first one.
  */
-static __attribute__((noinline)) status_t move_handles(struct channel *channel,
-                                                       struct message *message, status_t status,
-                                                       const channel_call_args_t *from)
+static NOINLINE status_t move_handles(struct channel *channel, struct message *message,
+                                      status_t status, const channel_call_args_t *from)
 {
     const struct object *end = (struct object *)channel;
     handle_t values[CHANNEL_MAX_HANDLES];
@@ -148,10 +148,9 @@ static __attribute__((noinline)) status_t move_handles(struct channel *channel,
 }
 
 /*
- * Make the message that `from` describes in its wr_ fields: the caller's, if OK.  `status` is that of
- * the channel's lookup.
+ * Make the message that `from` describes in its wr_ fields: the caller's, if OK.  `status` is that of the channel's lookup.
  */
-static inline __attribute__((always_inline)) status_t
+static INLINE status_t
 make_message(struct channel *channel, status_t status, uint32_t options, uint32_t min_bytes,
              const channel_call_args_t *from, struct message **out_message)
 {
@@ -163,7 +162,9 @@ make_message(struct channel *channel, status_t status, uint32_t options, uint32_
     if (status == OK && (length > CHANNEL_MAX_BYTES || count > CHANNEL_MAX_HANDLES))
         status = ERR_OUT_OF_RANGE;
     if (status == OK)
-        status = channel_create_message(channel, length, count, &message);
+        do
+            status = channel_create_message(channel, length, count, &message);
+        while (status == ERR_NO_MEMORY && reclaim_for_retry());
     if (status == OK)
         status = message->frame_count == 0
                      ? user_copy_in(message->only, (uaddr_t)from->wr_bytes, length)
@@ -192,7 +193,7 @@ status_t sys_channel_write(handle_t handle, uint32_t options, uaddr_t bytes, uin
         message_destroy(message);
     if (channel)
         object_unref((struct object *)channel);
-    return status;
+    return sys_once(status);
 }
 
 status_t sys_channel_read(struct channel *channel, uint32_t options, uaddr_t bytes,
@@ -235,7 +236,7 @@ status_t sys_channel_call(handle_t handle, uint32_t options, int64_t deadline, u
     }
     if (channel)
         object_unref((struct object *)channel);
-    return status;
+    return sys_once(status);
 }
 
 /*

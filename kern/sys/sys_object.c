@@ -1,8 +1,8 @@
 /* sys_object.c: calls that work on any handle or object. */
 #include "ipc/port.h"
 #include "sys/helpers.h"
+#include "vm/backing_store.h"
 #include "vm/fault.h"
-#include "vm/vmo.h"
 
 status_t sys_handle_close(handle_t handle)
 {
@@ -141,10 +141,12 @@ status_t sys_object_get_child(rights_t held, struct object *parent, uint64_t koi
                               uaddr_t out)
 {
     bool is_process = parent->ops == &process_ops;
+    bool is_pager = parent->ops->type == OBJECT_DEFAULT_PAGER;
 
-    if (!is_process && parent->ops->type != OBJECT_SYSTEM)
+    if (!is_process && !is_pager && parent->ops->type != OBJECT_SYSTEM)
         return ERR_WRONG_TYPE;
-    struct object *child = process_next(is_process ? process_from_object(parent) : NULL, koid);
+    struct object *child = is_pager ? backing_store_find(koid) :
+                           process_next(is_process ? process_from_object(parent) : NULL, koid);
 
     if (!child)
         return ERR_NOT_FOUND;

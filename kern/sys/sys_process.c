@@ -1,7 +1,6 @@
 /* sys_process.c: system calls about processes, threads that run or are stopped, futexes, time and random numbers. */
 #include "ipc/exception.h"
 #include "lib/random.h"
-#include "lib/string.h"
 #include "sys/helpers.h"
 #include "vm/fault.h"
 

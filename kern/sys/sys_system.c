@@ -1,8 +1,10 @@
-/* sys_system.c: system calls on the machine: the system object and block devices. */
+/* sys_system.c: system calls on the machine: the system object, block devices, backing stores. */
 #include "dev/block.h"
 #include "sys/helpers.h"
+#include "vm/backing_store.h"
 #include "vm/fault.h"
 #include "vm/reclaim.h"
+#include "vm/swap.h"
 
 status_t sys_system_power(UNUSED struct object *object, uint32_t action, uint32_t code)
 {
@@ -31,7 +33,7 @@ status_t sys_system_get_block(rights_t held, UNUSED struct object *object, uint3
 
 status_t sys_system_reclaim(UNUSED struct object *object, uint64_t pages, uaddr_t out)
 {
-    return sys_copy_out_u64(out, reclaim(pages, false));
+    return sys_copy_out_u64(out, reclaim(pages));
 }
 
 /* The countdown stands still while the result is stored. */
@@ -112,4 +114,43 @@ status_t sys_block_submit(rights_t held, struct block *block, handle_t port_hand
         object_unref(&vmo->object);
     object_unref(&port->object);
     return status;
+}
+
+/* --- Backing stores. --- */
+
+status_t sys_backing_store_create(UNUSED struct object *object, int32_t priority,
+                                  uint32_t cluster_size, uaddr_t out)
+{
+    struct object *store;
+    status_t status = backing_store_create(priority, cluster_size, &store);
+
+    return status == OK ? sys_new_handle(store, store->ops->default_rights, out) : status;
+}
+
+status_t sys_backing_store_add_segment(struct backing_store *store, struct block *block,
+                                       uint64_t offset, uint64_t count, uint32_t record_size)
+{
+    const block_info_t *info = disk_info(block->disk);
+    const struct swap_device device = { &block->object, block->offset, block->length, info->disk,
+                                        info->block_size };
+
+    return backing_store_add_segment(store, &device, offset, count, record_size);
+}
+
+status_t sys_backing_store_info(struct backing_store *store, uaddr_t out, size_t size)
+{
+    info_backing_store_t info;
+    status_t status = backing_store_info(store, &info);
+
+    if (status == OK && size < sizeof(info))
+        status = ERR_BUFFER_TOO_SMALL;
+    return status == OK ? user_copy_out(out, &info, sizeof(info)) : status;
+}
+
+status_t sys_backing_store_delete(struct backing_store *store) { return swap_delete_store(store); }
+
+status_t sys_default_pager_set_alerts(struct object *object, uint64_t below, uint64_t above)
+{
+    backing_store_set_alerts(object, below, above);
+    return OK;
 }

@@ -1,6 +1,5 @@
 /* sys_vm.c: system calls on VMOs, address spaces and streams. */
 #include "sys/helpers.h"
-#include "vm/aspace.h"
 #include "vm/fault.h"
 #include "vm/reclaim.h"
 #include "vm/stream.h"

@@ -6,9 +6,13 @@
  * and of the handles that are looked up before.  The objects found are held during the call.
  *
  * A call on objects that met user memory that is not there, with nothing done that counts, answers
- * ERR_USER_FAULT: the memory is made present and the call made again.
+ * ERR_USER_FAULT: the memory is made present and the call made again.  So is a call that found no
+ * frame, once page-out has made room (unless it said sys_once); only when there is none the user sees NO_MEMORY.
  */
 #include "sys/helpers.h"
+#include "vm/reclaim.h"
+
+#define TRIES 16u       /* to find frames for a call: one that gives back what it got may never find enough */
 
 /* The first two words, or the objects they name; all words as they came; rights of the first. */
 #define WORDS \
@@ -48,11 +52,11 @@ static const struct __attribute__((aligned(32))) call {
 };
 
 /* Not part of syscall_dispatch, which so saves few registers for calls that are over soon. */
-static __attribute__((noinline)) int64_t call_on_objects(const struct call *call,
-                                                         const uint64_t *words)
+static NOINLINE int64_t call_on_objects(const struct call *call, const uint64_t *words)
 {
     struct handle_table *table = current_process()->handles;
     struct object *first, *second = NULL;
+    uint32_t tries = 0;
     rights_t held;
 
     handle_begin_reading(table);
@@ -68,9 +72,12 @@ static __attribute__((noinline)) int64_t call_on_objects(const struct call *call
                                NULL);
     while (result == OK) {
         result = call->adapter((uint64_t)first, second ? (uint64_t)second : words[1], words, held);
-        if (result != ERR_USER_FAULT)
+        if (result == ERR_USER_FAULT)
+            result = sys_resolve_fault();
+        else if (result == ERR_NO_MEMORY && tries++ < TRIES && reclaim_for_retry())
+            result = OK;
+        else
             break;
-        result = sys_resolve_fault();
     }
     if (second)
         object_unref(second);
@@ -88,8 +95,12 @@ int64_t syscall_dispatch(uint64_t w0, uint64_t w1, const uint64_t words[8], uint
         return ERR_BAD_SYSCALL;
     if (call->first.given)
         return call_on_objects(call, words);
-    int64_t result = call->adapter(w0, w1, words, RIGHT_NONE);
+    uint32_t tries = 0;
+    int64_t result;
 
+    do {
+        result = call->adapter(w0, w1, words, RIGHT_NONE);
+    } while (result == ERR_NO_MEMORY && tries++ < TRIES && reclaim_for_retry());
     assert(result != ERR_RETRY && result != ERR_USER_FAULT);
     return result;
 }

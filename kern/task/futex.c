@@ -1,8 +1,7 @@
 /*
  * futex.c: sleep on the value of a word of user memory.
  *
- * The word is compared under process->lock, which a waker takes too: a wake between comparing and
- * sleeping cannot be lost.
+ * The word is compared under process->lock, which a waker takes too: a wake between comparing and sleeping cannot be lost.
  */
 #include "task/process.h"
 

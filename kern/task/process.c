@@ -1,10 +1,9 @@
 /*
  * process.c: processes from creation to the end of their last thread.
  *
- * References run one way: every thread object holds its process, the process holds no thread (a
- * started thread holds itself until it has left its stack).  So both lists, of all processes and of
- * a process' threads, contain objects that may be dying: who finds one there takes a reference only
- * if there still is one, and an object unlinks itself before it is freed.
+ * References run one way: every thread object holds its process, the process holds no thread (a started thread holds itself
+ * until it has left its stack).  So both lists, of all processes and of a process' threads, contain objects that may be
+ * dying: who finds one there takes a reference only if there still is one, and an object unlinks itself before it is freed.
  *
  * Invariant: both lists are in the order of koids, which are given out under their locks.  `exiting` is set
  * before the last started thread is gone or, for a process never started, by whoever kills it; who sets it
@@ -40,8 +39,7 @@ static void process_destroy(struct object *object)
 const struct object_ops process_ops = {
     .type = OBJECT_PROCESS,
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
-    .name_offset = offsetof(struct process, name),
-    .destroy = process_destroy,
+    .name_offset = offsetof(struct process, name), .destroy = process_destroy,
 };
 
 status_t process_create(const char *name, struct handle_table *handles, struct process **out_process)
@@ -51,7 +49,7 @@ status_t process_create(const char *name, struct handle_table *handles, struct p
     if (!process)
         return ERR_NO_MEMORY;
     process->handles = handles ? handle_table_copy(handles) : handle_table_create();
-    if (!process->handles || aspace_create(&process->aspace) != OK) {
+    if (!process->handles || !(process->aspace = aspace_create())) {
         if (process->handles)
             handle_table_destroy(process->handles);
         heap_free(process);

@@ -25,6 +25,7 @@ struct process {
     char name[32];                  /* object.lock */
     struct exception_binding exceptions;    /* object.lock */
     struct list_node all_link;      /* processes_lock; by koid */
+    _Atomic uint64_t serves_until;  /* it took a packet for a pager: until then it counts as serving that, nanoseconds since boot */
 
     /* Guarded by lock. */
     struct spinlock lock;           /* RANK_PROCESS */
@@ -50,6 +51,8 @@ status_t process_start(struct thread *thread, bool as_first, struct handle_slot 
 bool process_kill(struct process *process, int64_t code, bool killed);
 /* The calling thread is dead; the last one ends its process.  Part of thread_exit. */
 void process_thread_exited(void);
+/* Do page faults, or page-out, depend on this process? */
+static inline bool process_serves(const struct process *process) { return arch_time() < process->serves_until; }
 static inline struct process *current_process(void) { return current_thread()->process; }
 #define process_from_object(object) object_as(process, object)
 
@@ -64,7 +67,7 @@ status_t futex_wait(uaddr_t address, uint32_t expected, int64_t deadline);
 void futex_wake(uaddr_t address, uint32_t count);
 
 /* Supplied by higher layers (vm). */
-status_t aspace_create(struct aspace **out_aspace);
+struct aspace *aspace_create(void);             /* NULL: no memory */
 void aspace_clear(struct aspace *aspace);       /* unmap everything; further maps are BAD_STATE */
 void aspace_destroy(struct aspace *aspace);
 struct arch_mmu *aspace_mmu(struct aspace *aspace);

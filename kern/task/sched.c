@@ -1,15 +1,13 @@
 /*
  * sched.c: which thread runs where.
  *
- * A thread that wakes is put on exactly one run queue, and whoever takes it off runs it.  The delicate moment is
- * a thread that was woken while it is still being switched away from: its registers are not saved yet.  Two rules
- * keep everybody off it.  It is queued on the hart where its registers live, and a stealing hart passes it over;
- * so its own hart meets it either as "myself" (it never left) or saved.  Only a hand-over may name a thread that
- * is still leaving another hart, and waits for it: that wait ends, because a thread is handed over only after it
- * began to park, so harts never wait in a circle.
+ * A thread that wakes is put on exactly one run queue, and whoever takes it off runs it.  The delicate moment is a thread
+ * that was woken while it is still being switched away from: its registers are not saved yet.  Two rules keep everybody off
+ * it.  It is queued on the hart where its registers live, and a stealing hart passes it over; so its own hart meets it either
+ * as "myself" (it never left) or saved.  Only a hand-over may name a thread that is still leaving another hart, and waits for
+ * it: that wait ends, because a thread is handed over only after it began to park, so harts never wait in a circle.
  *
- * Invariant: thread->on_hart is NULL exactly when its registers are saved; a runnable thread is
- * current, `next`, or on one queue.
+ * Invariant: thread->on_hart is NULL exactly when its registers are saved; a runnable thread is current, `next`, or on one queue.
  * Locks: run_queue.lock (RANK_SCHED), one at a time.  hart->next and hart->current belong to the hart.
  */
 #include "task/sched.h"
@@ -41,6 +39,8 @@ static struct hart *hart_of(struct thread *thread)
 
 static uint32_t bit_of(const struct hart *hart) { return 1u << hart->index; }
 
+static bool any_idle(void) { return atomic_load_explicit(&idle_harts, memory_order_relaxed) != 0; }
+
 /* True if the hart was idle: then the caller has to wake it. */
 static bool claim(const struct hart *hart)
 {
@@ -52,17 +52,13 @@ static bool claim(const struct hart *hart)
 /* Claim an idle hart: `preferred`, or this one, or any; NULL if all are busy. */
 static struct hart *claim_any(struct hart *preferred)
 {
-    uint32_t idle;
-
-    if (atomic_load_explicit(&idle_harts, memory_order_relaxed) == 0)
-        return NULL;
     if (claim(preferred))
         return preferred;
     if (claim(this_hart()))
         return this_hart();
-    while ((idle = atomic_load(&idle_harts)))
-        if (claim(&harts[lowest_bit(idle)]))
-            return &harts[lowest_bit(idle)];
+    for (uint32_t i = 0; i < hart_count; i++)
+        if (claim(&harts[i]))
+            return &harts[i];
     return NULL;
 }
 
@@ -114,7 +110,7 @@ static struct thread *take(struct hart *from)
 void sched_make_runnable(struct thread *thread)
 {
     struct hart *hart = hart_of(thread), *home = &harts[thread->home];
-    struct hart *claimed = hart ? NULL : claim_any(home);
+    struct hart *claimed = !hart && any_idle() ? claim_any(home) : NULL;
 
     if (!hart)
         hart = claimed ? claimed : home;
@@ -131,12 +127,11 @@ static void set_clock(struct run_queue *queue, uint64_t slice_end, uint64_t grac
 }
 
 /* What sched_set_next need not do while this hart hands over and nobody is idle. */
-static __attribute__((noinline)) void watch_next(struct hart *hart, struct thread *older)
+static NOINLINE void watch_next(struct hart *hart, struct thread *older)
 {
     struct run_queue *queue = queue_of(hart);
 
-    if (atomic_load_explicit(&idle_harts, memory_order_relaxed) && queue->grace_end == NEVER &&
-        hart->current != hart->idle)
+    if (any_idle() && queue->grace_end == NEVER && hart->current != hart->idle)
         set_clock(queue, queue->slice_end, arch_time() + HAND_OVER_GRACE);
     if (older)
         sched_make_runnable(older);
@@ -152,7 +147,7 @@ void sched_set_next(struct thread *thread)
     struct thread *older = hart->next;
 
     hart->next = thread;
-    if (older || atomic_load_explicit(&idle_harts, memory_order_relaxed))
+    if (older || any_idle())
         watch_next(hart, older);
 }
 
@@ -170,7 +165,7 @@ void sched_release_next(void)
  * The thread to run now, when that is not at hand: one handed over that is still leaving another
  * hart, one of ours, one of another hart's, or idle.
  */
-static __attribute__((noinline)) struct thread *pick_slowly(struct hart *hart)
+static NOINLINE struct thread *pick_slowly(struct hart *hart)
 {
     struct thread *thread = hart->next;
 

@@ -43,8 +43,7 @@ static void thread_destroy(struct object *object)
 const struct object_ops thread_ops = {
     .type = OBJECT_THREAD,
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
-    .name_offset = offsetof(struct thread, name),
-    .destroy = thread_destroy,
+    .name_offset = offsetof(struct thread, name), .destroy = thread_destroy,
 };
 
 struct object_reaper *current_reaper(void) { return &current_thread()->reaper; }

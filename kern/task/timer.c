@@ -1,9 +1,8 @@
 /*
  * timer.c: sleeping until a time.
  *
- * Each hart keeps the timers set on it in a tree by deadline.  The clock is programmed for the
- * earlier of the first deadline and `other` (the end of the time slice); cancelling does not
- * reprogram it, an interrupt too many costs less.
+ * Each hart keeps the timers set on it in a tree by deadline.  The clock is programmed for the earlier of the first
+ * deadline and `other` (the end of the time slice); cancelling does not reprogram it, an interrupt too many costs less.
  *
  * Invariant: the clock of a hart interrupts no later than its first deadline.
  * Locks: each hart's queue has its lock (RANK_TIMER).  Wake-ups happen under it, so a thread

@@ -40,8 +40,7 @@ static inline status_t wait_queue_sleep(struct wait_queue *queue, struct spinloc
 }
 
 /*
- * Wake this sleeper, the oldest one (false if there is none), or all.  hand_over: it is this hart's
- * next (thread_wake).
+ * Wake this sleeper, the oldest one (false if there is none), or all.  hand_over: it is this hart's next (thread_wake).
  */
 static inline void wait_queue_wake(struct wait_sleeper *sleeper, bool hand_over)
 {

@@ -9,31 +9,23 @@
  */
 #include "vm/aspace.h"
 
-#include "lib/string.h"
 #include "mm/heap.h"
 #include "task/process.h"
-#include "vm/page_request.h"
-#include "vm/vmo_pages.h"
 
 #define MAP_BASE   0x1000000000ul       /* where the kernel looks for room first */
 #define PROTECTION (uint32_t)(VM_READ | VM_WRITE | VM_EXECUTE)
 
-status_t aspace_create(struct aspace **out_aspace)
+struct aspace *aspace_create(void)
 {
     struct aspace *aspace = heap_alloc_zeroed(sizeof *aspace);
-    status_t status;
 
-    if (!aspace)
-        return ERR_NO_MEMORY;
-    status = arch_mmu_init(&aspace->mmu);
-    if (status != OK) {
+    if (!aspace || arch_mmu_init(&aspace->mmu) != OK) {
         heap_free(aspace);
-        return status;
+        return NULL;
     }
     spin_init(&aspace->lock, RANK_ASPACE);
     aspace->hint = MAP_BASE;
-    *out_aspace = aspace;
-    return OK;
+    return aspace;
 }
 
 void aspace_destroy(struct aspace *aspace)
@@ -476,8 +468,9 @@ static bool each_mapping(struct vmo *vmo, uint64_t first, uint64_t count, uint32
     list_for_each(&vmo->family->members, node) {        /* its clones, where [first, first + count) is in them */
         struct vmo *clone = list_entry(node, struct vmo, family_link);
         uint64_t from = max_u64(first, clone->base);
+        bool its_own = keep == TEST_ACCESSED && page_list_get(&clone->pages, from - clone->base);
 
-        if (clone != vmo && from < first + count)
+        if (clone != vmo && from < first + count && !its_own)
             used |= each_mapping(clone, from - clone->base, first + count - from, keep);
     }
     return used;

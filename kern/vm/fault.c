@@ -9,10 +9,8 @@
  */
 #include "vm/fault.h"
 
-#include "lib/string.h"
 #include "task/process.h"
 #include "vm/page_request.h"
-#include "vm/vmo_pages.h"
 
 struct page *zero_frame;
 
@@ -109,8 +107,7 @@ status_t user_touch(uaddr_t address, size_t length, bool write)
 }
 
 /* What is left of a copy, page by page. */
-static __attribute__((noinline)) status_t copy_rest(char *kernel, uaddr_t user, size_t length,
-                                                    size_t left, bool out)
+static NOINLINE status_t copy_rest(char *kernel, uaddr_t user, size_t length, size_t left, bool out)
 {
     status_t status = range_inside(user, length, USER_TOP) ? OK : ERR_INVALID_ARGS;
 

@@ -1,10 +1,9 @@
 /*
  * page_list.h: page number -> slot, a radix tree.  It knows nothing of VMOs.
  *
- * A slot is one word: empty, a page, or a zero marker ("known to be zero").  The tree grows upwards with the
- * greatest index used; a node is freed when its last slot empties.  A slot above the lowest level may hold a zero
- * marker for all pages below it, so a range of zeros costs a few nodes however long it is.
- * Callers hold the family lock.
+ * A slot is one word: empty, a page, or a zero marker ("known to be zero").  The tree grows upwards with the greatest
+ * index used; a node is freed when its last slot empties.  A slot above the lowest level may hold a zero marker for
+ * all pages below it, so a range of zeros costs a few nodes however long it is.  Callers hold the family lock.
  */
 #pragma once
 
@@ -17,10 +16,13 @@ struct page;
 
 typedef uintptr_t slot_t;           /* 0: empty */
 
-enum { SLOT_EMPTY = 0, SLOT_PAGE = 1, SLOT_ZERO = 3, SLOT_TAG = 3 };
+enum { SLOT_EMPTY = 0, SLOT_PAGE = 1, SLOT_BLOCK = 2, SLOT_ZERO = 3, SLOT_TAG = 3 };
 
 static inline uint32_t slot_kind(slot_t slot)          { return slot & SLOT_TAG; }
 static inline slot_t slot_of_page(struct page *page)   { return (slot_t)page | SLOT_PAGE; }
+/* A block of backing store in place of a page. */
+static inline slot_t slot_of_block(uint64_t block)     { return block << 2 | SLOT_BLOCK; }
+static inline uint64_t slot_block(slot_t slot)         { return slot >> 2; }
 /* "Known to be zero", and what a pager has still to be told of it: nothing; that it is; and it has begun to write that down. */
 enum zero_state { ZERO_CLEAN, ZERO_DIRTY, ZERO_AWAITING_CLEAN };
 static inline slot_t slot_zero(enum zero_state state)  { return (slot_t)state << 2 | SLOT_ZERO; }

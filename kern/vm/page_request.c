@@ -10,9 +10,11 @@
  */
 #include "vm/page_request.h"
 
+#include "task/process.h"
 #include "vm/dirty_budget.h"
 #include "vm/pager_watch.h"
 #include "vm/reclaim.h"
+#include "vm/swap.h"
 #include "vm/vmo_pages.h"
 
 static void forget(struct page_request *request, struct page_request *successor)
@@ -24,8 +26,7 @@ static void forget(struct page_request *request, struct page_request *successor)
 }
 
 /*
- * The waiter gives up.  If others hang on its request, the first of them takes it over, and the source does
- * not notice.
+ * The waiter gives up.  If others hang on its request, the first of them takes it over, and the source does not notice.
  */
 static void cancel(struct vmo *vmo, struct page_request *request)
 {
@@ -253,10 +254,22 @@ static status_t wait_for_budget(struct page_request *request)
     return status == ERR_CANCELED ? status : pager_watch_check(request);
 }
 
+/* A fault cannot be refused, nor a pager for whom one waits: somebody's memory is taken for it. */
+static status_t wait_for_memory(const struct page_request *request)
+{
+    bool insists = request->of_fault || process_serves(current_process());
+
+    if (!this_hart()->frames_ran_out || thread_killed())
+        return ERR_NO_MEMORY;
+    return reclaim_for_retry() || (insists && out_of_memory_kill()) ? ERR_RETRY : ERR_NO_MEMORY;
+}
+
 status_t page_request_settle(struct page_request *request, status_t status)
 {
     if (status == ERR_NO_MEMORY)
-        return reclaim_for_retry() ? ERR_RETRY : status;
+        return wait_for_memory(request);
+    if (status == ERR_SHOULD_WAIT && request->no_transfer)
+        return swap_wait(request);
     if (status == ERR_SHOULD_WAIT && (request->throttled & THROTTLED))
         status = wait_for_budget(request);
     else if (status != ERR_SHOULD_WAIT || !page_request_armed(request))

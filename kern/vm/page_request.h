@@ -41,6 +41,7 @@ struct page_request {
     bool of_fault;                      /* it is a fault, which maps the page that it gets */
     bool follows;                       /* a fault, chained to one of the same process, which maps the page for both */
     uint8_t throttled;                  /* set by the source: armed for nothing, it waits for its pager's dirty budget */
+    bool no_transfer;                   /* set by swap_in: armed for nothing, it waits until a transfer of pages is over */
     struct thread *thread;
     uint64_t asked_at;                  /* nanoseconds since boot; for the report of slow pagers */
     bool reported;
@@ -54,6 +55,7 @@ static inline void page_request_init(struct page_request *request, bool may_ask_
     request->vmo = NULL;
     request->early = false;
     request->throttled = 0;
+    request->no_transfer = false;
     request->of_fault = request->follows = false;
     request->may_ask_user = may_ask_user;
 }

@@ -13,6 +13,7 @@
 #include "task/sched.h"
 #include "vm/page_request.h"
 #include "vm/reclaim.h"
+#include "vm/swap.h"
 #include "vm/vmo_pages.h"
 
 status_t pager_create(bool wants_writeback, struct object **out_pager)
@@ -22,6 +23,7 @@ status_t pager_create(bool wants_writeback, struct object **out_pager)
     if (!pager)
         return ERR_NO_MEMORY;
     object_init(&pager->object, &pager_ops_object, 0);
+    pager->object.related_koid = current_process()->object.koid;
     object_get_name(&current_process()->object, pager->owner);
     pager->wants_writeback = wants_writeback;
     *out_pager = &pager->object;
@@ -37,8 +39,7 @@ static void pager_unreachable(struct object *object)
 const struct object_ops pager_ops_object = {
     .type = OBJECT_PAGER,
     .default_rights = RIGHT_TRANSFER | RIGHT_INSPECT | RIGHT_ATTACH_VMO | RIGHT_MANAGE_VMO,
-    .unreachable = pager_unreachable,
-    .destroy = object_free,
+    .unreachable = pager_unreachable, .destroy = object_free,
 };
 
 status_t pager_create_vmo(struct pager *pager, uint32_t options, struct port *port, uint64_t key, uint64_t size,
@@ -75,29 +76,24 @@ void pager_detach_vmo(struct vmo *vmo)
     dirty_budget_count(&user_source_of(vmo)->pager->budget, 0);
 }
 
-/* The pages of aux at [first, end) become its own alone.  Family lock of aux held.  NO_MEMORY. */
-static __attribute__((noinline)) status_t unshare_range(struct vmo *aux, uint64_t first, uint64_t end)
-{
-    struct page *page;
-    status_t status = OK;
-
-    for (; status == OK && (page = page_list_next(&aux->pages, &first, end)); first++)
-        if (page->shares > 1)
-            status = vmo_get_page(aux, first, WANT_WRITE, 1, NULL, &page);
-    return status;
-}
-
 /* Pages on their way from aux into the VMO: what stands in `count` slots, page by page while any are held, else zeros. */
 struct piece {
     uint64_t count, held;
     struct page *pages[PAGE_LIST_FANOUT];
 };
 
+static __attribute__((noinline)) void forget_blocks(const struct piece *piece)
+{
+    for (uint64_t i = 0; i < piece->count; i++)
+        if (piece->pages[i] && piece->pages[i]->block)
+            swap_forget(piece->pages[i]);
+}
+
 /* Take the pages, all its own, out of at most `room` slots of one node; or a hole up to `end`.  Family lock of aux held. */
 static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t room, struct piece *piece)
 {
     struct page_list_run run = page_list_find_run(&aux->pages, first, end);
-    uint64_t held = 0;
+    uint64_t held = 0, blocks = 0;
 
     if (run.slots)
         run.count = min_u64(run.count, room);
@@ -108,6 +104,7 @@ static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t roo
         if (slot_kind(slot) != SLOT_PAGE)
             continue;
         slot_page(slot)->owner = NULL;
+        blocks |= slot_page(slot)->block;
         run.slots[i] = SLOT_EMPTY;
         held++;
     }
@@ -115,25 +112,41 @@ static void take_run(struct vmo *aux, uint64_t first, uint64_t end, uint64_t roo
     piece->held = held;
     if (held == 0)
         return;
+    if (blocks)
+        forget_blocks(piece);
     if (aux->mappings > 0)
         vmo_unmap_pages(aux, first, run.count);
     aux->resident -= held;
     page_list_changed(&aux->pages, &run, first, -(int64_t)held);
 }
 
+/* The pages of [first, end) that aux holds are in memory, not busy, and its alone.  Its family lock held; BAD_STATE, as swap_bring_in. */
+static NOINLINE status_t make_own(struct vmo *aux, uint64_t first, uint64_t end)
+{
+    struct page *page;
+    uint64_t busy;
+    status_t status = swap_bring_in(aux, first, end);
+
+    if (status == OK && vmo_find_busy(aux, first, end, &busy))
+        status = ERR_BAD_STATE;
+    for (; status == OK && (page = page_list_next(&aux->pages, &first, end)); first++)
+        if (page->shares > 1)
+            status = vmo_get_page(aux, first, WANT_WRITE, 1, NULL, &page);
+    return status;
+}
+
 /* The next piece of aux at [first, end).  Before the first one all its pages are looked at, then only those it may have. */
 static status_t take_piece(struct vmo *aux, uint64_t first, uint64_t end, uint64_t room, struct piece *piece)
 {
-    uint64_t checked = piece->count ? min_u64(end, first + PAGE_LIST_FANOUT) : end, busy;
+    uint64_t checked = piece->count ? min_u64(end, first + PAGE_LIST_FANOUT) : end;
     status_t status = OK;
 
     vmo_lock(aux);
-    if (end > aux->size >> PAGE_SHIFT)
+    if ((aux->swapped | aux->family->busy) > 0 ||
+        atomic_load_explicit(&aux->family->references, memory_order_relaxed) > 1)
+        status = make_own(aux, first, checked);
+    if (status == OK && end > aux->size >> PAGE_SHIFT)
         status = ERR_OUT_OF_RANGE;
-    else if (aux->family->busy > 0 && vmo_find_busy(aux, first, checked, &busy))
-        status = ERR_BAD_STATE;
-    else if (atomic_load_explicit(&aux->family->references, memory_order_relaxed) > 1)
-        status = unshare_range(aux, first, checked);
     if (status == OK)
         take_run(aux, first, end, room, piece);
     vmo_unlock(aux);
@@ -149,7 +162,7 @@ static inline void report(struct vmo *vmo, uint64_t first, uint64_t count)
 }
 
 /* Of pages that were taken, those that have no place. */
-static __attribute__((noinline)) void free_pages(struct page **pages, uint64_t count)
+static NOINLINE void free_pages(struct page **pages, uint64_t count)
 {
     for (; count > 0; count--, pages++)
         if (*pages)
@@ -157,7 +170,7 @@ static __attribute__((noinline)) void free_pages(struct page **pages, uint64_t c
 }
 
 /* Fill the empty slots of a run from page `index` on: with the pages, or zeros where there is none. */
-static inline __attribute__((always_inline)) void
+static INLINE void
 fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t index, struct page **pages)
 {
     uint64_t begin = 0, used = 0, zeros = 0, i;
@@ -186,7 +199,7 @@ fill_run(struct vmo *vmo, const struct page_list_run *run, uint64_t index, struc
 }
 
 /* Make what is empty of [first, end) zeros.  NO_MEMORY: in part. */
-static __attribute__((noinline)) status_t put_zeros(struct vmo *vmo, uint64_t first, uint64_t end)
+static NOINLINE status_t put_zeros(struct vmo *vmo, uint64_t first, uint64_t end)
 {
     status_t status = OK;
 
@@ -205,8 +218,7 @@ static __attribute__((noinline)) status_t put_zeros(struct vmo *vmo, uint64_t fi
  * Fill the VMO from page `index` on with a piece whose pages belong into one node; the supply goes up to page `all`.  Those that have
  * no place stay in the piece if none has.  NO_MEMORY: nothing, or zeros in part, and it may be called again.
  */
-static inline __attribute__((always_inline)) status_t
-put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
+static INLINE status_t put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
 {
     uint64_t end = index + piece->count;
     status_t status = OK;
@@ -237,7 +249,7 @@ put_piece(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
 }
 
 /* Likewise, after it met no memory; what can be had of that is taken back first. */
-static __attribute__((noinline)) status_t put_again(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
+static NOINLINE status_t put_again(struct vmo *vmo, uint64_t index, uint64_t all, struct piece *piece)
 {
     status_t status = ERR_NO_MEMORY;
 

@@ -47,12 +47,11 @@ static void wake_late_threads(struct process *process)
     spin_unlock(&process->lock);
 }
 
-static void watch(void *unused)
+static void watch(UNUSED void *argument)
 {
     uint64_t period = max_u64(first_limit / 8, SECOND / 4);
     struct object *process;
 
-    (void)unused;
     for (;;) {
         int64_t next = arch_time() + period;
 

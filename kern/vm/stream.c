@@ -24,8 +24,7 @@ static void stream_destroy(struct object *object)
 }
 
 const struct object_ops stream_ops = {
-    .type = OBJECT_STREAM,
-    .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
+    .type = OBJECT_STREAM, .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE,
     .destroy = stream_destroy,
 };
 
@@ -132,9 +131,8 @@ struct write {
 };
 
 /*
- * The content ends at `end`, and what it shows more is zero: the rest of its old last page, and the
- * pages behind.  For these the pager is not asked: it is told that they are zeros.  Family lock
- * held; the content stays as it is on error.
+ * The content ends at `end`, and what it shows more is zero: the rest of its old last page, and the pages behind.  For
+ * these the pager is not asked: it is told that they are zeros.  Family lock held; the content stays as it is on error.
  */
 static status_t grow_content(struct write *write, uint64_t end)
 {

@@ -11,12 +11,12 @@
  * the next; complete_sent is set once and nothing is sent after COMPLETE.
  * Locks: sources_lock (RANK_PAGER) guards the list of all sources and pager->closed; then lock (RANK_SOURCE); then port.lock.
  */
-#include "vm/user_source.h"
+#include "vm/pager.h"
 
 #include "lib/string.h"
 #include "mm/heap.h"
+#include "task/process.h"
 #include "vm/page_request.h"
-#include "vm/pager.h"
 
 static struct spinlock sources_lock = SPINLOCK_INITIALIZER(RANK_PAGER);
 static struct list all_sources = LIST_INITIALIZER(all_sources);
@@ -96,11 +96,15 @@ static void send_next(struct user_source *source)
     source->packet_busy = busy;
 }
 
+/* The thread that took a packet, and others of its process, will need memory to answer. */
+static void note_reader(void) { current_process()->serves_until = arch_time() + WRITEBACK_RETRY; }
+
 /* A reader took the packet (or the port was closed).  No locks held. */
 static void packet_dequeued(struct packet *packet)
 {
     struct user_source *source = container_of(packet, struct user_source, packet);
 
+    note_reader();
     spin_lock(&source->lock);
     source->active = NULL;
     if (packet->content.page_request.command != PAGER_VMO_COMPLETE) {
@@ -187,6 +191,7 @@ static void source_forget(struct vmo *vmo, struct page_request *request, struct 
 
 static void writeback_dequeued(struct packet *packet)
 {
+    note_reader();
     user_source_unref(container_of(packet, struct user_source, writeback));
 }
 
@@ -214,10 +219,12 @@ static void ask_writeback(struct user_source *source, uint64_t first, uint64_t e
         atomic_fetch_sub(&source->references, 1);       /* never the last: the VMO has one */
 }
 
-static void source_putpages(struct vmo *vmo, uint64_t first, uint64_t count)
+/* Those that were cleaned may go the next time. */
+static uint64_t source_putpages(struct vmo *vmo, uint64_t first, uint64_t count)
 {
     if (vmo->budget)
         ask_writeback(user_source_of(vmo), first, first + count);
+    return 0;
 }
 
 /* The dirty budget of the pager is used up: ask for write-back of all its VMOs. */
@@ -269,7 +276,6 @@ void user_source_send_complete(struct user_source *source)
         user_source_unref(source);
 }
 
-/* The VMO is being destroyed. */
 static void source_detach(struct vmo *vmo)
 {
     struct user_source *source = user_source_of(vmo);
@@ -314,16 +320,6 @@ status_t user_source_list(struct user_source *source, struct vmo *vmo)
     return closed ? ERR_BAD_STATE : OK;
 }
 
-/* False if the source is being freed. */
-static bool source_ref(struct user_source *source)
-{
-    uint32_t references = atomic_load(&source->references);
-
-    while (references > 0 && !atomic_compare_exchange_weak(&source->references, &references, references + 1))
-        ;
-    return references > 0;
-}
-
 /* Take a source of the pager out of the list, with a reference, and with its VMO if that lives; NULL: none is left. */
 static struct user_source *take_source(struct pager *pager, struct vmo **out_vmo)
 {
@@ -334,7 +330,7 @@ static struct user_source *take_source(struct pager *pager, struct vmo **out_vmo
     list_for_each(&all_sources, node) {
         struct user_source *source = list_entry(node, struct user_source, all_link);
 
-        if (source->pager != pager || !source_ref(source))
+        if (source->pager != pager || !count_unless_zero(&source->references))
             continue;
         list_remove(node);
         *out_vmo = source->vmo && object_ref_unless_dead(&source->vmo->object) ? source->vmo : NULL;
@@ -359,31 +355,43 @@ void user_source_close_all(struct pager *pager)
     dirty_budget_count(&pager->budget, 0);
 }
 
-uint64_t pager_list(uint64_t skip, info_pager_vmo_t *records, uint64_t room)
+bool pager_describe(uint64_t number, info_pager_vmo_t *record)
 {
-    uint64_t number = 0;
+    bool found = false;
 
     spin_lock(&sources_lock);
     list_for_each(&all_sources, node) {
         struct user_source *source = list_entry(node, struct user_source, all_link);
-        info_pager_vmo_t *record = &records[number - skip];
 
-        if (!source->vmo)
+        if (!source->vmo || number-- > 0)
             continue;
-        if (number >= skip && number - skip < room) {
-            *record = (info_pager_vmo_t){
-                .pager_koid = source->pager->object.koid, .vmo_koid = source->vmo->object.koid, .key = source->key,
-                .size_bytes = source->vmo->size, .resident_bytes = source->vmo->resident << PAGE_SHIFT,
-                .requests = source->requests, .pages_asked = source->pages_asked,
-                .pages_supplied = source->pages_supplied, .failures = source->failures,
-                .detached = source->detached, .outstanding = source->vmo->waiting,
-            };
-            memcpy(record->owner, source->pager->owner, sizeof record->owner);
-        }
-        number++;
+        *record = (info_pager_vmo_t){
+            .pager_koid = source->pager->object.koid, .vmo_koid = source->vmo->object.koid, .key = source->key,
+            .size_bytes = source->vmo->size, .resident_bytes = source->vmo->resident << PAGE_SHIFT,
+            .requests = source->requests, .pages_asked = source->pages_asked,
+            .pages_supplied = source->pages_supplied, .failures = source->failures,
+            .detached = source->detached, .outstanding = source->vmo->waiting,
+        };
+        memcpy(record->owner, source->pager->owner, sizeof record->owner);
+        found = true;
+        break;
     }
     spin_unlock(&sources_lock);
-    return number;
+    return found;
+}
+
+bool user_source_any_of(uint64_t process_koid)
+{
+    bool found = false;
+
+    spin_lock(&sources_lock);
+    list_for_each(&all_sources, node) {
+        const struct user_source *source = list_entry(node, struct user_source, all_link);
+
+        found |= source->vmo && source->pager->object.related_koid == process_koid;
+    }
+    spin_unlock(&sources_lock);
+    return found;
 }
 
 const struct pager_ops user_source_ops = {

@@ -1,10 +1,9 @@
 /*
  * vmo.c: what a VMO holds, and the one way to a page of it.
  *
- * vmo_get_page answers from the page list; where the list is empty it makes a zero page (anonymous memory), looks
- * into the root (clones), or asks the source.  A page that others hold too is copied for who writes to it.  It
- * never sleeps: ERR_SHOULD_WAIT means that the caller's request is armed, and the caller drops its locks, waits,
- * and looks again from the top.
+ * vmo_get_page answers from the page list; where the list is empty it makes a zero page (anonymous memory), looks into the root
+ * (clones), or asks the source.  A page that others hold too is copied for who writes to it.  It never sleeps: ERR_SHOULD_WAIT
+ * means that the caller's request is armed, and the caller drops its locks, waits, and looks again from the top.
  *
  * Page states of pager-backed and device VMOs:
  *
@@ -20,10 +19,11 @@
  */
 #include "vm/vmo.h"
 
-#include "lib/string.h"
 #include "mm/heap.h"
 #include "vm/dirty_budget.h"
+#include "vm/backing_store.h"
 #include "vm/page_request.h"
+#include "vm/swap.h"
 #include "vm/vmo_pages.h"
 
 /* --- Making and ending VMOs. --- */
@@ -62,7 +62,7 @@ status_t vmo_create_with_source(enum vmo_kind kind, uint64_t size, bool resizabl
     }
     spin_init(&family->lock, RANK_FAMILY);
     atomic_init(&family->references, 1);
-    family->busy = 0;
+    family->busy = family->leaving = 0;
     list_init(&family->members);
     list_push_back(&family->members, &vmo->family_link);
     vmo->ops = ops;
@@ -94,8 +94,10 @@ status_t vmo_create_adopting(paddr_t base, uint64_t size, struct vmo **out_vmo)
 
 void vmo_family_unref(struct vmo_family *family)
 {
-    if (atomic_fetch_sub(&family->references, 1) == 1)
+    if (atomic_fetch_sub(&family->references, 1) == 1) {
+        frame_wait_for_readers();
         heap_free(family);
+    }
 }
 
 /* It leaves the family: nobody's child, and its children are nobody's.  Family lock held. */
@@ -139,8 +141,7 @@ static void vmo_destroy(struct object *object)
 const struct object_ops vmo_ops = {
     .type = OBJECT_VMO,
     .default_rights = RIGHTS_BASIC | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE | RIGHT_MAP,
-    .name_offset = offsetof(struct vmo, name),
-    .destroy = vmo_destroy,
+    .name_offset = offsetof(struct vmo, name), .destroy = vmo_destroy,
 };
 
 /* --- Slots. --- */
@@ -167,13 +168,24 @@ void vmo_count_dirty(struct vmo *vmo, int64_t pages)
 }
 
 /* One holder less.  Inline: a fork and its end do this for each page. */
-static inline __attribute__((always_inline)) void drop_page(struct vmo *vmo, struct page *page)
+static INLINE void drop_page(struct vmo *vmo, struct page *page)
 {
     vmo->resident--;
     if (vmo->ops && page->state != PAGE_CLEAN)
         vmo_count_dirty(vmo, -1);
-    if (--page->shares == 0)
+    if (--page->shares == 0 && (!page->block || swap_forget_last(page)))
         frame_free(page);
+}
+
+/* The slot is not empty. */
+static INLINE void drop_slot(struct vmo *vmo, slot_t slot)
+{
+    if (slot_kind(slot) == SLOT_PAGE) {
+        drop_page(vmo, slot_page(slot));
+    } else if (slot_kind(slot) == SLOT_BLOCK) {
+        vmo->swapped--;
+        swap_release(slot_block(slot), true);
+    }
 }
 
 /* Does DROP_CLEAN leave what is in this slot? */
@@ -199,8 +211,7 @@ static uint64_t drop_run(struct vmo *vmo, const struct page_list_run *run, enum 
             continue;
         run->slots[i] = SLOT_EMPTY;
         dropped++;
-        if (slot_page(slot))
-            drop_page(vmo, slot_page(slot));
+        drop_slot(vmo, slot);
     }
     return dropped;
 }
@@ -217,10 +228,14 @@ void vmo_drop_slots(struct vmo *vmo, uint64_t first, uint64_t end, enum drop how
     }
 }
 
-void vmo_evict(struct vmo *vmo, uint64_t first, uint64_t count)
+uint64_t vmo_evict(struct vmo *vmo, uint64_t first, uint64_t count)
 {
+    if (!vmo->ops)
+        return swap_drop(vmo, first, count);
     vmo_unmap_pages(vmo, first, count);
     vmo_drop_slots(vmo, first, first + count, DROP_CLEAN);
+    vmo->change_events += count;
+    return count;
 }
 
 status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end, enum zero_state state)
@@ -236,8 +251,7 @@ status_t vmo_put_zeros(struct vmo *vmo, uint64_t first, uint64_t end, enum zero_
             status = page_list_fill(&vmo->pages, first, first + count, slot_zero(state));
         else
             status = page_list_set(&vmo->pages, first, slot_zero(state));
-        if (slot_page(slot))
-            drop_page(vmo, slot_page(slot));
+        drop_slot(vmo, slot);
     }
     return status;
 }
@@ -246,7 +260,7 @@ bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_
 {
     struct page *page = NULL;
 
-    for (*out_index = first; vmo->family->busy > 0; ++*out_index) {
+    for (*out_index = first; vmo->family->busy > vmo->family->leaving; ++*out_index) {
         page = page_list_next(&vmo->pages, out_index, end);
         if (!page || page->busy)
             break;
@@ -262,13 +276,6 @@ static status_t wait_for_device(struct vmo *vmo, uint64_t index, enum request_ki
     if (request)
         page_request_arm(request, vmo, kind, index, 1);
     return ERR_SHOULD_WAIT;
-}
-
-/* What mappings show at index is right no more.  A fault enters the page itself: then only others matter. */
-static void uncover(struct vmo *vmo, uint64_t index, const struct page_request *request)
-{
-    if (vmo->ops || vmo->mappings > (request && request->of_fault))
-        vmo_unmap_pages(vmo, index, 1);
 }
 
 /* A page of its own for a slot that holds none, or one that others hold too: zeros, or the bytes of `from`. */
@@ -287,10 +294,14 @@ static status_t make_page(struct vmo *vmo, uint64_t index, const struct page *fr
         frame_free(page);
         return ERR_NO_MEMORY;
     }
-    if (vmo->others_mapped || from)
-        uncover(vmo, index, request);
+    /* What mappings show here is right no more.  A fault enters the page itself: then only others matter. */
+    if ((vmo->others_mapped || from) && (vmo->ops || vmo->mappings > (request && request->of_fault)))
+        vmo_unmap_pages(vmo, index, 1);
     page_init(page, vmo, index);
-    frame_set_kind(page, vmo_frame_kind(vmo));
+    if (vmo->ops)
+        frame_set_kind(page, vmo_frame_kind(vmo));
+    else if (!from)
+        this_hart()->zero_fills++;
     vmo->resident++;
     *out_page = page;
     return OK;
@@ -406,6 +417,8 @@ status_t vmo_find_page(struct vmo *vmo, uint64_t index, enum page_want want, uin
         status = get_absent(vmo, index, want, run, request, &page);
     else if (page && page->state == PAGE_FILLING)
         status = wait_for_device(vmo, index, REQUEST_READ, request);
+    else if (slot_kind(slot) == SLOT_BLOCK)
+        status = swap_in(vmo, index, request);
     else if (want != WANT_READ && vmo->ops)
         status = ask_to_dirty(vmo, index, want, run, slot, request);
     if (status == OK && slot != SLOT_EMPTY && want != WANT_READ) {
@@ -413,6 +426,8 @@ status_t vmo_find_page(struct vmo *vmo, uint64_t index, enum page_want want, uin
             status = vmo->ops ? vmo_make_zero_page(vmo, index, &page) : make_page(vmo, index, NULL, request, &page);
         else if (page->shares > 1)
             status = unshare(vmo, index, request, &page);
+        else if (page->block)
+            swap_forget(page);
     }
     if (status == ERR_RETRY)
         return vmo_find_page(vmo, index, want, run, request, out_page);

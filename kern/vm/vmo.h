@@ -28,6 +28,7 @@ struct vmo_family {
     atomic_uint references;             /* one a member, one for page-out while it looks at a page */
     struct list members;                /* struct vmo with pages of their own; lock */
     uint64_t busy;                      /* pages of theirs that devices hold; lock */
+    uint64_t leaving;                   /* those of them on their way out (vm/swap.h), for which nobody waits; lock */
 };
 
 struct vmo {
@@ -61,6 +62,9 @@ struct vmo {
     struct list requests;               /* struct page_request: threads waiting for pages of this VMO */
     uint32_t waiting;                   /* how many, the chained ones included */
     uint64_t resident;                  /* pages held, shared ones included */
+    uint64_t swapped;                   /* blocks held in place of pages, likewise */
+    uint64_t swap_next;                 /* behind the pages that were read back last, and how many they could have been */
+    uint32_t swap_window;
     uint64_t dirty;                     /* pages not clean (pager, device) */
     uint64_t change_events;             /* pages that the kernel took away */
     char name[32];                      /* object.lock */
@@ -82,8 +86,11 @@ struct pager_ops {
     status_t (*dirty)(struct vmo *vmo, uint64_t first, uint64_t count, struct page_request *request);
     /* May one more of its pages become dirty, by its budget?  Only if it has one; answers as getpages. */
     status_t (*throttle)(struct vmo *vmo, struct page_request *request);
-    /* Pages [first, first + count) should be cleaned, memory is short: asks, never waits.  NULL: this source does not. */
-    void (*putpages)(struct vmo *vmo, uint64_t first, uint64_t count);
+    /*
+     * Pages [first, first + count), all dirty, should be cleaned, memory is short: asks, or begins, never waits.  How many of them will go
+     * when they are clean, if nobody uses them.  NULL: this source does not.
+     */
+    uint64_t (*putpages)(struct vmo *vmo, uint64_t first, uint64_t count);
     /* A request is over, or given up; `successor` (or NULL) waits for the same range and takes its place.  NULL: nothing to do. */
     void (*forget)(struct vmo *vmo, struct page_request *request, struct page_request *successor);
     void (*detach)(struct vmo *vmo);    /* the VMO is being destroyed; no lock held; frees vmo->source */
@@ -169,7 +176,8 @@ static inline bool vmo_page_writable(const struct vmo *vmo, const struct page *p
 {
     if (vmo->ops)
         return page->state == PAGE_DIRTY;
-    return page->shares == 1 && frame_kind(page) == FRAME_ANON;     /* neither another's nor the root's */
+    /* Neither another's nor the root's, nor equal to a block. */
+    return page->shares == 1 && (!page->block || page->state == PAGE_DIRTY) && frame_kind(page) == FRAME_ANON;
 }
 
 /*

@@ -8,7 +8,7 @@
  *
  * Locks: the family lock, dropped only while waiting for a device to give pages back.
  */
-#include "vm/page_request.h"
+#include "vm/backing_store.h"
 #include "vm/vmo_pages.h"
 
 /* It counts as the parent's child from now on.  Family lock held. */
@@ -39,8 +39,12 @@ static uint64_t share_run(struct vmo *child, uint64_t at, const struct page_list
         if (__builtin_expect(slot_kind(slot) == SLOT_PAGE, 1)) {
             slot_page(slot)->shares++;
             pages++;
-        } else {
-            markers += slot != SLOT_EMPTY;
+        } else if (slot != SLOT_EMPTY) {
+            markers++;
+            if (slot_kind(slot) == SLOT_BLOCK) {
+                swap_hold(slot_block(slot));
+                child->swapped++;
+            }
         }
     }
     child->resident += pages;

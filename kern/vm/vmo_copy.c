@@ -1,9 +1,8 @@
 /*
  * vmo_copy.c: bytes between VMOs and user memory.
  *
- * Each page is copied under the family lock with faults disabled, so no write-back or snapshot can slip between
- * finding the page and copying it.  When the user's side is not there: unlock, resolve that page, look everything
- * up again.
+ * Each page is copied under the family lock with faults disabled, so no write-back or snapshot can slip between finding
+ * the page and copying it.  When the user's side is not there: unlock, resolve that page, look everything up again.
  *
  * Locks: the family lock, one page at a time.
  */

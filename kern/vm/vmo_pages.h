@@ -1,7 +1,7 @@
 /* vmo_pages.h: the slots of a VMO, for the files of kern/vm that move pages about.  Family lock held for all. */
 #pragma once
 
-#include "vm/vmo.h"
+#include "vm/swap.h"
 
 /* As what the pages of a VMO are counted. */
 static_assert(FRAME_PAGER - FRAME_ANON == VMO_PAGER && FRAME_DEVICE - FRAME_ANON == VMO_DEVICE, "in the same order");
@@ -14,6 +14,7 @@ static inline void page_init(struct page *page, struct vmo *vmo, uint64_t index)
     page->owner_koid = vmo->object.koid;
     page->index = vmo->base + index;
     page->shares = 1;
+    page->block = 0;
     page->busy = page->always_need = page->dont_need = 0;
     page->state = PAGE_CLEAN;
     page->referenced = 1;
@@ -76,9 +77,15 @@ status_t vmo_grow(struct vmo *vmo, uint64_t new_end);
 void vmo_mark_dirty(struct vmo *vmo, struct page *page);
 status_t vmo_make_zero_page(struct vmo *vmo, uint64_t index, struct page **out_page);
 
-/* Clean pages that are not busy go, from all mappings too: their source gives them again. */
-void vmo_evict(struct vmo *vmo, uint64_t first, uint64_t count);
-
+/*
+ * Page-out.  Clean pages that are not busy (anonymous ones: that have a block) go, from all mappings too: their source, or backing store,
+ * gives them again.  Others are written first, by who is their source.  How many go.
+ */
+uint64_t vmo_evict(struct vmo *vmo, uint64_t first, uint64_t count);
+static inline uint64_t vmo_putpages(struct vmo *vmo, uint64_t first, uint64_t count)
+{
+    return vmo->ops ? vmo->ops->putpages(vmo, first, count) : swap_putpages(vmo, first, count);
+}
 /* The first busy page of [first, end): false if none. */
 bool vmo_find_busy(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *out_index);
 

@@ -29,20 +29,16 @@ status_t vmo_set_content_size(struct vmo *vmo, uint64_t size)
     return fits ? OK : ERR_OUT_OF_RANGE;
 }
 
-/* Has a request of this kind what it waits for? */
-static bool is_answered(slot_t slot, enum request_kind kind)
-{
-    struct page *page = slot_page(slot);
-
-    return kind == REQUEST_READ ? slot != SLOT_EMPTY : page && page->state == PAGE_DIRTY;
-}
-
 /* Who waits for pages of [first, end) looks again.  Those that are as he wants were reported when they became so. */
 static void report_missing(struct vmo *vmo, uint64_t first, uint64_t end, enum request_kind kind)
 {
-    for (uint64_t count; first < end; first += count)
-        if (!is_answered(vmo_slot(vmo, first, end, &count), kind))
+    for (uint64_t count; first < end; first += count) {
+        slot_t slot = vmo_slot(vmo, first, end, &count);
+        struct page *page = slot_page(slot);
+
+        if (kind == REQUEST_READ ? slot == SLOT_EMPTY : !page || page->state != PAGE_DIRTY)
             vmo_complete_range(vmo, kind, first, count, OK);
+    }
 }
 
 /* Drop all slots of [first, end) and let those who wait for its pages look again.  Nothing in it is busy. */
@@ -115,28 +111,12 @@ status_t vmo_set_size(struct vmo *vmo, uint64_t size)
     return status;
 }
 
-/* Bring in up to BATCH pages from *index on.  ERR_SHOULD_WAIT: the request may be armed. */
-static status_t commit_batch(struct vmo *vmo, uint64_t *index, uint64_t end, enum page_want want,
-                             struct page_request *request)
-{
-    status_t status = OK;
-
-    vmo_lock(vmo);
-    for (uint32_t i = 0; i < BATCH && *index < end && status == OK; i++) {
-        struct page *page;
-
-        status = vmo_get_page(vmo, *index, want, end - *index, request, &page);
-        *index += status == OK;
-    }
-    vmo_unlock(vmo);
-    return status;
-}
-
 /* A range that shrinks away meanwhile is no error: what is left of it was done. */
 status_t vmo_commit(struct vmo *vmo, uint64_t offset, uint64_t length, enum page_want want, bool may_block)
 {
     uint64_t index, end;
     struct page_request request;
+    struct page *page;
     status_t status = vmo_locate(&vmo, &offset, length);
 
     if (status != OK)
@@ -145,7 +125,14 @@ status_t vmo_commit(struct vmo *vmo, uint64_t offset, uint64_t length, enum page
     end = length ? page_ceil(offset + length) >> PAGE_SHIFT : index;
     page_request_init(&request, may_block);
     while (index < end) {
-        status = page_request_resolve(&request, commit_batch(vmo, &index, end, want, &request));
+        status = OK;
+        vmo_lock(vmo);
+        for (uint32_t i = 0; i < BATCH && index < end && status == OK; i++) {
+            status = vmo_get_page(vmo, index, want, end - index, &request, &page);
+            index += status == OK;
+        }
+        vmo_unlock(vmo);
+        status = page_request_resolve(&request, status);
         if (status == ERR_OUT_OF_RANGE)
             return OK;
         if (status != OK && status != ERR_RETRY)
@@ -188,21 +175,6 @@ status_t vmo_zero_part(struct vmo *vmo, uint64_t offset, uint64_t length, struct
     return status;
 }
 
-static status_t zero_part(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_block)
-{
-    struct page_request request;
-    status_t status;
-
-    page_request_init(&request, may_block);
-    do {
-        vmo_lock(vmo);
-        status = vmo_zero_part(vmo, offset, length, &request);
-        vmo_unlock(vmo);
-        status = page_request_resolve(&request, status);
-    } while (status == ERR_RETRY);
-    return status;
-}
-
 status_t vmo_zero_pages(struct vmo *vmo, uint64_t first, uint64_t end)
 {
     uint64_t limit = max_u64(first, min_u64(end, vmo->source_pages));
@@ -229,43 +201,42 @@ static status_t zero_device_page(struct vmo *vmo, uint64_t index)
     return vmo_get_page(vmo, index, WANT_WRITE, 1, NULL, &page);
 }
 
-/* Whole pages from *index on: all of them at once; a device's become dirty pages, up to BATCH. */
-static status_t zero_batch(struct vmo *vmo, uint64_t *index, uint64_t end)
+/* Whole pages up to `end`: all of them at once; a device's become dirty pages, up to BATCH.  *done: how many bytes.  Family lock held. */
+static status_t zero_batch(struct vmo *vmo, uint64_t first, uint64_t end, uint64_t *done)
 {
-    uint64_t stop = vmo->kind == VMO_DEVICE ? min_u64(end, *index + BATCH) : end;
-    status_t status;
+    bool device = vmo->kind == VMO_DEVICE;
+    uint64_t stop = device ? min_u64(end, first + BATCH) : end;
+    status_t status = vmo_wait_not_busy(vmo, first, stop);
 
-    vmo_lock(vmo);
-    status = vmo_wait_not_busy(vmo, *index, stop);
     if (status == OK && end > vmo->size >> PAGE_SHIFT)
         status = ERR_OUT_OF_RANGE;
-    if (status == OK && vmo->kind != VMO_DEVICE) {
-        status = vmo_zero_pages(vmo, *index, end);
-        *index = end;
-    }
-    for (; status == OK && *index < stop; ++*index)
-        status = zero_device_page(vmo, *index);
+    if (status == OK && !device)
+        status = vmo_zero_pages(vmo, first, end);
+    for (uint64_t index = first; device && status == OK && index < stop; index++)
+        status = zero_device_page(vmo, index);
     vmo->modified = true;
-    vmo_unlock(vmo);
+    *done = (stop - first) << PAGE_SHIFT;
     return status;
 }
 
 status_t vmo_zero(struct vmo *vmo, uint64_t offset, uint64_t length, bool may_block)
 {
+    struct page_request request;
     status_t status = vmo_locate(&vmo, &offset, length);
-    uint64_t end = offset + length;
+    uint64_t end = offset + length, piece;
 
-    while (status == OK && offset < end) {
-        uint64_t piece = min_u64(end - offset, PAGE_SIZE - (offset & PAGE_MASK));
-        uint64_t index = offset >> PAGE_SHIFT;
-
-        if (piece == PAGE_SIZE) {
-            status = zero_batch(vmo, &index, end >> PAGE_SHIFT);
-            offset = index << PAGE_SHIFT;
-        } else {
-            status = zero_part(vmo, offset, piece, may_block);
+    page_request_init(&request, may_block);
+    while ((status == OK || status == ERR_RETRY) && offset < end) {
+        piece = min_u64(end - offset, PAGE_SIZE - (offset & PAGE_MASK));
+        vmo_lock(vmo);
+        if (piece == PAGE_SIZE)
+            status = zero_batch(vmo, offset >> PAGE_SHIFT, end >> PAGE_SHIFT, &piece);
+        else
+            status = vmo_zero_part(vmo, offset, piece, &request);
+        vmo_unlock(vmo);
+        if (status == OK)
             offset += piece;
-        }
+        status = page_request_resolve(&request, status);
         sched_preempt_point();
     }
     return status;
@@ -279,7 +250,7 @@ void vmo_info(struct vmo *vmo, info_vmo_t *info)
     *info = (info_vmo_t){
         .koid = vmo->object.koid, .parent_koid = vmo->parent_koid, .size_bytes = vmo_size(vmo),
         .content_size = vmo_content_size(vmo), .committed_bytes = target->resident << PAGE_SHIFT,
-        .populated_bytes = target->resident << PAGE_SHIFT, .dirty_bytes = target->dirty << PAGE_SHIFT,
+        .populated_bytes = (target->resident + target->swapped) << PAGE_SHIFT, .dirty_bytes = target->dirty << PAGE_SHIFT,
         .change_events = target->change_events, .num_children = vmo->children,
         .num_mappings = target->mappings, .share_count = atomic_load(&vmo->object.handles),
         .flags = INFO_VMO_PAGED | (vmo->resizable ? INFO_VMO_RESIZABLE : 0) |

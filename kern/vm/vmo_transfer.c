@@ -9,6 +9,7 @@
  */
 #include "lib/string.h"
 #include "vm/page_request.h"
+#include "vm/swap.h"
 #include "vm/vmo_pages.h"
 
 status_t vmo_insert_busy(struct vmo *vmo, uint64_t index, struct page *page)
@@ -92,9 +93,11 @@ status_t vmo_transfer_begin(struct vmo *vmo, uint64_t offset, uint64_t length, b
     vmo_lock(vmo);
     if (into_memory && vmo_root(vmo)->ops)
         status = ERR_NOT_SUPPORTED;
-    else if (!range_inside(offset, length, vmo->size))
+    else
+        status = swap_bring_in(vmo, transfer->first, page_ceil(end) >> PAGE_SHIFT);
+    if (status == OK && !range_inside(offset, length, vmo->size))
         status = ERR_OUT_OF_RANGE;
-    else if (vmo_find_busy(vmo, offset >> PAGE_SHIFT, page_ceil(end) >> PAGE_SHIFT, &busy))
+    if (status == OK && vmo_find_busy(vmo, offset >> PAGE_SHIFT, page_ceil(end) >> PAGE_SHIFT, &busy))
         status = ERR_BAD_STATE;
     for (; status == OK && at < end; at += PAGE_SIZE) {
         assert(transfer->count < array_size(transfer->pages));

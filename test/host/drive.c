@@ -4,6 +4,8 @@
  *   drivers                          lists the drivers, one a line
  *   drivers NAME [SEED [STEPS]]      runs one; exit status 0 or an abort with a report
  *
+ * With QUIRE_STEPS in the environment every step is printed, not only the last ones before a failure.
+ *
  * Built with FUZZ, the main program is libFuzzer's and QUIRE_FUZZ_TARGET names the driver.
  */
 #include <sanitizer/common_interface_defs.h>
@@ -89,6 +91,7 @@ uint64_t choose(uint64_t limit)
 
 static char steps_log[LOG_LINES][LOG_WIDTH];
 static uint64_t steps_done;
+static bool all_steps;
 
 void step(const char *format, ...)
 {
@@ -97,6 +100,8 @@ void step(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(steps_log[steps_done++ % LOG_LINES], LOG_WIDTH, format, arguments);
     va_end(arguments);
+    if (all_steps)
+        printf("  %6lu  %s\n", steps_done, steps_log[(steps_done - 1) % LOG_LINES]);
 }
 
 static void print_steps(void)
@@ -196,6 +201,7 @@ int main(int count, char **arguments)
     run_seed = count > 2 ? strtoull(arguments[2], NULL, 0) : 1;
     steps = count > 3 ? strtoul(arguments[3], NULL, 0) : driver->steps;
     printf("driver %s, seed %lu, %u steps\n", driver->name, run_seed, steps);
+    all_steps = getenv("QUIRE_STEPS") != NULL;
     __sanitizer_set_death_callback(print_steps);        /* their reports, too, end with the steps */
     machine_start();
     choices_from_seed(run_seed);

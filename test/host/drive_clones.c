@@ -419,7 +419,7 @@ static uint32_t live_models(void)
 
 static void take_back(void)
 {
-    uint64_t went = reclaim(1 + choose(PAGES), one_in(4)), gone = 0;
+    uint64_t went = reclaim(1 + choose(PAGES)), gone = 0;
 
     step("take back: %lu", went);
     for (uint32_t i = 0; i < VMOS; i++)

@@ -13,7 +13,6 @@
 #include "vm/pager.h"
 #include "vm/pager_watch.h"
 #include "vm/reclaim.h"
-#include "vm/user_source.h"
 #include "vm/vmo_pages.h"
 
 #define MINUTE 60000000000ull
@@ -396,7 +395,7 @@ static void take_back(void)
 
     for (uint32_t i = 0; i < VMOS; i++)
         abandon(&models[i]);
-    went = reclaim(1 + choose(2 * PAGES), one_in(4));
+    went = reclaim(1 + choose(2 * PAGES));
     if (!overtaking)
         check_equal(frames_live_of_kind(FRAME_PAGER) + went, before);
 }

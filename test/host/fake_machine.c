@@ -9,6 +9,7 @@
 #include "task/sched.h"
 #include "vm/fault.h"
 #include "vm/pager_watch.h"
+#include "vm/reclaim.h"
 
 struct hart harts[MAX_HARTS];
 uint32_t hart_count = 1;
@@ -24,6 +25,11 @@ void machine_start(void)
     scheduler_start();
     vm_init();
     pager_watch_init();
+    memory_size(1024);
+    reclaim_init();
+    run_all();                          /* it falls asleep */
+    frame_low = 0;
+    memory_size(PLENTY);
     heap_driver_start();
 }
 

@@ -1,15 +1,17 @@
 /*
  * fake_memory.c: frames and heap objects over malloc.
  *
- * Each frame, each struct page and each heap object is a malloc of its own, so that the address sanitizer sees
- * every use after it was freed.  Physical addresses are host addresses less DIRECT_MAP.
+ * Each frame and each heap object is a malloc of its own, and a free frame's descriptor is poisoned, so that the address
+ * sanitizer sees every use after it was freed.  Physical addresses are host addresses less DIRECT_MAP; a frame's number has
+ * nothing to do with them, so that a seed gives the same run each time.  A descriptor is used again as late as can be.
  *
  * Invariant: a frame is in its bucket exactly while it is allocated.
  */
 #include <malloc.h>
+#include <sanitizer/asan_interface.h>
 #include <stdlib.h>
 
-#include "host.h"
+#include "fake.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
 
@@ -22,7 +24,9 @@ struct fake_frame {
 };
 
 static struct fake_frame *buckets[BUCKETS];
-_Atomic uint64_t frames_of_kind[FRAME_KINDS];
+static struct fake_frame descriptors[PLENTY];       /* by number */
+static uint64_t next_number;
+_Atomic uint64_t frames_of_kind[FRAME_KINDS] = { [FRAME_FREE] = PLENTY };
 static uint64_t live_objects;
 static uint64_t fail_countdown;
 static bool failed;
@@ -52,6 +56,10 @@ bool allocation_may_succeed(void)
 
 /* --- Frames. --- */
 
+uint64_t frame_total = PLENTY, frame_low;
+
+static struct fake_frame *frame_with(const struct page *page) { return (struct fake_frame *)page; }
+
 static struct fake_frame **place_of(const void *memory)
 {
     struct fake_frame **place = &buckets[((uintptr_t)memory >> PAGE_SHIFT) % BUCKETS];
@@ -61,46 +69,75 @@ static struct fake_frame **place_of(const void *memory)
     return place;
 }
 
+void memory_size(uint64_t frames)
+{
+    frames = min_u64(frames, PLENTY);
+    for (uint64_t i = frames; i < PLENTY; i++)
+        check_equal(descriptors[i].page.kind, FRAME_FREE);
+    frame_total = frames;
+    frames_of_kind[FRAME_FREE] = frames - frames_live();
+    next_number = 0;
+}
+
+/* Of a free frame's descriptor the kernel may look at the kind and the index, and at the end of a transfer at the block. */
+static void poison(struct page *page)
+{
+    ASAN_POISON_MEMORY_REGION(&page->not_linked, sizeof page->not_linked);
+    ASAN_POISON_MEMORY_REGION(&page->owner, sizeof page->owner);
+    ASAN_POISON_MEMORY_REGION(&page->owner_koid, sizeof page->owner_koid);
+}
+
+static struct fake_frame *take_descriptor(uint8_t kind)
+{
+    for (uint64_t i = 0; i < frame_total; i++) {
+        struct fake_frame *frame = &descriptors[next_number++ % frame_total];
+
+        if (frame->page.kind != FRAME_FREE)
+            continue;
+        ASAN_UNPOISON_MEMORY_REGION(&frame->page, sizeof frame->page);
+        frame->page = (struct page){ .kind = kind };
+        return frame;
+    }
+    return NULL;
+}
+
 struct page *frame_alloc(uint8_t kind)
 {
-    struct fake_frame *frame, **place;
+    struct fake_frame *frame = NULL, **place;
 
     check(kind != FRAME_FREE && kind < FRAME_KINDS);
+    this_hart()->frames_ran_out = false;
     if (!allocation_may_succeed())
         return NULL;
-    frame = calloc(1, sizeof *frame);
+    if (frame_free_count() >= frame_low || frame_shortage(kind))
+        frame = take_descriptor(kind);
+    this_hart()->frames_ran_out = !frame;
+    if (!frame)
+        return NULL;
     frame->memory = memalign(PAGE_SIZE, PAGE_SIZE);
     memset(frame->memory, 0xa5, PAGE_SIZE);
-    frame->page.kind = kind;
     place = place_of(frame->memory);
     check(!*place);
+    frame->next = NULL;
     *place = frame;
-    frames_of_kind[kind]++;
+    frame_recount(FRAME_FREE, kind, 1);
     return &frame->page;
 }
 
-/* Numbers are places in the buckets: what is not there is as good as a free frame. */
-uint64_t frame_total = 16 * BUCKETS, frame_low;
+struct page *frame_by_number(uint64_t number) { return &descriptors[number].page; }
 
-struct page *frame_by_number(uint64_t number)
+uint64_t frame_free_count(void) { return frames_of_kind[FRAME_FREE]; }
+
+void *frame_ref_owner(struct page *page, bool (*ref)(void *owner))
 {
-    static struct page nothing = { .kind = FRAME_FREE };
-    struct fake_frame *frame = buckets[number % BUCKETS];
+    uint8_t kind = frame_kind(page);
 
-    for (uint64_t depth = number / BUCKETS; frame && depth > 0; depth--)
-        frame = frame->next;
-    return frame ? &frame->page : &nothing;
-}
-
-uint64_t frame_free_count(void) { return frame_total; }
-
-void *frame_ref_owner(struct page *page, void (*ref)(void *owner))
-{
-    if ((frame_kind(page) != FRAME_PAGER && frame_kind(page) != FRAME_DEVICE) || !page->owner)
+    if ((kind != FRAME_ANON && kind != FRAME_PAGER && kind != FRAME_DEVICE) || !page->owner)
         return NULL;
-    ref(page->owner);
-    return page->owner;
+    return ref(page->owner) ? page->owner : NULL;
 }
+
+void frame_wait_for_readers(void) { }
 
 struct page *frame_alloc_zeroed(uint8_t kind)
 {
@@ -113,20 +150,20 @@ struct page *frame_alloc_zeroed(uint8_t kind)
 
 void frame_free(struct page *page)
 {
-    struct fake_frame *frame = (struct fake_frame *)page, **place = place_of(frame->memory);
+    struct fake_frame *frame = frame_with(page), **place = place_of(frame->memory);
 
     check(*place == frame);
     check_equal(page->busy, 0);
     check(!list_linked(&page->link));
     *place = frame->next;
-    frames_of_kind[page->kind]--;
+    frame_set_kind(page, FRAME_FREE);
+    poison(page);
     free(frame->memory);
-    free(frame);
 }
 
 paddr_t page_to_phys(const struct page *page)
 {
-    return virt_to_phys(((const struct fake_frame *)page)->memory);
+    return virt_to_phys(frame_with(page)->memory);
 }
 
 struct page *phys_to_page(paddr_t address)
@@ -158,7 +195,7 @@ uint64_t frames_live(void)
     uint64_t sum = 0;
 
     for (uint32_t kind = 0; kind < FRAME_KINDS; kind++)
-        sum += frames_of_kind[kind];
+        sum += kind != FRAME_FREE ? frames_of_kind[kind] : 0;
     return sum;
 }
 

@@ -217,12 +217,12 @@ static struct page *shown_page(struct vmo *vmo, uint64_t index)
     return slot_page(slot);
 }
 
-/* Only a VMO's own page, which no other holds, and of a source only a dirty one. */
+/* Only a VMO's own page, which no other holds, of a source only a dirty one, and none that backing store has too. */
 static bool may_be_writable(struct vmo *vmo, uint64_t index)
 {
     struct page *page = slot_page(page_list_get(&vmo->pages, index));
 
-    return page && page->shares == 1 && (!vmo->ops || page->state == PAGE_DIRTY);
+    return page && page->shares == 1 && (vmo->ops ? page->state == PAGE_DIRTY : !page->block || page->state == PAGE_DIRTY);
 }
 
 static void check_mapping(const struct region *region, const struct mapping *mapping)
@@ -233,6 +233,8 @@ static void check_mapping(const struct region *region, const struct mapping *map
 
     if (index >= region->vmo->size >> PAGE_SHIFT)
         fail("0x%lx is mapped beyond the end of its VMO", mapping->address);
+    if (slot_kind(page_list_get(&region->vmo->pages, index)) == SLOT_BLOCK)
+        fail("0x%lx is mapped, but page %lu of the VMO is on backing store", mapping->address, index);
     if (mapping->frame != frame)
         fail("0x%lx is mapped to %s, but page %lu of the VMO is %s", mapping->address,
              mapping->frame == page_to_phys(zero_frame) ? "the frame of zeros" : "a stale frame", index,

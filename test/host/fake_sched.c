@@ -193,6 +193,18 @@ void run_all(void)
         ;
 }
 
+/* The director is asleep: nobody may pick it while the disk's answer is worked on. */
+static bool answer_alone(void)
+{
+    uint32_t odds_before = odds;
+
+    odds = 0;
+    bool answered = disk_answer();
+
+    odds = odds_before;
+    return answered;
+}
+
 void sched_block(void)
 {
     bool woken = false;
@@ -202,7 +214,7 @@ void sched_block(void)
         return;
     }
     while (!woken) {
-        if (!run_any(&woken) && !expire_next_timer())
+        if (!run_any(&woken) && !answer_alone() && !expire_next_timer())
             fail("the director sleeps for ever");
     }
 }

@@ -12,8 +12,9 @@
 #include "lib/string.h"
 #include "task/process.h"
 #include "task/sched.h"
-#include "vm/vmo.h"
+#include "vm/backing_store.h"
 #include "vm/pager.h"
+#include "vm/vmo.h"
 
 /* --- Choices. --- */
 
@@ -66,6 +67,9 @@ uint64_t heap_live(void);                       /* objects */
  */
 uint64_t fail_allocation(uint64_t n);
 bool allocation_failed(void);
+/* The machine has so many frames, those in use included; without a word it has plenty and page-out never runs by itself. */
+#define PLENTY 16384u
+void memory_size(uint64_t frames);
 
 /* As sys_pager_supply_pages makes it. */
 static inline status_t supply_pages(struct vmo *vmo, uint64_t offset, uint64_t length, struct vmo *aux, uint64_t aux_offset)
@@ -87,6 +91,23 @@ static inline void end_transfer(const struct vmo_transfer *transfer, status_t st
     vmo_unlock(transfer->vmo);
     object_unref(&transfer->vmo->object);
 }
+
+/* --- Disks for page-out (fake_disk.c). --- */
+
+#define DISKS      2u
+#define DISK_BYTES (1u << 20)
+
+void disks_start(void);
+void disks_end(void);                           /* nothing runs, and no segment is left on them */
+struct swap_device disk_device(uint32_t disk);
+/* A store with a segment of so many pages from the begin of the disk on; a cluster is in pages.  The second disk's has priority. */
+void disk_store(uint32_t disk, uint32_t pages, uint32_t cluster, struct backing_store **out_store);
+/* One of the transfers that run ends: false if none runs.  It also happens when the director sleeps. */
+bool disk_answer(void);
+/* The odds, one in `n`, that a transfer fails, at its begin or its end; 0: none does.  How many of SWAP_IN and _OUT did. */
+extern uint32_t disk_error_odds;
+extern uint32_t disk_failing;                   /* so many have failed, and not everybody has heard of it */
+extern uint64_t disk_errors[2];
 
 /* --- Address translation (fake_mmu.c). --- */
 

@@ -27,11 +27,13 @@ def cases(source):
 
 
 def machine_parameters(source):
-    """What a comment like `Machine: cpus=4 memory=256M` asks for."""
+    """What a comment like `Machine: cpus=4 memory=256M` asks for; disk=none is without, swap=disk with swap partitions."""
     match = re.search(r"\bMachine:((?:[ \t]+\w+=\S+)+)", source)
     words = dict(word.split("=", 1) for word in match[1].split()) if match else {}
     if words.get("disk") == "none":
         words["disk"] = None
+    if "swap" in words:
+        words["swap"] = words["swap"] == "disk"
     return words
 
 

@@ -49,21 +49,30 @@ class Result:
         return self.output.splitlines()
 
 
+@dataclass
+class Drive:
+    """A disk in a raw image, with what -drive may say of it besides: what is written goes to the image."""
+    image: Path
+    options: str = "cache=unsafe"       # several: comma between them
+
+
 class Machine:
     """One emulated computer.
 
     append      the kernel command line
     disk        image for the first disk, or None for a machine without disks
-    disks       more images
+    disks       more images, or Drives
     arguments   more QEMU arguments
     trace       QEMU trace events, written to the file `trace_path`
     icount      count instructions instead of time: one instruction is one nanosecond
+    swap        the first program gives the disks' swap partitions to the default pager, as it does for people; most
+                tests want to know where anonymous memory is
     """
 
     alive = []                          # machines of this process, for failure reports
 
     def __init__(self, name="machine", *, cpus=2, memory="128M", append="", disk=DISK, disks=(),
-                 arguments=(), trace=(), icount=False, kernel=KERNEL, initrd=INITRD):
+                 arguments=(), trace=(), icount=False, swap=False, kernel=KERNEL, initrd=INITRD):
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix="quire-"))   # short: socket paths have a limit
         self.trace_path = self.folder / "trace"
@@ -73,6 +82,9 @@ class Machine:
         self._seen = 0                  # how much of it earlier waits used up
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._boots_to_prompt = not re.search(r"(^|\s)--\s", append)
+        if not swap:
+            options, _, words = f"{append} ".partition("-- ")
+            append = f"{options}-- noswap {words}"
         command = ["qemu-system-riscv64", "-machine", "virt", "-smp", str(cpus), "-m", memory,
                    "-no-reboot", "-global", "virtio-mmio.force-legacy=false",
                    "-display", "none", "-monitor", "none",
@@ -84,7 +96,8 @@ class Machine:
         if icount:
             command += ["-icount", "shift=0,sleep=off"]
         for number, image in enumerate(([disk] if disk else []) + list(disks)):
-            command += ["-drive", f"file={image},file.locking=off,if=none,format=raw,snapshot=on,id=d{number}",
+            drive = image if isinstance(image, Drive) else Drive(image, "snapshot=on")
+            command += ["-drive", f"file={drive.image},file.locking=off,if=none,format=raw,id=d{number},{drive.options}",
                         "-device", f"virtio-blk-device,drive=d{number},bus=virtio-mmio-bus.{number}"]
         for event in trace:
             command += ["-trace", f"enable={event},file={self.trace_path}"]

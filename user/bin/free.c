@@ -1,12 +1,13 @@
 /*
  * free.c: what physical memory is used for, and the kernel's counters (-c).
  *
- * Cached are the pages of files and devices: whoever supplied them can do so again, but as long as
- * nothing is paged out they are not given back for other uses.  Used is all that is neither free
- * nor cached.  -h: sizes in few digits.
+ * Cached are the pages of files and devices: whoever supplied them can do so again, so they go when
+ * memory is short.  Used is all that is neither free nor cached.  Swap is what page-out can write
+ * anonymous memory to; used is what is not free there.  -h: sizes in few digits.
  */
 #include <err.h>
 #include <inttypes.h>
+#include <quire/swap.h>
 #include <quire/tool.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -34,6 +35,19 @@ static void print_summary(const info_system_t *info)
     print_size(total - free - cached);
     print_size(free);
     print_size(cached);
+    printf("\n");
+}
+
+/* Only for those who may ask. */
+static void print_swap(void)
+{
+    struct swap_space space;
+    if (swap_space_read(&space) != OK)
+        return;
+    printf("%-12s", "swap");
+    print_size(space.total);
+    print_size(space.total - space.free);
+    print_size(space.free);
     printf("\n");
 }
 
@@ -80,6 +94,7 @@ int main(int argument_count, char **arguments)
     if (status != OK)
         errx(1, "%s", status_text(status));
     print_summary(&info);
+    print_swap();
     print_kinds(&info);
     if (with_counters)
         print_counters(&info);

@@ -1,16 +1,18 @@
 /*
  * init.c: the first program.
  *
- * Starts the server of the root file system, then the shell, and powers off when that ends.
+ * Starts the server of the root file system, gives the swap partitions of all disks to the default pager,
+ * then starts the shell, and powers off when that ends.
  * Without a disk, or with a damaged one, it says so in one line, and the shell is the boot archive's.
  * The disk's shell is brought into memory whole, so that it outlives the file server; should it die
  * of a fault all the same, the boot archive's takes its place.
  *
  * `-- run PROGRAM ARGUMENTS` on the kernel's command line runs that program instead of the shell;
- * its exit status becomes the machine's.
+ * its exit status becomes the machine's.  `-- noswap` before it leaves the swap partitions alone.
  */
 #include <quire.h>
 #include <quire/fs.h>
+#include <quire/tool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +75,43 @@ static void mount_root(void)
                "Check the disk with e2fsck or make a new one (make image).\n", status_name(status));
 }
 
+/* Partitions are swap by their type.  What is not as it should be is left alone. */
+static status_t add_swap_of(handle_t disk)
+{
+    static const uint8_t swap[16] = { 0x6d, 0xfd, 0x57, 0x06, 0xab, 0xa4, 0xc4, 0x43,
+                                      0x84, 0xe5, 0x09, 0x33, 0xc8, 0x4b, 0x4f, 0x4f };
+    struct partition *partitions;
+    size_t count;
+    status_t status = partition_list(disk, &partitions, &count);
+    if (status != OK)
+        return status == ERR_NOT_FOUND ? OK : status;
+    for (size_t i = 0; i < count && status == OK; i++) {
+        handle_t device;
+        if (memcmp(partitions[i].type, swap, sizeof swap) != 0)
+            continue;
+        status = sys_block_create_partition(disk, partitions[i].offset, partitions[i].length,
+                                            RIGHT_SAME_RIGHTS, &device);
+        if (status == OK) {
+            status = swap_add(device, 4);
+            sys_handle_close(device);
+        }
+    }
+    free(partitions);
+    return status;
+}
+
+static void add_swap(void)
+{
+    handle_t disk;
+    for (uint32_t index = 0; sys_system_get_block(system_handle(), index, &disk) == OK; index++) {
+        status_t status = add_swap_of(disk);
+        sys_handle_close(disk);
+        if (status != OK)
+            printf("init: swap partitions of disk %u are not used (%s). Look at the disk with fdisk; swapon tries "
+                   "again.\n", (unsigned)index, status_name(status));
+    }
+}
+
 static status_t run_image(handle_t image, const char *const *arguments, int64_t *out_code)
 {
     handle_t process;
@@ -119,18 +158,22 @@ int main(int argument_count, char **arguments)
 {
     static const char *const shell[] = { "sh", NULL };
     const char *const *program = shell;
+    bool swap = true;
     int64_t code = 0;
     status_t status;
 
     setenv("PATH", "/bin", 1);
     setenv("HOME", "/", 1);
     mount_root();
-    for (int i = 0; i < 2 && i + 1 < argument_count; i++) {
-        if (strcmp(arguments[i], "run") == 0) {
+    for (int i = 0; i < argument_count; i++) {
+        swap &= strcmp(arguments[i], "noswap") != 0;
+        if (strcmp(arguments[i], "run") == 0 && i + 1 < argument_count) {
             program = (const char *const *)&arguments[i + 1];
             break;
         }
     }
+    if (swap)
+        add_swap();
 
     status = program == shell ? run_shell(shell, &code) : program_run(program, &code);
     if (status != OK) {

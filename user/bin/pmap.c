@@ -1,10 +1,11 @@
 /*
  * pmap.c: the memory of processes, region by region.
  *
- * Each region shows a range of one VMO.  Resident is what of it is in the page table.  A VMO is
- * shared (s) if fork shares it or other address spaces show it too, otherwise private (p).  The
- * totals count each VMO once: virtual is the size of the regions, private what private anonymous
- * memory and copies really hold, in the page table or not.
+ * Each region shows a range of one VMO.  Resident is what of it is in the page table; swapped is what
+ * of the whole VMO is on backing store only.  A VMO is shared (s) if fork shares it or other address
+ * spaces show it too, otherwise private (p).  The totals: virtual is the size of the regions, private
+ * what private anonymous memory and copies really hold, in memory or on backing store, and swapped
+ * what of all VMOs is on backing store, each VMO once.
  */
 #include <err.h>
 #include <inttypes.h>
@@ -16,7 +17,7 @@
 struct maps {
     info_map_t *all;
     size_t count;
-    uint64_t virtual, resident, private;        /* of those that were printed */
+    uint64_t virtual, resident, private, swapped;   /* of those that were printed */
 };
 
 static bool is_shared(const struct maps *maps, const info_map_t *map, const info_vmo_t *vmo)
@@ -56,15 +57,19 @@ static void print_region(handle_t process, struct maps *maps, const info_map_t *
         return;
     bool shared = is_shared(maps, map, &vmo);
     const char *kind = kind_of(&vmo);
+    uint64_t swapped = vmo.populated_bytes - vmo.committed_bytes;
     printf("%010" PRIx64 " %8" PRIu64 "K %7" PRIu64 "K %c%c%c%c %-5s %8" PRIx64 " %6" PRIu64
-           " %s\n", map->base, map->length / 1024, map->resident_bytes / 1024,
+           " %7" PRIu64 "K %s\n", map->base, map->length / 1024, map->resident_bytes / 1024,
            map->flags & VM_READ ? 'r' : '-', map->flags & VM_WRITE ? 'w' : '-',
            map->flags & VM_EXECUTE ? 'x' : '-', shared ? 's' : 'p', kind, map->vmo_offset,
-           map->vmo_koid, vmo.name);
+           map->vmo_koid, swapped / 1024, vmo.name);
     maps->virtual += map->length;
     maps->resident += map->resident_bytes;
-    if (!shared && is_first(maps, map) && strcmp(kind, "pager") != 0)
-        maps->private += vmo.committed_bytes;
+    if (!is_first(maps, map))
+        return;
+    maps->swapped += swapped;
+    if (!shared && strcmp(kind, "pager") != 0)
+        maps->private += vmo.populated_bytes;
 }
 
 static status_t print_process(handle_t process, const info_process_t *info)
@@ -77,11 +82,12 @@ static status_t print_process(handle_t process, const info_process_t *info)
         return status;
     maps.all = records;
     printf("%" PRIu64 ": %s\n", info->koid, info->name);
-    printf("   ADDRESS      SIZE RESIDENT PROT KIND    OFFSET    VMO NAME\n");
+    printf("   ADDRESS      SIZE RESIDENT PROT KIND    OFFSET    VMO  SWAPPED NAME\n");
     for (size_t i = 0; i < maps.count; i++)
         print_region(process, &maps, &maps.all[i]);
-    printf("virtual %" PRIu64 "K, resident %" PRIu64 "K, private %" PRIu64 "K\n",
-           maps.virtual / 1024, maps.resident / 1024, maps.private / 1024);
+    printf("virtual %" PRIu64 "K, resident %" PRIu64 "K, private %" PRIu64 "K, swapped %" PRIu64
+           "K\n", maps.virtual / 1024, maps.resident / 1024, maps.private / 1024,
+           maps.swapped / 1024);
     free(records);
     return OK;
 }

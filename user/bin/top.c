@@ -7,6 +7,7 @@
  */
 #include <err.h>
 #include <inttypes.h>
+#include <quire/swap.h>
 #include <quire/tool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 #define INTERVAL_DEFAULT 2000000000ll
 #define USAGE "top [-b] [-d SECONDS] [-n COUNT]"
 
-enum { ROWS = 18 };                     /* of a screen of 24 lines */
+enum { ROWS = 17 };                     /* of a screen of 24 lines */
 
 struct row {
     info_process_t process;
@@ -126,6 +127,12 @@ static void print_system(const struct round *now, const struct round *before)
            " cached", info->memory_bytes / 1024,
            info->memory_bytes / 1024 - (free + cached) * kib, free * kib, cached * kib);
     print_line_end();
+    struct swap_space swap;
+    if (swap_space_read(&swap) == OK) {
+        printf("swap, KiB: %" PRIu64 " total, %" PRIu64 " used, %" PRIu64 " free", swap.total * kib,
+               (swap.total - swap.free) * kib, swap.free * kib);
+        print_line_end();
+    }
     print_line_end();
 }
 

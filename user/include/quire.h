@@ -140,6 +140,11 @@ status_t block_open(const char *name, handle_t *out_device);
  * table.
  */
 status_t partition_read(handle_t disk, uint32_t number, struct partition *out_partition);
+/*
+ * All partitions of a disk, in a block of memory from malloc, for the caller to free.  NOT_FOUND: there is no (valid) table;
+ * IO_DATA_INTEGRITY: its entries are damaged, or they overlap.
+ */
+status_t partition_list(handle_t disk, struct partition **out_partitions, size_t *out_count);
 
 /* --- Lists of INFO_ topics. --- */
 

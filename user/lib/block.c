@@ -75,9 +75,27 @@ static status_t table_open(handle_t disk, struct table *table)
     return status;
 }
 
-static status_t table_entry(const struct table *table, uint32_t number, struct partition *out)
+/* NOT_FOUND: the entry is unused, or names what the disk has not. */
+static status_t decode(const struct table *table, const struct table_entry *entry, struct partition *out)
 {
     static const uint8_t unused[16];
+    uint64_t block_size = table->info.block_size;
+    if (memcmp(entry->type, unused, sizeof unused) == 0 || entry->first_block > entry->last_block ||
+        entry->last_block >= table->info.size / block_size)
+        return ERR_NOT_FOUND;
+
+    out->offset = entry->first_block * block_size;
+    out->length = (entry->last_block - entry->first_block + 1) * block_size;
+    memcpy(out->type, entry->type, sizeof out->type);
+    int i = 0;
+    for (; i < PARTITION_LABEL_MAX && entry->name[i] != 0; i++)
+        out->label[i] = entry->name[i] < 128 ? entry->name[i] : '?';
+    out->label[i] = 0;
+    return OK;
+}
+
+static status_t table_entry(const struct table *table, uint32_t number, struct partition *out)
+{
     struct table_entry entry;
     uint64_t block_size = table->info.block_size;
     if (number == 0 || number > table->header.entry_count)
@@ -87,20 +105,7 @@ static status_t table_entry(const struct table *table, uint32_t number, struct p
     if (offset > table->info.size - sizeof entry)
         return ERR_NOT_FOUND;
     status_t status = sys_vmo_read(table->vmo, VMO_MAY_BLOCK, &entry, offset, sizeof entry);
-    if (status != OK)
-        return status;
-    if (memcmp(entry.type, unused, sizeof unused) == 0 || entry.first_block > entry.last_block ||
-        entry.last_block >= table->info.size / block_size)
-        return ERR_NOT_FOUND;
-
-    out->offset = entry.first_block * block_size;
-    out->length = (entry.last_block - entry.first_block + 1) * block_size;
-    memcpy(out->type, entry.type, sizeof out->type);
-    int i = 0;
-    for (; i < PARTITION_LABEL_MAX && entry.name[i] != 0; i++)
-        out->label[i] = entry.name[i] < 128 ? entry.name[i] : '?';
-    out->label[i] = 0;
-    return OK;
+    return status == OK ? decode(table, &entry, out) : status;
 }
 
 status_t partition_read(handle_t disk, uint32_t number, struct partition *out_partition)
@@ -110,6 +115,60 @@ status_t partition_read(handle_t disk, uint32_t number, struct partition *out_pa
     if (status != OK)
         return status;
     status = table_entry(&table, number, out_partition);
+    sys_handle_close(table.vmo);
+    return status;
+}
+
+/* Does the partition lie where partitions may be, and apart from the others? */
+static bool is_apart(const struct table *table, const struct partition *partition, const struct partition *others,
+                     size_t count)
+{
+    uint64_t block_size = table->info.block_size, end = partition->offset + partition->length;
+    bool apart = partition->offset / block_size >= table->header.first_usable &&
+                 end / block_size <= table->header.last_usable + 1;
+    for (size_t i = 0; i < count; i++)
+        apart &= end <= others[i].offset || others[i].offset + others[i].length <= partition->offset;
+    return apart;
+}
+
+/* IO_DATA_INTEGRITY: the entries are not those that the header speaks of. */
+static status_t decode_all(const struct table *table, const uint8_t *entries, struct partition *partitions,
+                           size_t *out_count)
+{
+    const struct table_header *header = &table->header;
+    bool whole = checksum(entries, (size_t)header->entry_count * header->entry_size) == header->entries_checksum;
+    *out_count = 0;
+    for (uint32_t i = 0; i < header->entry_count && whole; i++) {
+        struct table_entry entry;
+        memcpy(&entry, entries + (size_t)i * header->entry_size, sizeof entry);
+        if (decode(table, &entry, &partitions[*out_count]) != OK)
+            continue;
+        whole = is_apart(table, &partitions[*out_count], partitions, *out_count);
+        ++*out_count;
+    }
+    return whole ? OK : ERR_IO_DATA_INTEGRITY;
+}
+
+status_t partition_list(handle_t disk, struct partition **out_partitions, size_t *out_count)
+{
+    struct table table;
+    status_t status = table_open(disk, &table);
+    if (status != OK)
+        return status;
+    size_t size = (size_t)table.header.entry_count * table.header.entry_size;
+    uint64_t offset = table.header.entries_block * table.info.block_size;
+    uint8_t *entries = malloc(size);
+    struct partition *partitions = calloc(table.header.entry_count, sizeof partitions[0]);
+    status = !entries || !partitions ? ERR_NO_MEMORY :
+             size > table.info.size - offset ? ERR_IO_DATA_INTEGRITY :
+             sys_vmo_read(table.vmo, VMO_MAY_BLOCK, entries, offset, size);
+    if (status == OK)
+        status = decode_all(&table, entries, partitions, out_count);
+    free(entries);
+    if (status != OK)
+        free(partitions);
+    else
+        *out_partitions = partitions;
     sys_handle_close(table.vmo);
     return status;
 }

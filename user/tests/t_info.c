@@ -66,6 +66,16 @@ static void refusals(const struct topic_case *c)
     CHECK_OK(sys_handle_close(blind));
 }
 
+static bool something_is_out(void *unused)
+{
+    size_t available = 0;
+
+    (void)unused;
+    CHECK_OK(sys_system_reclaim(system_handle(), 32, NULL));
+    CHECK_OK(sys_object_get_info(default_pager_handle(), INFO_SWAP_PAGE_LIST, NULL, 0, NULL, &available));
+    return available > 0;
+}
+
 TEST(each_topic_refuses)
 {
     struct rig rig = rig_create(1);     /* so that no list is empty */
@@ -81,18 +91,28 @@ TEST(each_topic_refuses)
         { INFO_PROCESS_THREADS, sizeof(info_thread_t), true, self, thread_self() },
         { INFO_PAGER_LIST, sizeof(info_pager_vmo_t), true, system, self },
         { INFO_FRAME_MAP, sizeof(info_frame_run_t), true, system, self },
+        { INFO_SEGMENT_LIST, sizeof(info_segment_t), true, default_pager_handle(), system },
+        { INFO_SWAP_PAGE_LIST, sizeof(info_swap_page_t), true, default_pager_handle(), system },
     };
+    handle_t device, store;
 
+    CHECK_OK(block_open("scratch", &device));
+    CHECK_OK(sys_backing_store_create(default_pager_handle(), 0, 0, &store));
+    CHECK_OK(sys_backing_store_add_segment(store, device, 0, 64, 4096));
+    CHECK(comes_true(something_is_out, NULL));
     edge();
     for (size_t i = 0; i < array_size(cases); i++)
         refusals(&cases[i]);
     CHECK_STATUS(sys_object_get_info(vmo, 0, record_buffer, sizeof record_buffer, NULL, NULL),
                  ERR_NOT_SUPPORTED);
-    CHECK_STATUS(sys_object_get_info(vmo, 11, record_buffer, sizeof record_buffer, NULL, NULL),
+    CHECK_STATUS(sys_object_get_info(vmo, 13, record_buffer, sizeof record_buffer, NULL, NULL),
                  ERR_NOT_SUPPORTED);
     CHECK_STATUS(sys_object_get_info(vmo, UINT32_MAX, record_buffer, sizeof record_buffer, NULL,
                                      NULL),
                  ERR_NOT_SUPPORTED);
+    CHECK_OK(sys_backing_store_delete(store));
+    CHECK_OK(sys_handle_close(store));
+    CHECK_OK(sys_handle_close(device));
     CHECK_OK(sys_handle_close(vmo));
     CHECK_OK(sys_handle_close(event));
     rig_close(rig);
@@ -119,6 +139,7 @@ TEST(every_object_has_a_type_and_a_number)
         { event, OBJECT_EVENT },
         { rig.pager, OBJECT_PAGER },
         { system_handle(), OBJECT_SYSTEM },
+        { default_pager_handle(), OBJECT_DEFAULT_PAGER },
         { console_handle(), OBJECT_CONSOLE },
     };
     uint64_t koids[array_size(objects)];

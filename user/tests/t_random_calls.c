@@ -293,7 +293,10 @@ static bool prepare(void)
     if (done && system_handle() != HANDLE_INVALID)
         done = replace(system_handle(), RIGHT_READ | RIGHT_INSPECT | RIGHT_WAIT | RIGHT_DUPLICATE,
                        4);
-    for (size_t i = 5; done && i < array_size(handles); i++)
+    if (done && default_pager_handle() != HANDLE_INVALID)       /* there are no devices to give to its stores */
+        done = replace(default_pager_handle(), RIGHT_WRITE | RIGHT_INSPECT | RIGHT_WAIT | RIGHT_DUPLICATE,
+                       5);
+    for (size_t i = 6; done && i < array_size(handles); i++)
         handles[i] = make_object(i);
     return done;
 }
