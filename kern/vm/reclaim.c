@@ -302,8 +302,8 @@ static void keep(void *unused)
         bool urgent = there <= RESERVE;
         struct sweep sweep = { .wanted = 0 };
 
-        low = coming < (low ? frame_high : frame_low);
-        if (low)
+        low = there < (low ? frame_high : frame_low);
+        if (low && coming < frame_high)
             sweep.wanted = (frame_high - coming) | (SWAP_CLUSTER - 1);
         atomic_store(&keeper_awake, false);
         if (!urgent)
