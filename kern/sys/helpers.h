@@ -36,12 +36,6 @@ static inline status_t sys_lookup(handle_t handle, uint32_t type, rights_t right
         *(any_object *)out_object = object;
     return status;
 }
-/* The status of a call that cannot be made again when memory was short: what it was given is used up. */
-static inline status_t sys_once(status_t status)
-{
-    this_hart()->frames_ran_out = false;
-    return status;
-}
 /* Make reachable what the last ERR_USER_FAULT was about (user_missing).  INVALID_ARGS, CANCELED. */
 status_t sys_resolve_fault(void);
 /*

@@ -193,7 +193,7 @@ status_t sys_channel_write(handle_t handle, uint32_t options, uaddr_t bytes, uin
         message_destroy(message);
     if (channel)
         object_unref((struct object *)channel);
-    return sys_once(status);
+    return status;
 }
 
 status_t sys_channel_read(struct channel *channel, uint32_t options, uaddr_t bytes,
@@ -236,7 +236,7 @@ status_t sys_channel_call(handle_t handle, uint32_t options, int64_t deadline, u
     }
     if (channel)
         object_unref((struct object *)channel);
-    return sys_once(status);
+    return status;
 }
 
 /*

@@ -84,7 +84,7 @@ status_t sys_pager_supply_pages(handle_t pager, handle_t handle, uint64_t offset
         return ERR_INVALID_ARGS;
     status_t status = look_up(pager, handle, &vmo, aux_handle, &aux_offset, length, &aux);
 
-    return status == OK ? sys_once(pager_supply_pages(vmo, offset, length, aux, aux_offset)) : status;
+    return status == OK ? pager_supply_pages(vmo, offset, length, aux, aux_offset) : status;
 }
 
 #define RESULTS 64u             /* pages whose results are copied in together */
@@ -127,7 +127,7 @@ status_t sys_pager_op_range(handle_t pager, uint32_t op, handle_t handle, uint64
     else
         status = pager_op_range(vmo, op, offset, length, data, NULL);
     object_unref(&vmo->object);
-    return sys_once(status);
+    return status;
 }
 
 /* Between two runs the VMO may change: the answer is of no one moment (nor is it where this comes from). */

@@ -6,8 +6,8 @@
  * and of the handles that are looked up before.  The objects found are held during the call.
  *
  * A call on objects that met user memory that is not there, with nothing done that counts, answers
- * ERR_USER_FAULT: the memory is made present and the call made again.  So is a call that found no
- * frame, once page-out has made room (unless it said sys_once); only when there is none the user sees NO_MEMORY.
+ * ERR_USER_FAULT: the memory is made present and the call made again.  So is one that found no
+ * frame, once page-out has made room; only when there is none the user sees NO_MEMORY.  Other calls are made once.
  */
 #include "sys/helpers.h"
 #include "vm/reclaim.h"
@@ -95,12 +95,8 @@ int64_t syscall_dispatch(uint64_t w0, uint64_t w1, const uint64_t words[8], uint
         return ERR_BAD_SYSCALL;
     if (call->first.given)
         return call_on_objects(call, words);
-    uint32_t tries = 0;
-    int64_t result;
+    int64_t result = call->adapter(w0, w1, words, RIGHT_NONE);
 
-    do {
-        result = call->adapter(w0, w1, words, RIGHT_NONE);
-    } while (result == ERR_NO_MEMORY && tries++ < TRIES && reclaim_for_retry());
     assert(result != ERR_RETRY && result != ERR_USER_FAULT);
     return result;
 }
