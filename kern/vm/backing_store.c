@@ -5,8 +5,8 @@
  * highest priority with a free block gives; within it the segment that gave least, where time in which it had nothing to give
  * does not count (swap_clock).  That a level is full is seen each time, never remembered.
  *
- * Invariant: the bit of a block in leaf->used is clear exactly if segment->free counts it.  No free run of
- * 1 << i blocks begins below hints[i], a multiple of 64.  A segment with blocks in use stays, so what never changes in it may be read without the lock.
+ * Invariant: the bit of a block in leaf->used is clear exactly if segment->free counts it.  No free run of 1 << i blocks
+ * begins below hints[i], a multiple of 64.  A segment with blocks in use stays: what never changes in it is read without the lock.
  * Locks: swap_lock guards all; objects are let go after it.
  */
 #include "vm/backing_store.h"

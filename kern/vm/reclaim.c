@@ -1,14 +1,16 @@
 /*
- * reclaim.c: the page-out clock.
+ * reclaim.c: the page-out clock, and the thread that turns it.
  *
  * A hand goes round over all frames.  A page that was used since it last came by, through the kernel or through a mapping, is
- * spared; of the others the clean ones are evicted, and sources are asked to clean the dirty ones, without waiting for them.
- * There are no queues of pages, so a page fault keeps no books for this.
+ * spared; of the others the clean ones go, and dirty ones are written first (putpages): to backing store, or by a pager, which is asked
+ * and not waited for.  There are no queues of pages, so a page fault keeps no books for this.
  *
  * From a frame to its VMO: frame_lock keeps the owner of a frame in use alive until it has a reference; with the family lock
  * held, what the frame is stays so.
  *
- * Locks: one family lock at a time.
+ * One thread finds frames for all.  Who has none waits until it says that there are some (gains) or that none can be had (failures).
+ *
+ * Locks: one family lock at a time; room_lock for those who wait.
  */
 #include "vm/reclaim.h"
 
@@ -126,15 +128,7 @@ static void evict_from(struct vmo *vmo, struct page *page, struct sweep *sweep)
 }
 
 /* Unless it is ending. */
-static bool ref_family(void *owner)
-{
-    struct vmo_family *family = owner;
-    uint32_t references = atomic_load(&family->references);
-
-    while (references > 0 && !atomic_compare_exchange_weak(&family->references, &references, references + 1))
-        ;
-    return references > 0;
-}
+static bool ref_family(void *family) { return count_unless_zero(&((struct vmo_family *)family)->references); }
 
 /* Can the frame be of use to the sweep?  A guess, without a lock. */
 static bool is_worth_a_look(const struct page *page, const struct sweep *sweep)

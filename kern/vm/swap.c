@@ -300,7 +300,7 @@ static struct page *insert_frame(struct vmo *vmo, uint64_t index, slot_t slot)
     return page;
 }
 
-/* How many pages to read: one, and twice as many each time that a reader goes on behind the last ones. */
+/* How many pages to read: 1, and then 3, 7, 15, 16 each time that a reader goes on behind the last ones. */
 static uint32_t window(struct vmo *vmo, uint64_t index)
 {
     bool goes_on = index - vmo->swap_next < SWAP_CLUSTER;

@@ -12,6 +12,7 @@
  */
 #include <quire.h>
 #include <quire/fs.h>
+#include <quire/swap.h>
 #include <quire/tool.h>
 #include <stdio.h>
 #include <stdlib.h>

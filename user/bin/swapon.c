@@ -15,7 +15,7 @@
 
 #define USAGE "swapon [-f] DEVICE [4|0]"
 
-enum { CLUSTER_SIZE = 8 * PAGE_SIZE, BLOCKS_OF_LEAF = 128, EXT2_MAGIC_AT = 1024 + 56 };
+enum { BLOCKS_OF_LEAF = 128, EXT2_MAGIC_AT = 1024 + 56 };
 
 static handle_t open_device(const char *name, block_info_t *info)
 {
@@ -118,9 +118,9 @@ int main(int argument_count, char **arguments)
     if (info.flags & BLOCK_INFO_READ_ONLY)
         errx(1, "%s: it cannot be written", name);
     check_unused(name, &info);
-    if (info.size < CLUSTER_SIZE)
+    if (info.size < SWAP_CLUSTER_SIZE)
         errx(1, "%s: it is too small: pages go in clusters of %d KiB", name,
-             (int)(CLUSTER_SIZE / 1024));
+             (int)(SWAP_CLUSTER_SIZE / 1024));
     if (!forced)
         check_content(name, device, &info);
     report(name, &info, swap_add(device, atoi(priority)));

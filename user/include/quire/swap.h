@@ -1,11 +1,17 @@
 /*
- * swap.h: what programs ask about backing store.  All of it needs the default pager's handle.
+ * swap.h: devices for the default pager, and what programs ask about them.  All of it needs the default pager's handle.
  */
 #pragma once
 
 #include <quire.h>
 
-enum { DEVICE_NAME_SIZE = 32, DEVICE_LIST_SIZE = 512 };
+enum { DEVICE_NAME_SIZE = 32, DEVICE_LIST_SIZE = 512, SWAP_CLUSTER_SIZE = 8 * PAGE_SIZE };
+
+/*
+ * Let the default pager use a device, whose content is lost, as the one segment of a store of its own, which lives until it is
+ * deleted.  priority: 4, the usual one, goes before 0.  INVALID_ARGS: it is in use already; ACCESS_DENIED: it cannot be written.
+ */
+status_t swap_add(handle_t device, int32_t priority);
 
 /* --- How much there is. --- */
 

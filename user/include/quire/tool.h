@@ -30,9 +30,3 @@ long count_read(const char *text);
 /* A handle to look at a process with (READ, INSPECT).  NOT_FOUND: it has ended. */
 status_t process_open(uint64_t koid, handle_t *out_process);
 status_t system_info(info_system_t *out_info);
-
-/*
- * Let the default pager use a device, whose content is lost, as the one segment of a store of its own, which lives until it is
- * deleted.  priority: 4, the usual one, goes before 0.  INVALID_ARGS: it is in use already; ACCESS_DENIED: it cannot be written.
- */
-status_t swap_add(handle_t device, int32_t priority);
